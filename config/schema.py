@@ -1,0 +1,272 @@
+"""What may stand in the configuration file, field by field.
+
+A field that the file does not name is not in the `model_fields_set` of its entry: importing leaves
+it alone. The defaults here are therefore those of the database's own columns, for whoever reads a
+declaration without a database.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from routing.task_types import TaskType
+from services.adapters.registry import adapter_class
+from services.models import Service, valid_name
+
+# The largest number that PostgreSQL keeps in an integer column.
+_INTEGER_MAX = 2_147_483_647
+
+# Which of the fields about reaching a service belong to which type, and which of them it needs.
+TAKEN: Mapping[Service.Type, frozenset[str]] = {
+    Service.Type.HTTP: frozenset({"api", "base_url", "api_key_env", "api_key"}),
+    Service.Type.CLI: frozenset({"command", "api_key_env", "api_key"}),
+    Service.Type.BUILTIN: frozenset(),
+}
+_NEEDED: Mapping[Service.Type, frozenset[str]] = {
+    Service.Type.HTTP: frozenset({"api", "base_url"}),
+    Service.Type.CLI: frozenset({"command"}),
+    Service.Type.BUILTIN: frozenset(),
+}
+
+
+def _wrong(message: str) -> PydanticCustomError:
+    # As a value, for pydantic takes the text itself for a template with fields in braces.
+    return PydanticCustomError("wrong", "{message}", {"message": message})
+
+
+@dataclass(slots=True)
+class _Context:
+    """What a check must know beyond its own field. `services` is None where they cannot be told."""
+
+    services: frozenset[str] | None
+    rule_ids: set[str] = field(default_factory=set)
+    default: set[str] = field(default_factory=set)
+
+
+def _named(value: str) -> str:
+    if not re.search(valid_name.regex, value):
+        raise _wrong("is not a possible name: use letters, digits, '_', '-' and '.', a letter or digit first")
+    return value
+
+
+def _declared(value: str, info: ValidationInfo) -> str:
+    if isinstance(info.context, _Context) and info.context.services is not None and value not in info.context.services:
+        raise _wrong(f"there is no service {value!r} in this file: declare it or correct the spelling")
+    return value
+
+
+def _unlisted(value: str, info: ValidationInfo) -> str:
+    if isinstance(info.context, _Context):
+        if value in info.context.default:
+            raise _wrong(f"{value!r} stands in the list already: name each service once")
+        info.context.default.add(value)
+    return value
+
+
+def _new_rule_id(value: str, info: ValidationInfo) -> str:
+    if isinstance(info.context, _Context):
+        if value in info.context.rule_ids:
+            raise _wrong(f"{value!r} is the id of an earlier rule already: choose another one")
+        info.context.rule_ids.add(value)
+    return value
+
+
+def _http_url(value: str) -> str:
+    # The value is not shown: the very mistake may be a password or a key in it.
+    try:
+        parts = urlsplit(value)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        raise _wrong("is not a URL: write it like http://localhost:11434") from None
+    if parts.scheme not in ("http", "https") or not host or re.search(r"\s", value):
+        raise _wrong("must start with http:// or https:// and name a host")
+    if "@" in parts.netloc:
+        raise _wrong("must not hold a user name or password: put the key in an environment variable (api_key_env)")
+    if "?" in value or "#" in value:
+        raise _wrong("must end with its path: remove everything from '?' or '#' on")
+    return value
+
+
+def _origin(value: str) -> str:
+    _http_url(value)
+    if urlsplit(value).path:
+        raise _wrong("must be an origin without a path, like https://app.example.org")
+    return value
+
+
+def _host(value: str) -> str:
+    if value != "*" and not re.fullmatch(r"\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]", value):
+        raise _wrong("must be a host name or address without scheme and port, like oxide.example.org")
+    return value
+
+
+def _environment_name(value: str) -> str:
+    if value and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+        raise _wrong("must be the name of an environment variable, like OPENAI_API_KEY, not the key itself")
+    return value
+
+
+def _program(command: list[str]) -> list[str]:
+    if not command or not command[0].strip():
+        raise _wrong("must begin with the program to run, like [llm, -m, '{model}']")
+    return command
+
+
+def _decimal(value: object) -> object:
+    # By way of the text: Decimal(0.15) would be 0.1499999999999999944488848768742172978818416595458984375.
+    return Decimal(str(value)) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _rate(value: object) -> object:
+    text = "0" if value == 0 and not isinstance(value, bool) else value
+    if not isinstance(text, str) or not re.fullmatch(r"0|[1-9][0-9]{0,8}/[smhd]", text):
+        raise _wrong("must be a number of requests a second, minute, hour or day, like 100/m, or 0 for no limit")
+    return text
+
+
+def _is_like(value: object, default: object) -> bool:
+    """Whether an option's value is of the kind of its default; without one anything goes."""
+    if default is None:
+        return True
+    if isinstance(default, int | float) and not isinstance(default, bool):
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, type(default))
+
+
+Name = Annotated[str, Field(max_length=50), AfterValidator(_named)]
+RuleId = Annotated[str, Field(max_length=50), AfterValidator(_named), AfterValidator(_new_rule_id)]
+ServiceName = Annotated[str, AfterValidator(_declared)]
+ModelName = Annotated[str, Field(max_length=200)]
+Dollars = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=0, max_digits=12, decimal_places=6)]
+Rate = Annotated[str, BeforeValidator(_rate)]
+# Strict would ask for the enumeration's members, which a file cannot hold.
+TaskTypeName = Annotated[TaskType, Field(strict=False)]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, hide_input_in_errors=True, validate_default=True
+    )
+
+
+class Price(_Entry):
+    """In US dollars a million tokens."""
+
+    input_per_million: Dollars
+    output_per_million: Dollars
+
+
+class ServiceEntry(_Entry):
+    type: Annotated[Service.Type, Field(strict=False)]
+    api: Annotated[Service.Api, Field(strict=False)] | None = None
+    base_url: Annotated[str, Field(max_length=500), AfterValidator(_http_url)] | None = None
+    command: Annotated[list[str], AfterValidator(_program)] | None = None
+    api_key_env: Annotated[str, Field(max_length=100), AfterValidator(_environment_name)] | None = None
+    # Read by whoever looks up keys; never stored in the database, never shown.
+    api_key: SecretStr | None = None
+    enabled: bool = True
+    model: ModelName = ""
+    models: list[Annotated[ModelName, Field(min_length=1)]] = []
+    capabilities: list[TaskTypeName] = []
+    timeout_seconds: float = Field(120, ge=0.1, le=86_400)
+    max_concurrency: int = Field(16, ge=1, le=_INTEGER_MAX)
+    max_retries: int = Field(1, ge=0, le=10)
+    price: Price | None = None
+    options: dict[str, object] = {}
+
+    @field_validator("api", "base_url", "command", "api_key_env", "api_key")
+    @classmethod
+    def _belongs_to_the_type(cls, value: object, info: ValidationInfo) -> object:
+        service_type = info.data.get("type")
+        if service_type is None:  # is wrong itself, and reported
+            return value
+        if value is None and info.field_name in _NEEDED[service_type]:
+            raise _wrong(f"is missing: a service of type {service_type.value} needs it")
+        if value is not None and info.field_name not in TAKEN[service_type]:
+            raise _wrong(f"does not belong to a service of type {service_type.value}: remove it")
+        return value
+
+    @field_validator("options")
+    @classmethod
+    def _are_known_to_the_adapter(cls, options: dict[str, object], info: ValidationInfo) -> dict[str, object]:
+        service_type = info.data.get("type")
+        kind = info.data.get("api") if service_type is Service.Type.HTTP else service_type
+        if not options or kind is None:  # a kind that is wrong is reported at its own place
+            return options
+        known = adapter_class(kind.value).OPTIONS
+        if unknown := sorted(options.keys() - known.keys()):
+            choice = f"known are {', '.join(sorted(known))}" if known else "there are none"
+            raise _wrong(f"{kind.value} does not know {', '.join(unknown)}: {choice}")
+        if unlike := sorted(name for name, value in options.items() if not _is_like(value, known[name])):
+            raise _wrong(f"{', '.join(unlike)} must be of the same kind as the default, {known[unlike[0]]!r}")
+        return options
+
+
+class RuleEntry(_Entry):
+    id: RuleId
+    task_type: TaskTypeName
+    service: ServiceName
+    model: ModelName = ""
+    priority: int = Field(100, ge=0, le=_INTEGER_MAX)
+    weight: int = Field(1, ge=0, le=_INTEGER_MAX)
+    enabled: bool = True
+    note: str = Field("", max_length=500)
+
+
+class RoutingEntry(_Entry):
+    rules: list[RuleEntry] = []
+    default: list[Annotated[ServiceName, AfterValidator(_unlisted)]] = []
+
+
+class RateLimits(_Entry):
+    anonymous: Rate = "100/m"
+    authenticated: Rate = "1000/m"
+
+
+class SecurityEntry(_Entry):
+    auth_enabled: bool = False
+    rate_limits: RateLimits = RateLimits()
+    allowed_hosts: list[Annotated[str, AfterValidator(_host)]] = ["localhost", "127.0.0.1"]
+    cors_origins: list[Annotated[str, AfterValidator(_origin)]] = []
+
+    @field_validator("auth_enabled")
+    @classmethod
+    def _is_not_there_yet(cls, value: bool) -> bool:
+        if value:
+            raise _wrong(
+                "this version has no identity of its own yet. Leave it off, listen on loopback only, "
+                "and let a reverse proxy ask who calls."
+            )
+        return value
+
+
+class Declaration(_Entry):
+    """A whole configuration file."""
+
+    services: dict[Name, ServiceEntry]
+    routing: RoutingEntry = RoutingEntry()
+    security: SecurityEntry = SecurityEntry()
+
+    @classmethod
+    def checked(cls, content: Mapping[str, object]) -> Self:
+        """Check everything, references between the parts included. Raises pydantic's ValidationError."""
+        services = content.get("services")
+        names = frozenset(services) if isinstance(services, Mapping) else None
+        return cls.model_validate(content, context=_Context(names))

@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class OxideProjectConfig(AppConfig):
+    name = "oxide_project"

@@ -1,0 +1,64 @@
+"""What a serving process does by itself, again and again, beside answering requests."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db import close_old_connections
+
+from monitoring.health_checks import check_due
+from snapshots.snapshot import follow_all
+from tasks import runner
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    name: str
+    seconds: float
+    work: Callable[[], object]
+
+
+LOOPS = (
+    Loop("snapshots", 1.0, follow_all),
+    Loop("runner", 1.0, runner.beat),
+    Loop("health", 1.0, check_due),
+)
+
+
+class Loops:
+    """Each loop on a thread of its own, so that a slow one delays no other."""
+
+    def __init__(self) -> None:
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._run, args=(loop,), name=loop.name, daemon=True) for loop in LOOPS
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(timeout=5)
+
+    def _run(self, loop: Loop) -> None:
+        failing = False
+        while not self._stopping.wait(loop.seconds):
+            try:
+                loop.work()
+            except Exception as error:
+                # Said once for each outage: a database that is away for an hour must not fill the log.
+                if not failing:
+                    logger.exception("The loop %r fails, and goes on trying.", loop.name, exc_info=error)
+                failing = True
+            else:
+                failing = False
+            finally:
+                close_old_connections()

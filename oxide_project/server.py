@@ -1,0 +1,163 @@
+"""daphne, with what it lacks for a gateway: a drain, back-pressure, a cap on bodies, JSON errors.
+
+Importing this module installs Twisted's reactor; do it only in the process that serves, and after
+the event loop policy has been chosen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+from typing import Any
+
+from daphne.http_protocol import HTTPFactory, WebRequest
+from daphne.server import Server, twisted_loop
+from django.conf import settings
+from twisted.web.http import HTTPChannel
+
+from oxide_project import errors
+from oxide_project.errors import Problem
+
+logger = logging.getLogger(__name__)
+
+# How much of a body that is too large is read and thrown away, so that the client comes to hear why.
+_DISCARD_FACTOR = 16
+
+
+class Request(WebRequest):  # type: ignore[misc]
+    """One HTTP request. Its body is capped as it comes in; writing waits for a slow reader."""
+
+    def __init__(self, channel: HTTPChannel, queued: object = None) -> None:
+        super().__init__(channel, queued)
+        self._received = 0
+        self._producing = False
+        self.writable = asyncio.Event()
+        self.writable.set()
+
+    @property
+    def too_big(self) -> bool:
+        return self._received > settings.MAX_BODY_BYTES
+
+    def handleContentChunk(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+        self._received += len(data)
+        if not self.too_big:
+            super().handleContentChunk(data)
+        elif self._received > settings.MAX_BODY_BYTES * _DISCARD_FACTOR:
+            self.channel.forceAbortClient()
+
+    def process(self) -> Any:
+        if self.server.draining:
+            self.channel.persistent = False
+            self.setHeader(b"connection", b"close")
+        if self.too_big:
+            return self._answer(errors.too_big())
+        return super().process()
+
+    def basic_error(self, status: int, status_text: bytes, body: str) -> None:
+        """daphne's own refusals, in our format instead of HTML."""
+        code = "INTERNAL_ERROR" if status >= 500 else "VALIDATION_ERROR"
+        self._answer(Problem(status, code, status_text.decode("ascii"), body))
+
+    def _answer(self, problem: Problem) -> None:
+        response = errors.answer(problem)
+        headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in response.items()]
+        self.handle_reply({"type": "http.response.start", "status": problem.status, "headers": headers})
+        self.handle_reply({"type": "http.response.body", "body": response.content})
+
+    # Twisted's push producer interface: it tells us when the socket's buffer is full and when it has room.
+
+    def produce(self) -> None:
+        if not self._producing and self.channel is not None:
+            self._producing = True
+            self.registerProducer(self, True)
+
+    def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
+        self.writable.clear()
+
+    def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
+        self.writable.set()
+
+    def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
+        self.writable.set()
+
+    def finish(self) -> None:
+        if self._producing:
+            self._producing = False
+            self.unregisterProducer()
+        super().finish()
+
+    def connectionLost(self, reason: object) -> None:  # noqa: N802 - Twisted's name
+        self.writable.set()
+        super().connectionLost(reason)
+
+
+class Factory(HTTPFactory):  # type: ignore[misc]
+    def buildProtocol(self, address: object) -> Any:  # noqa: N802 - Twisted's name
+        protocol = super().buildProtocol(address)
+        protocol.requestFactory = Request
+        return protocol
+
+
+class OxideServer(Server):  # type: ignore[misc]
+    """Serves until SIGTERM or SIGINT, then lets requests in hand end; a second signal ends it at once."""
+
+    def __init__(self, application: Any, listening_fd: int, drain_seconds: float) -> None:
+        super().__init__(
+            application,
+            endpoints=[f"fd:fileno={listening_fd}"],
+            signal_handlers=False,
+            request_buffer_size=256 * 1024,
+            ping_interval=60,
+            ping_timeout=60,
+            verbosity=0,
+            server_name="oxide",
+        )
+        self.draining = False
+        self._drain_seconds = drain_seconds
+        self._drain_until = 0.0
+
+    @property
+    def http_factory(self) -> Factory:
+        return self._factory
+
+    @http_factory.setter
+    def http_factory(self, _daphnes: HTTPFactory) -> None:
+        # `run` of daphne makes its own factory and leaves no other way to have our requests made.
+        self._factory = Factory(self)
+
+    def run(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            twisted_loop.add_signal_handler(number, self.drain)
+        super().run()
+
+    def drain(self) -> None:
+        if self.draining:
+            self.stop()
+            return
+        self.draining = True
+        self._drain_until = time.monotonic() + self._drain_seconds
+        for listener in self.listeners:
+            listener.addCallback(lambda port: port.stopListening())
+        logger.info("Draining: %d requests in hand.", self._in_hand())
+        self._stop_when_idle()
+
+    def _stop_when_idle(self) -> None:
+        if not self._in_hand():
+            self.stop()
+        elif time.monotonic() >= self._drain_until:
+            logger.warning("Stopping with %d requests unfinished.", self._in_hand())
+            self.stop()
+        else:
+            twisted_loop.call_later(0.05, self._stop_when_idle)
+
+    def _in_hand(self) -> int:
+        applications = (details.get("application_instance") for details in self.connections.values())
+        return sum(application is not None and not application.done() for application in applications)
+
+    async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
+        await super().handle_reply(protocol, message)
+        if message.get("more_body") and isinstance(protocol, Request):
+            protocol.produce()
+            await protocol.writable.wait()

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+from rest_framework.routers import SimpleRouter
+
+from oxide_project import errors
+from services.views import ServiceViewSet
+from tasks.views import TaskViewSet
+
+
+class Router(SimpleRouter):
+    """Every route answers with and without the trailing slash: a redirect would lose a POST's body."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trailing_slash = "/?"
+
+
+router = Router()
+router.register("services", ServiceViewSet, basename="service")
+router.register("tasks", TaskViewSet, basename="task")
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("api/", include(router.urls)),
+    path("admin/", admin.site.urls),
+]
+
+handler400 = errors.bad_request
+handler403 = errors.forbidden
+handler404 = errors.not_found
+handler500 = errors.server_error

@@ -1,0 +1,293 @@
+"""Anthropic's Messages: https://platform.claude.com/docs/en/api/messages"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Final
+
+import msgspec
+
+from services.adapters.base import (
+    ChatRequest,
+    Delta,
+    ErrorKind,
+    FinishReason,
+    ImagePart,
+    JsonSchema,
+    Message,
+    Part,
+    ReasoningDelta,
+    Reply,
+    TextDelta,
+    TextPart,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+)
+from services.adapters.failure import Failure, ReportedError
+from services.adapters.http import HttpAdapter, StreamReader, arguments_object, count, finished, parameters_schema
+
+# https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons
+_FINISH_REASONS: Final[Mapping[str | None, FinishReason]] = {
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+}
+# An empty account answers 400: https://platform.claude.com/docs/en/api/errors
+_NO_CREDIT: Final = re.compile(r"credit balance|(usage|spend(ing)?) limit", re.IGNORECASE)
+
+
+class _Block(msgspec.Struct):
+    type: str
+    text: str = ""
+    thinking: str = ""
+    id: str = ""
+    name: str = ""
+    input: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Message(msgspec.Struct):
+    content: list[_Block]
+    model: str | None = None
+    stop_reason: str | None = None
+    usage: Any = None
+
+
+class _Delta(msgspec.Struct):
+    """What is new in a block, or at the end in the message."""
+
+    type: str = ""
+    text: str = ""
+    thinking: str = ""
+    partial_json: str = ""
+    stop_reason: str | None = None
+
+
+class _Event(msgspec.Struct):
+    type: str
+    index: int = 0
+    message: _Message | None = None
+    content_block: _Block | None = None
+    delta: _Delta | None = None
+    usage: Any = None
+    error: Any = None
+
+
+class _Model(msgspec.Struct):
+    id: str
+
+
+class _Models(msgspec.Struct):
+    data: list[_Model]
+
+
+_MESSAGE: Final = msgspec.json.Decoder(_Message)
+_EVENT: Final = msgspec.json.Decoder(_Event)
+_MODELS: Final = msgspec.json.Decoder(_Models)
+
+
+class AnthropicAdapter(HttpAdapter):
+    """`base_url` is https://api.anthropic.com, with or without /v1.
+
+    Option `default_max_tokens` is the limit where a request names none, since the protocol wants one.
+    """
+
+    OPTIONS: ClassVar[Mapping[str, Any]] = {
+        **HttpAdapter.OPTIONS,
+        "version": "2023-06-01",  # https://platform.claude.com/docs/en/api/versioning
+        "default_max_tokens": 4096,
+    }
+    ROOT = "/v1"
+    MODELS_PATH = "/models?limit=1000"
+
+    def headers(self) -> dict[str, str]:
+        headers = {"anthropic-version": str(self.options["version"])}
+        if self.connection.api_key:
+            headers["x-api-key"] = self.connection.api_key
+        return headers
+
+    def chat_path(self, request: ChatRequest, *, stream: bool) -> str:  # noqa: ARG002
+        return "/messages"
+
+    def body(self, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "model": request.model,
+            "max_tokens": request.max_tokens or self.options["default_max_tokens"],
+            "messages": _messages(request),
+        }
+        if system := "\n\n".join(each.text for each in request.messages if each.role == "system" and each.text):
+            body["system"] = system
+        if request.temperature is not None:
+            body["temperature"] = request.temperature
+        if request.stop:
+            body["stop_sequences"] = list(request.stop)
+        if request.json_schema:
+            body["output_config"] = _output_config(request.json_schema)
+        body |= _tools(request)
+        if stream:
+            body["stream"] = True
+        return body
+
+    def parse_reply(self, content: bytes, request: ChatRequest) -> Reply:
+        message = _MESSAGE.decode(content)
+        reply = Reply(
+            model=message.model or request.model,
+            text="".join(block.text for block in message.content if block.type == "text"),
+            reasoning="".join(block.thinking for block in message.content if block.type == "thinking"),
+            tool_calls=tuple(_tool_call(block) for block in message.content if block.type == "tool_use"),
+        )
+        return finished(reply, request, _FINISH_REASONS.get(message.stop_reason, "stop"), _usage(message.usage))
+
+    def reader(self, request: ChatRequest) -> StreamReader:
+        return _Reader(request)
+
+    def parse_models(self, content: bytes) -> list[str]:
+        return [model.id for model in _MODELS.decode(content).data]
+
+    def kind_of(self, failure: Failure) -> ErrorKind:
+        out_of_credit = failure.status == 400 and _NO_CREDIT.search(failure.message)
+        return ErrorKind.QUOTA if out_of_credit else failure.kind
+
+
+class _Reader(StreamReader):
+    """From `message_start` to `message_stop`: https://platform.claude.com/docs/en/build-with-claude/streaming"""
+
+    def __init__(self, request: ChatRequest) -> None:
+        super().__init__(request)
+        self._figures: dict[str, Any] = {}
+        self._stop_reason: str | None = None
+        self._calls: dict[int, int] = {}  # index of a block → index of the tool call
+        self._silent_calls: set[int] = set()  # blocks whose arguments have not begun
+
+    def feed(self, event: bytes) -> Iterator[Delta]:
+        news = _EVENT.decode(event)
+        match news:
+            case _Event(type="message_start", message=_Message() as message):
+                self.model = message.model or self.model
+                self._count(message.usage)
+            case _Event(type="content_block_start", content_block=_Block() as block):
+                yield from self._begin(news.index, block)
+            case _Event(type="content_block_delta", delta=_Delta() as delta):
+                yield from self._go_on(news.index, delta)
+            case _Event(type="content_block_stop") if news.index in self._silent_calls:
+                yield ToolCallDelta(self._calls[news.index], arguments="{}")
+            case _Event(type="message_delta", delta=_Delta() as delta):
+                self._stop_reason = delta.stop_reason or self._stop_reason
+                self._count(news.usage)
+            case _Event(type="message_stop"):
+                self.finish = _FINISH_REASONS.get(self._stop_reason, "stop")
+                self.is_over = True
+            case _Event(type="error"):
+                raise ReportedError(Failure.within({"error": news.error}))
+
+    def _begin(self, index: int, block: _Block) -> Iterator[Delta]:
+        if block.type == "tool_use":
+            self._calls[index] = len(self._calls)
+            self._silent_calls.add(index)
+            yield ToolCallDelta(self._calls[index], block.id, block.name)
+        else:
+            yield from _said(block.text, block.thinking)
+
+    def _go_on(self, index: int, delta: _Delta) -> Iterator[Delta]:
+        yield from _said(delta.text, delta.thinking)
+        if delta.partial_json and index in self._calls:
+            self._silent_calls.discard(index)
+            yield ToolCallDelta(self._calls[index], arguments=delta.partial_json)
+
+    def _count(self, figures: Any) -> None:
+        # The figures of `message_delta` are totals, and leave out what has not changed.
+        if isinstance(figures, dict):
+            self._figures |= {name: value for name, value in figures.items() if value is not None}
+            self.usage = _usage(self._figures)
+
+
+def _said(text: str, thinking: str) -> Iterator[Delta]:
+    if thinking:
+        yield ReasoningDelta(thinking)
+    if text:
+        yield TextDelta(text)
+
+
+def _messages(request: ChatRequest) -> list[dict[str, Any]]:
+    """The turns without the system's. Neighbours of one role become one turn, as the protocol wants."""
+    turns: list[dict[str, Any]] = []
+    for message in request.messages:
+        role = "assistant" if message.role == "assistant" else "user"
+        blocks = [] if message.role == "system" else _blocks(message)
+        if turns and turns[-1]["role"] == role:
+            turns[-1]["content"] += blocks
+        elif blocks:
+            turns.append({"role": role, "content": blocks})
+    return turns
+
+
+def _blocks(message: Message) -> list[dict[str, Any]]:
+    # An empty text block is refused, so there is none.
+    parts = [_block(part) for part in message.parts if not isinstance(part, TextPart) or part.text]
+    if message.role == "tool":
+        return [{"type": "tool_result", "tool_use_id": message.tool_call_id, "content": parts}]
+    return parts + [
+        {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments_object(call)}
+        for call in message.tool_calls
+    ]
+
+
+def _block(part: Part) -> dict[str, Any]:
+    match part:
+        case TextPart(text):
+            return {"type": "text", "text": text}
+        case ImagePart(media_type, data, url):
+            source = {"type": "url", "url": url} if url else {"type": "base64", "media_type": media_type, "data": data}
+            return {"type": "image", "source": source}
+
+
+def _output_config(schema: JsonSchema) -> dict[str, Any]:
+    # https://platform.claude.com/docs/en/build-with-claude/structured-outputs
+    return {"format": {"type": "json_schema", "schema": dict(schema.schema)}}
+
+
+def _tools(request: ChatRequest) -> dict[str, Any]:
+    # https://platform.claude.com/docs/en/agents-and-tools/tool-use/implement-tool-use
+    if not request.tools:
+        return {}
+    tools = [
+        {"name": tool.name, "description": tool.description, "input_schema": parameters_schema(tool)}
+        for tool in request.tools
+    ]
+    result: dict[str, Any] = {"tools": tools}
+    if request.tool_choice:
+        result["tool_choice"] = _tool_choice(request.tool_choice)
+    return result
+
+
+def _tool_choice(choice: str) -> dict[str, str]:
+    match choice:
+        case "auto" | "none":
+            return {"type": choice}
+        case "required":
+            return {"type": "any"}
+        case name:
+            return {"type": "tool", "name": name}
+
+
+def _tool_call(block: _Block) -> ToolCall:
+    if not block.id or not block.name:
+        raise msgspec.ValidationError("a tool call in it has no id or no name")
+    return ToolCall(block.id, block.name, bytes(block.input).decode())
+
+
+def _usage(figures: Any) -> Usage | None:
+    # Here `input_tokens` are only those that the cache had no part in:
+    # https://platform.claude.com/docs/en/build-with-claude/prompt-caching#tracking-cache-performance
+    cached = count(figures, "cache_read_input_tokens")
+    cache_write = count(figures, "cache_creation_input_tokens")
+    usage = Usage(
+        prompt_tokens=count(figures, "input_tokens") + cached + cache_write,
+        completion_tokens=count(figures, "output_tokens"),
+        cached_tokens=cached,
+        cache_write_tokens=cache_write,
+        reasoning_tokens=count(figures, "output_tokens_details", "thinking_tokens"),
+    )
+    return usage if usage.total_tokens else None

@@ -1,0 +1,306 @@
+"""The contract between Oxide and every provider: what goes in, what comes out, how it fails.
+
+Everything here is plain Python. A provider is one subclass of `Adapter` that says how its
+vendor's wire format differs; nothing outside `services/adapters/` knows a vendor's field names.
+"""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, ClassVar, Literal
+
+from services.adapters.call import Call
+
+Role = Literal["system", "user", "assistant", "tool"]
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
+
+
+class Feature(enum.StrEnum):
+    """Something a request may need and not every provider can do."""
+
+    TOOLS = "tools"
+    IMAGES = "images"
+    JSON_SCHEMA = "json_schema"
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePart:
+    """An image: either base64 `data` with its `media_type`, or a `url` that the provider fetches."""
+
+    media_type: str = ""
+    data: str = ""
+    url: str = ""
+
+
+Part = TextPart | ImagePart
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A function that the model wants called. `arguments` is a JSON text, as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn. `tool_calls` stand on assistant turns, `tool_call_id` on the tool turn answering one."""
+
+    role: Role
+    parts: tuple[Part, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+
+    @property
+    def text(self) -> str:
+        return "".join(part.text for part in self.parts if isinstance(part, TextPart))
+
+    @property
+    def images(self) -> tuple[ImagePart, ...]:
+        return tuple(part for part in self.parts if isinstance(part, ImagePart))
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that the model may call; `parameters` is its JSON Schema."""
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class JsonSchema:
+    """The shape the answer must have."""
+
+    name: str
+    schema: Mapping[str, Any]
+    strict: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What is asked of a provider.
+
+    `tool_choice` is "auto", "none", "required" or the name of one tool. `extra` holds parameters
+    that Oxide does not interpret: they are laid over the provider's request body as they are.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    max_tokens: int | None = None
+    temperature: float | None = None
+    stop: tuple[str, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str = ""
+    json_schema: JsonSchema | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def features(self) -> frozenset[Feature]:
+        needed = set()
+        if self.tools:
+            needed.add(Feature.TOOLS)
+        if self.json_schema:
+            needed.add(Feature.JSON_SCHEMA)
+        if any(message.images for message in self.messages):
+            needed.add(Feature.IMAGES)
+        return frozenset(needed)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call, in one convention whatever the vendor's own.
+
+    `prompt_tokens` includes those read from and written to a cache, `completion_tokens` includes
+    reasoning ones.
+    `reported` is false where the provider said nothing and the figures are an estimate.
+    `cost` is in US dollars, and only where the provider itself named it.
+    """
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    reported: bool = True
+    cost: Decimal | None = None
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer. `model` is the one that really answered, as the provider names it."""
+
+    model: str
+    text: str = ""
+    reasoning: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish_reason: FinishReason = "stop"
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A piece of the tool call at `index`: `id` and `name` come once, `arguments` in fragments."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The last event of every stream that ended well."""
+
+    reason: FinishReason
+    usage: Usage
+    model: str
+
+
+Delta = TextDelta | ReasoningDelta | ToolCallDelta
+StreamEvent = Delta | Finish
+
+
+class ErrorKind(enum.StrEnum):
+    """Why a call failed; decides whether Oxide tries again, tries elsewhere or tells the caller."""
+
+    CONNECT = "connect"  # no connection: refused, unknown host, TLS
+    TIMEOUT = "timeout"  # the deadline came first
+    RATE_LIMITED = "rate_limited"  # 429
+    SERVER = "server"  # 5xx, 408, 409, 425
+    MALFORMED = "malformed"  # an answer that is not what the protocol says
+    AUTH = "auth"  # our key was refused
+    QUOTA = "quota"  # our account is empty
+    MODEL_NOT_FOUND = "model_not_found"
+    UNSUPPORTED = "unsupported"  # this provider cannot do what was asked
+    BAD_REQUEST = "bad_request"  # the caller's mistake
+    CONTEXT_LENGTH = "context_length"  # the caller's prompt is too long
+    CANCELLED = "cancelled"  # the caller went away or said stop
+
+
+_PASSING = {ErrorKind.CONNECT, ErrorKind.TIMEOUT, ErrorKind.RATE_LIMITED, ErrorKind.SERVER, ErrorKind.MALFORMED}
+_CALLERS = {ErrorKind.BAD_REQUEST, ErrorKind.CONTEXT_LENGTH, ErrorKind.CANCELLED}
+
+
+class ProviderError(Exception):
+    """A call that a provider did not answer as asked.
+
+    `message` is safe to show: it never holds a key. `status` is the provider's HTTP status, or
+    None. `retry_after` is in seconds, as the provider asked. `partial` is what had arrived of the
+    answer, so that it can be kept and paid for.
+    """
+
+    def __init__(
+        self,
+        kind: ErrorKind,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+        partial: Reply | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.status = status
+        self.retry_after = retry_after
+        self.partial = partial
+
+    @property
+    def permanent(self) -> bool:
+        """Whether the same call to the same service would fail again."""
+        return self.kind not in _PASSING
+
+    @property
+    def is_callers(self) -> bool:
+        """Whether no other service could do better: the request itself is at fault, or withdrawn."""
+        return self.kind in _CALLERS
+
+    @property
+    def shows_ill_health(self) -> bool:
+        """Whether it says something about the service rather than about this request."""
+        return self.kind in _PASSING
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where and how one service is reached: all that an adapter may know of its configuration.
+
+    `options` are the vendor's own settings, named in each adapter's `OPTIONS`.
+    """
+
+    service: str
+    base_url: str = ""
+    command: tuple[str, ...] = ()
+    api_key: str = field(default="", repr=False)
+    max_connections: int = 16
+    max_reply_bytes: int = 32 * 1024 * 1024
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Adapter(ABC):
+    """Speaks one provider's protocol.
+
+    Instances live as long as the service's configuration stays the same, so that connections are
+    reused, and are called from many threads at once. Every method ends within `call.deadline`
+    and soon after `call.cancel` is set, and raises `ProviderError` and nothing else.
+    """
+
+    FEATURES: ClassVar[frozenset[Feature]] = frozenset()
+    OPTIONS: ClassVar[Mapping[str, Any]] = {}  # option → its default; `None` where unset means "leave out"
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.options: Mapping[str, Any] = {**self.OPTIONS, **connection.options}
+
+    @abstractmethod
+    def complete(self, request: ChatRequest, call: Call) -> Reply:
+        """Ask and wait for the whole answer."""
+
+    @abstractmethod
+    def stream(self, request: ChatRequest, call: Call) -> Iterator[StreamEvent]:
+        """Ask and yield the answer as it comes: deltas, then one `Finish`.
+
+        An iterator that ends without `Finish` does not happen: a stream that breaks raises.
+        Closing the iterator closes the connection.
+        """
+
+    @abstractmethod
+    def models(self, call: Call) -> list[str]:
+        """The names of the models on offer. Never a paid call."""
+
+    def check(self, call: Call) -> list[str]:
+        """Prove that the service is there and takes our key, without paying for it.
+
+        Returns the models seen on the way, which costs nothing more to know.
+        """
+        return self.models(call)
+
+    def close(self) -> None:  # noqa: B027 - most adapters hold nothing to let go of
+        """Let go of idle connections."""

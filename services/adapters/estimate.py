@@ -1,0 +1,30 @@
+"""Tokens where a provider counts none."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from services.adapters.base import ChatRequest, Usage
+
+# A common rule of thumb for English, and near enough for a figure that is marked as an estimate:
+# https://help.openai.com/en/articles/4936856-what-are-tokens-and-how-to-count-them
+CHARACTERS_PER_TOKEN: Final = 4
+
+
+def estimate(request: ChatRequest, text: str) -> Usage:
+    """Guess the usage of an exchange: `text` is all that the model wrote. Images are not counted."""
+    return Usage(
+        prompt_tokens=_tokens(sum(map(len, _prompt_texts(request)))),
+        completion_tokens=_tokens(len(text)),
+        reported=False,
+    )
+
+
+def _prompt_texts(request: ChatRequest) -> list[str]:
+    called = [called for message in request.messages for called in message.tool_calls]
+    return [message.text for message in request.messages] + [call.name + call.arguments for call in called]
+
+
+def _tokens(characters: int) -> int:
+    return math.ceil(characters / CHARACTERS_PER_TOKEN)

@@ -1,0 +1,401 @@
+"""What all providers over HTTP have in common: asking, reading, and saying what went wrong.
+
+A vendor's adapter subclasses `HttpAdapter` and says only how its wire format differs.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, ClassVar, Final, cast
+
+import msgspec
+import requests
+from requests import exceptions
+from requests.structures import CaseInsensitiveDict
+
+from services.adapters.assembly import Assembly, events_of
+from services.adapters.base import (
+    Adapter,
+    ChatRequest,
+    Connection,
+    Delta,
+    ErrorKind,
+    Feature,
+    Finish,
+    FinishReason,
+    ProviderError,
+    Reply,
+    StreamEvent,
+    Tool,
+    ToolCall,
+    Usage,
+)
+from services.adapters.call import Call
+from services.adapters.estimate import estimate
+from services.adapters.failure import Failure, ReportedError
+from services.adapters.sse import sse_data
+from services.adapters.transport import MAX_BODY, AddressRefused, Cancelled, CurlStream, CurlTransport, ReplyTooLarge
+
+_MESSAGE_LENGTH: Final = 500
+_ERROR_BODY_BYTES: Final = 64 * 1024
+
+
+class StreamReader(ABC):
+    """Reads the events of one stream, and keeps what has come of the answer.
+
+    A vendor's `feed` yields the deltas of one event and sets what the event tells besides:
+    `model`, `usage`, `finish` once the provider has said why the answer ended, and `is_over` once
+    nothing more is to come. A stream that ends while `finish` is None is a broken one.
+    """
+
+    def __init__(self, request: ChatRequest) -> None:
+        self.request = request
+        self.model = request.model
+        self.usage: Usage | None = None
+        self.finish: FinishReason | None = None
+        self.is_over = False
+        self._answer = Assembly()
+
+    @abstractmethod
+    def feed(self, event: bytes) -> Iterator[Delta]:
+        """The deltas in one event."""
+
+    def read(self, event: bytes) -> Iterator[Delta]:
+        for delta in self.feed(event):
+            self._answer.add(delta)
+            yield delta
+
+    @property
+    def end(self) -> Finish:
+        if self.finish is None:
+            raise _CutShortError
+        reason = _told_apart(self.finish, self._answer.tool_calls)
+        return Finish(reason, self.usage or estimate(self.request, self.written), self.model)
+
+    @property
+    def written(self) -> str:
+        """All that the model has written so far, to be counted."""
+        return self._answer.written
+
+    @property
+    def partial(self) -> Reply | None:
+        """What has come so far; None where nothing has."""
+        if self._answer.is_empty and self.usage is None:
+            return None
+        return self._answer.reply(model=self.model, finish_reason=self.finish or "stop", usage=self._usage_so_far())
+
+    def _usage_so_far(self) -> Usage:
+        guess = estimate(self.request, self.written)
+        if self.usage is None or self.finish:
+            return self.usage or guess
+        # A count from the middle of an answer knows the prompt, but not yet all that was written.
+        written = max(self.usage.completion_tokens, guess.completion_tokens)
+        return replace(self.usage, completion_tokens=written, reported=False)
+
+
+class HttpAdapter(Adapter):
+    """Asks over HTTP and reads JSON.
+
+    `ROOT` is the path that every address of the API begins with; a base URL is taken with or
+    without it. `OWN_FIELDS` are those of the request body that `extra` may not replace.
+    """
+
+    FEATURES = frozenset(Feature)
+    OPTIONS: ClassVar[Mapping[str, Any]] = {"max_reply_bytes": MAX_BODY}
+    ROOT: ClassVar[str] = ""
+    MODELS_PATH: ClassVar[str]
+    OWN_FIELDS: ClassVar[frozenset[str]] = frozenset({"model", "messages", "stream"})
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._root = connection.base_url.rstrip("/").removesuffix(self.ROOT) + self.ROOT
+        self._transport = CurlTransport(
+            max_idle=connection.max_connections, max_body=int(self.options["max_reply_bytes"])
+        )
+
+    # What a vendor says.
+
+    @abstractmethod
+    def headers(self) -> dict[str, str]:
+        """The headers of every request: the key, above all."""
+
+    @abstractmethod
+    def chat_path(self, request: ChatRequest, *, stream: bool) -> str: ...
+
+    @abstractmethod
+    def body(self, request: ChatRequest, *, stream: bool) -> dict[str, Any]: ...
+
+    @abstractmethod
+    def parse_reply(self, content: bytes, request: ChatRequest) -> Reply: ...
+
+    @abstractmethod
+    def reader(self, request: ChatRequest) -> StreamReader: ...
+
+    @abstractmethod
+    def parse_models(self, content: bytes) -> list[str]: ...
+
+    def events(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Cut a stream into the events that `reader` reads."""
+        return sse_data(chunks)
+
+    def kind_of(self, failure: Failure) -> ErrorKind:
+        return failure.kind
+
+    def pause_of(self, failure: Failure) -> float | None:
+        """The pause that the provider asks for, in seconds."""
+        return failure.retry_after
+
+    # What is the same for all.
+
+    def complete(self, request: ChatRequest, call: Call) -> Reply:
+        with self._explaining(call):
+            response = self._exchange(self._chat(request, stream=False), call)
+            return self.parse_reply(response.content, request)
+
+    def stream(self, request: ChatRequest, call: Call) -> Iterator[StreamEvent]:
+        reader = self.reader(request)
+        with self._explaining(call, reader):
+            response = self._transport.open(self._chat(request, stream=True), call)
+            try:
+                _raise_for_status(response, _chunks(response))
+                yield from self._read_stream(response, reader)
+            finally:
+                response.close()
+
+    def models(self, call: Call) -> list[str]:
+        with self._explaining(call):
+            return self.parse_models(self._get(self.MODELS_PATH, call))
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def error(self, kind: ErrorKind, message: str) -> ProviderError:
+        """An error to be raised; `message` follows the name of the service."""
+        return ProviderError(kind, self._fit_to_show(f"{self.connection.service} {message}"))
+
+    def _read_stream(self, response: requests.Response, reader: StreamReader) -> Iterator[StreamEvent]:
+        chunks = _chunks(response)
+        if response.headers.get("content-type", "").startswith("application/json"):
+            # Some servers answer as a whole though a stream was asked for.
+            yield from events_of(self.parse_reply(b"".join(chunks), reader.request))
+            return
+        for event in self.events(chunks):
+            yield from reader.read(event)
+            if reader.is_over:
+                break
+        yield reader.end
+
+    def _get(self, path: str, call: Call) -> bytes:
+        return bytes(self._exchange(self._prepare("GET", path), call).content)
+
+    def _chat(self, request: ChatRequest, *, stream: bool) -> requests.PreparedRequest:
+        body = _overlaid(self.body(request, stream=stream), request.extra, self.OWN_FIELDS)
+        try:
+            content = msgspec.json.encode(body)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise ProviderError(
+                ErrorKind.BAD_REQUEST, f"The request cannot be written as JSON: {error}. Correct its parameters."
+            ) from error
+        return self._prepare("POST", self.chat_path(request, stream=stream), content)
+
+    def _prepare(self, method: str, path: str, content: bytes | None = None) -> requests.PreparedRequest:
+        request = requests.PreparedRequest()
+        request.method = method
+        request.url = self._root + path
+        request.headers = CaseInsensitiveDict({"User-Agent": "oxide", **self.headers()})
+        if content is not None:
+            request.headers["Content-Type"] = "application/json"
+            request.body = content
+        return request
+
+    def _exchange(self, request: requests.PreparedRequest, call: Call) -> requests.Response:
+        response = self._transport.exchange(request, call)
+        _raise_for_status(response, iter([response.content]))
+        return response
+
+    @contextmanager
+    def _explaining(self, call: Call, reader: StreamReader | None = None) -> Iterator[None]:
+        """The one place where what goes wrong becomes a `ProviderError`, with what had arrived."""
+        try:
+            yield
+        except ProviderError as error:
+            error.partial = error.partial or (reader.partial if reader else None)
+            raise
+        except _FAULTS as error:
+            explained = self._explain(error, call)
+            explained.partial = reader.partial if reader else None
+            raise explained from error
+
+    def _explain(self, error: Exception, call: Call) -> ProviderError:
+        if isinstance(error, ReportedError):
+            return self._explain_report(error.failure)
+        if isinstance(error, exceptions.ConnectTimeout) and not call.remaining:
+            error = exceptions.ReadTimeout()
+        for fault, kind, text in _EXPLANATIONS:
+            if isinstance(error, fault):
+                return self.error(kind, text.format(error=error))
+        return self.error(ErrorKind.MALFORMED, f"sent an answer that cannot be read ({error}). {_ADVICE['malformed']}")
+
+    def _explain_report(self, failure: Failure) -> ProviderError:
+        kind = self.kind_of(failure)
+        said = self._redacted(" ".join(failure.message.split()))[: _MESSAGE_LENGTH - 200]
+        status = f"answered {failure.status}" if failure.status else "reported an error"
+        error = self.error(kind, f"{status}{': ' + said.rstrip('.') if said else ''}. {_ADVICE[kind]}")
+        error.status = failure.status
+        error.retry_after = self.pause_of(failure)
+        return error
+
+    def _redacted(self, text: str) -> str:
+        key = self.connection.api_key
+        return text.replace(key, "[key]") if key else text
+
+    def _fit_to_show(self, text: str) -> str:
+        text = self._redacted(text).strip()
+        return text if len(text) <= _MESSAGE_LENGTH else text[: _MESSAGE_LENGTH - 1] + "…"
+
+
+def finished(reply: Reply, request: ChatRequest, reason: FinishReason, usage: Usage | None) -> Reply:
+    """The reply with why it ended and what it took, guessed where the provider gave no figures."""
+    calls = "".join(call.name + call.arguments for call in reply.tool_calls)
+    return replace(
+        reply,
+        finish_reason=_told_apart(reason, reply.tool_calls),
+        usage=usage or estimate(request, reply.reasoning + reply.text + calls),
+    )
+
+
+def make_call_id() -> str:
+    """For providers that give their tool calls no id."""
+    return f"call_{secrets.token_hex(12)}"
+
+
+def tool_name(request: ChatRequest, tool_call_id: str) -> str:
+    """The tool that an earlier turn called under this id."""
+    for message in request.messages:
+        for call in message.tool_calls:
+            if call.id == tool_call_id:
+                return call.name
+    raise ProviderError(
+        ErrorKind.BAD_REQUEST,
+        f"A tool message answers the call {tool_call_id!r}, which no earlier message makes. Send that message too.",
+    )
+
+
+def arguments_object(call: ToolCall) -> dict[str, Any]:
+    """The arguments as the object that some protocols want in place of a text."""
+    try:
+        return msgspec.json.decode(call.arguments or "{}", type=dict[str, Any])
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        raise ProviderError(
+            ErrorKind.BAD_REQUEST,
+            f"The arguments of the tool call {call.id!r} are not a JSON object. Send them as one.",
+        ) from None
+
+
+def function_tool(tool: Tool) -> dict[str, Any]:
+    """A tool as OpenAI and Ollama want it."""
+    wanted = {"name": tool.name, "description": tool.description, "parameters": parameters_schema(tool)}
+    return {"type": "function", "function": wanted}
+
+
+def parameters_schema(tool: Tool) -> dict[str, Any]:
+    """A tool without parameters still needs a schema that says so."""
+    return dict(tool.parameters) or {"type": "object", "properties": {}}
+
+
+def count(figures: Any, *path: str) -> int:
+    """The whole number at `path`, else 0: an answer that was paid for is not lost over an odd figure."""
+    for name in path:
+        figures = figures.get(name) if isinstance(figures, dict) else None
+    known = isinstance(figures, int | float) and math.isfinite(figures) and figures > 0
+    return int(figures) if known else 0
+
+
+def _told_apart(reason: FinishReason, tool_calls: tuple[ToolCall, ...]) -> FinishReason:
+    # Not every server says that it stopped for its tools.
+    return "tool_calls" if reason == "stop" and tool_calls else reason
+
+
+class _CutShortError(Exception):
+    """A stream ended before the answer did."""
+
+
+class _RedirectedError(Exception):
+    """The status is 3xx."""
+
+
+def _chunks(response: requests.Response) -> Iterator[bytes]:
+    return cast("CurlStream", response.raw).chunks()
+
+
+def _raise_for_status(response: requests.Response, body: Iterator[bytes]) -> None:
+    if response.status_code < 300:
+        return
+    if response.status_code < 400:
+        raise _RedirectedError(response.status_code)
+    raise ReportedError(Failure.read(response.status_code, _beginning(body), response.headers))
+
+
+def _beginning(chunks: Iterator[bytes]) -> bytes:
+    content = b""
+    for chunk in chunks:
+        content += chunk
+        if len(content) >= _ERROR_BODY_BYTES:
+            break
+    return content
+
+
+def _overlaid(body: dict[str, Any], extra: Mapping[str, Any], own: frozenset[str]) -> dict[str, Any]:
+    """`extra` laid over the body. Two objects are merged, so that one more option keeps the others."""
+    result = dict(body)
+    for name, value in extra.items():
+        if name not in own:
+            ours = result.get(name)
+            result[name] = {**ours, **value} if isinstance(ours, dict) and isinstance(value, dict) else value
+    return result
+
+
+_ADVICE: Final[Mapping[str, str]] = {
+    ErrorKind.CONNECT: "Check its base_url and that it is running.",
+    ErrorKind.RATE_LIMITED: "Wait before the next call, or use another service.",
+    ErrorKind.SERVER: "Try again later, or use another service.",
+    ErrorKind.MALFORMED: "Check that its base_url is that of the API.",
+    ErrorKind.AUTH: "Check the service's API key.",
+    ErrorKind.QUOTA: "Check the account's credit and spending limits.",
+    ErrorKind.MODEL_NOT_FOUND: "Choose one of the models that the service lists.",
+    ErrorKind.UNSUPPORTED: "Use another model or service; if nothing works there, check its base_url.",
+    ErrorKind.BAD_REQUEST: "Correct the request.",
+    ErrorKind.CONTEXT_LENGTH: "Shorten the messages, or choose a model with a longer context.",
+}
+
+# The first line that fits counts: most of these are kinds of ConnectionError and RequestException.
+# An InvalidHeader's own text is left out, since the header at fault may hold the key.
+_EXPLANATIONS: Final[tuple[tuple[type[Exception], ErrorKind, str], ...]] = (
+    (Cancelled, ErrorKind.CANCELLED, "was called off before its answer was whole."),
+    (ReplyTooLarge, ErrorKind.MALFORMED, "sent more than is taken ({error}) Ask for less, or raise max_reply_bytes."),
+    (AddressRefused, ErrorKind.CONNECT, "was not called: {error} Change its base_url."),
+    (exceptions.ConnectTimeout, ErrorKind.CONNECT, f"takes no connection. {_ADVICE['connect']}"),
+    (exceptions.Timeout, ErrorKind.TIMEOUT, "did not answer in time. Allow more seconds, or ask for a shorter answer."),
+    (exceptions.SSLError, ErrorKind.CONNECT, "has no valid certificate ({error}). Check the https address."),
+    (exceptions.InvalidHeader, ErrorKind.AUTH, "has a key that no header can carry. Enter it again, in one line."),
+    (exceptions.InvalidURL, ErrorKind.CONNECT, "has an address that is none ({error}). Correct its base_url."),
+    (exceptions.ContentDecodingError, ErrorKind.MALFORMED, "sent an answer that cannot be unpacked ({error})."),
+    (exceptions.ChunkedEncodingError, ErrorKind.CONNECT, "broke the connection in mid-answer. Try again."),
+    (exceptions.RequestException, ErrorKind.CONNECT, f"cannot be reached ({{error}}). {_ADVICE['connect']}"),
+    (_CutShortError, ErrorKind.MALFORMED, "ended its stream before the answer was whole. Try again."),
+    (_RedirectedError, ErrorKind.MALFORMED, "redirects ({error}), which is not followed. Set base_url to the target."),
+)
+_FAULTS: Final = (
+    exceptions.RequestException,
+    ReportedError,
+    msgspec.MsgspecError,
+    UnicodeDecodeError,
+    RecursionError,
+    _CutShortError,
+    _RedirectedError,
+)

@@ -1,0 +1,229 @@
+"""Ollama's own protocol: https://docs.ollama.com/api/chat"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar, Final
+
+import msgspec
+
+from services.adapters.base import (
+    ChatRequest,
+    Delta,
+    ErrorKind,
+    FinishReason,
+    ImagePart,
+    Message,
+    ReasoningDelta,
+    Reply,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+)
+from services.adapters.estimate import estimate
+from services.adapters.failure import Failure, ReportedError
+from services.adapters.http import (
+    HttpAdapter,
+    StreamReader,
+    arguments_object,
+    count,
+    finished,
+    function_tool,
+    make_call_id,
+    tool_name,
+)
+from services.adapters.sse import json_lines
+
+
+class _Function(msgspec.Struct):
+    name: str
+    arguments: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _ToolCall(msgspec.Struct):
+    function: _Function
+    id: str | None = None
+
+
+class _Message(msgspec.Struct):
+    content: str | None = None
+    thinking: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Answer(msgspec.Struct):
+    """A whole answer, or in a stream a piece of one."""
+
+    message: _Message | None = None
+    model: str | None = None
+    done: bool = False
+    done_reason: str | None = None
+    prompt_eval_count: Any = None
+    eval_count: Any = None
+    error: Any = None
+
+
+class _Model(msgspec.Struct):
+    name: str
+
+
+class _Models(msgspec.Struct):
+    models: list[_Model]
+
+
+_ANSWER: Final = msgspec.json.Decoder(_Answer)
+_MODELS: Final = msgspec.json.Decoder(_Models)
+
+
+class OllamaAdapter(HttpAdapter):
+    """`base_url` is that of the server, as in http://localhost:11434
+
+    Option `keep_alive` is how long a model stays in memory after a call, as Ollama writes it: "10m".
+    """
+
+    OPTIONS: ClassVar[Mapping[str, Any]] = {**HttpAdapter.OPTIONS, "keep_alive": None}
+    ROOT = "/api"
+    MODELS_PATH = "/tags"
+
+    def headers(self) -> dict[str, str]:
+        # A local server asks for none; ollama.com does. https://docs.ollama.com/api/authentication
+        return {"Authorization": f"Bearer {self.connection.api_key}"} if self.connection.api_key else {}
+
+    def chat_path(self, request: ChatRequest, *, stream: bool) -> str:  # noqa: ARG002
+        return "/chat"
+
+    def body(self, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "model": request.model,
+            "messages": [self._message(message, request) for message in request.messages],
+            "stream": stream,  # left out it means true
+        }
+        if options := _options(request):
+            body["options"] = options
+        if request.tools and request.tool_choice != "none":
+            self._refuse_forced_tools(request)
+            body["tools"] = [function_tool(tool) for tool in request.tools]
+        if request.json_schema:
+            body["format"] = dict(request.json_schema.schema)
+        if self.options["keep_alive"] is not None:
+            body["keep_alive"] = self.options["keep_alive"]
+        return body
+
+    def parse_reply(self, content: bytes, request: ChatRequest) -> Reply:
+        answer = _ANSWER.decode(content)
+        _raise_error(answer)
+        if answer.message is None:
+            raise msgspec.ValidationError("there is no message in it")
+        reply = Reply(
+            model=answer.model or request.model,
+            text=answer.message.content or "",
+            reasoning=answer.message.thinking or "",
+            tool_calls=tuple(map(_tool_call, answer.message.tool_calls or ())),
+        )
+        return finished(reply, request, _finish_reason(answer), _usage(answer, request, reply.reasoning + reply.text))
+
+    def reader(self, request: ChatRequest) -> StreamReader:
+        return _Reader(request)
+
+    def events(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        return json_lines(chunks)
+
+    def parse_models(self, content: bytes) -> list[str]:
+        return [model.name for model in _MODELS.decode(content).models]
+
+    def kind_of(self, failure: Failure) -> ErrorKind:
+        # `"llama2" does not support tools`: https://github.com/ollama/ollama/blob/main/server/routes.go
+        return ErrorKind.UNSUPPORTED if "does not support" in failure.message else failure.kind
+
+    def _message(self, message: Message, request: ChatRequest) -> dict[str, Any]:
+        result: dict[str, Any] = {"role": message.role, "content": message.text}
+        if message.images:
+            result["images"] = [self._image(image) for image in message.images]
+        if message.tool_calls:
+            result["tool_calls"] = [
+                {"function": {"name": call.name, "arguments": arguments_object(call)}} for call in message.tool_calls
+            ]
+        if message.role == "tool":
+            # Ollama knows its calls by name: https://docs.ollama.com/capabilities/tool-calling
+            result["tool_name"] = tool_name(request, message.tool_call_id)
+        return result
+
+    def _image(self, image: ImagePart) -> str:
+        if image.url:
+            raise self.error(
+                ErrorKind.UNSUPPORTED,
+                "speaks Ollama's protocol, which takes no image by its address. Send it as base64 data.",
+            )
+        return image.data
+
+    def _refuse_forced_tools(self, request: ChatRequest) -> None:
+        if request.tool_choice not in ("", "auto"):
+            raise self.error(
+                ErrorKind.UNSUPPORTED,
+                'speaks Ollama\'s protocol, which cannot force a tool call. Use tool_choice "auto" or another service.',
+            )
+
+
+class _Reader(StreamReader):
+    def __init__(self, request: ChatRequest) -> None:
+        super().__init__(request)
+        self._calls = 0
+
+    def feed(self, event: bytes) -> Iterator[Delta]:
+        answer = _ANSWER.decode(event)
+        _raise_error(answer)
+        self.model = answer.model or self.model
+        if answer.message:
+            yield from self._feed_message(answer.message)
+        if answer.done:
+            self.usage = _usage(answer, self.request, self.written)
+            self.finish = _finish_reason(answer)
+            self.is_over = True
+
+    def _feed_message(self, message: _Message) -> Iterator[Delta]:
+        if message.thinking:
+            yield ReasoningDelta(message.thinking)
+        if message.content:
+            yield TextDelta(message.content)
+        for each in message.tool_calls or ():  # they come whole
+            call = _tool_call(each)
+            yield ToolCallDelta(self._calls, call.id, call.name, call.arguments)
+            self._calls += 1
+
+
+def _options(request: ChatRequest) -> dict[str, Any]:
+    # https://docs.ollama.com/modelfile#valid-parameters-and-values
+    options = {
+        "num_predict": request.max_tokens,
+        "temperature": request.temperature,
+        "stop": list(request.stop) or None,
+    }
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _tool_call(call: _ToolCall) -> ToolCall:
+    return ToolCall(call.id or make_call_id(), call.function.name, bytes(call.function.arguments).decode())
+
+
+def _finish_reason(answer: _Answer) -> FinishReason:
+    return "length" if answer.done_reason == "length" else "stop"
+
+
+def _usage(answer: _Answer, request: ChatRequest, written: str) -> Usage | None:
+    prompt, completion = count(answer.prompt_eval_count), count(answer.eval_count)
+    if prompt and completion:
+        return Usage(prompt_tokens=prompt, completion_tokens=completion)
+    # A prompt that was in the cache from before is not counted by older versions:
+    # https://github.com/ollama/ollama/issues/2068
+    guess = estimate(request, written)
+    return replace(
+        guess, prompt_tokens=prompt or guess.prompt_tokens, completion_tokens=completion or guess.completion_tokens
+    )
+
+
+def _raise_error(answer: _Answer) -> None:
+    # Within a stream the status stays 200: https://docs.ollama.com/api/errors
+    if answer.error:
+        raise ReportedError(Failure.within({"error": answer.error}))

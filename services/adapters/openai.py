@@ -1,0 +1,348 @@
+"""OpenAI's chat completions, and the many servers that speak the same protocol."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any, ClassVar, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from services.adapters.base import (
+    ChatRequest,
+    Delta,
+    ErrorKind,
+    FinishReason,
+    ImagePart,
+    JsonSchema,
+    Message,
+    Part,
+    ReasoningDelta,
+    Reply,
+    TextDelta,
+    TextPart,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+)
+from services.adapters.call import Call
+from services.adapters.failure import Failure, ReportedError
+from services.adapters.http import HttpAdapter, StreamReader, count, finished, function_tool, make_call_id
+
+# https://platform.openai.com/docs/api-reference/chat/object
+_FINISH_REASONS: Final[Mapping[str | None, FinishReason]] = {
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+}
+_DONE: Final = b"[DONE]"
+# OpenRouter's words where no provider of a model can do what is asked, and where there is no such model.
+_CANNOT: Final = re.compile(
+    r"no endpoints found that support|does not support (tool|image|function|vision)", re.IGNORECASE
+)
+_NO_SUCH_MODEL: Final = re.compile(r"no endpoints found|not a valid model", re.IGNORECASE)
+
+
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: Any = None  # a text, but some servers send the object itself
+
+
+class _ToolCall(msgspec.Struct):
+    index: int | None = None
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _Message(msgspec.Struct):
+    """A whole message, or in a stream a piece of one."""
+
+    content: str | list[dict[str, Any]] | None = None
+    refusal: str | None = None
+    reasoning: Any = None  # OpenRouter, Groq, newer vLLM
+    reasoning_content: Any = None  # DeepSeek, llama.cpp, LiteLLM, older vLLM
+    tool_calls: list[_ToolCall] | None = None
+
+    @property
+    def text(self) -> str:
+        if isinstance(self.content, list):  # Mistral's reasoning models send parts
+            return "".join(part["text"] for part in self.content if isinstance(part.get("text"), str))
+        return self.content or self.refusal or ""
+
+    @property
+    def thoughts(self) -> str:
+        said = (self.reasoning_content, self.reasoning)
+        return next((text for text in said if isinstance(text, str) and text), "")
+
+
+class _Choice(msgspec.Struct):
+    message: _Message
+    finish_reason: str | None = None
+    error: Any = None
+
+
+class _ChunkChoice(msgspec.Struct):
+    delta: _Message | None = None
+    index: int | None = None
+    finish_reason: str | None = None
+    error: Any = None
+
+
+class _Answer(msgspec.Struct):
+    model: str | None = None
+    usage: Any = None
+    error: Any = None
+    object: Any = None
+    code: Any = None  # this and the message only where vLLM reports an error
+    message: Any = None
+
+
+class _Completion(_Answer):
+    choices: list[_Choice] | None = None
+
+
+class _Chunk(_Answer):
+    choices: list[_ChunkChoice] | None = None
+
+
+class _Model(msgspec.Struct):
+    id: str
+
+
+class _Models(msgspec.Struct):
+    data: list[_Model]
+
+
+_COMPLETION: Final = msgspec.json.Decoder(_Completion)
+_CHUNK: Final = msgspec.json.Decoder(_Chunk)
+_MODELS: Final = msgspec.json.Decoder(_Models)
+
+
+class OpenAIAdapter(HttpAdapter):
+    """`base_url` ends where "/chat/completions" is to follow, as in https://api.openai.com/v1
+
+    Options: `max_tokens_field` is what the limit is called ("max_completion_tokens" for OpenAI's
+    reasoning models); `stream_usage` says whether to ask for figures at the end of a stream;
+    `key_path` is an address that a health check asks too, where the list of models is open to all.
+    """
+
+    OPTIONS: ClassVar[Mapping[str, Any]] = {
+        **HttpAdapter.OPTIONS,
+        "max_tokens_field": "max_tokens",
+        "organization": None,
+        "stream_usage": True,
+        "key_path": None,
+    }
+    MODELS_PATH = "/models"
+
+    def headers(self) -> dict[str, str]:
+        headers = {}
+        if self.connection.api_key:
+            headers["Authorization"] = f"Bearer {self.connection.api_key}"
+        if self.options["organization"]:
+            headers["OpenAI-Organization"] = str(self.options["organization"])
+        return headers
+
+    def chat_path(self, request: ChatRequest, *, stream: bool) -> str:  # noqa: ARG002
+        return "/chat/completions"
+
+    def check(self, call: Call) -> list[str]:
+        path = self.options["key_path"] or self._default_key_path()
+        if path and self.connection.api_key:
+            with self._explaining(call):
+                self._get(path, call)
+        return self.models(call)
+
+    def body(self, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
+        body: dict[str, Any] = {"model": request.model, "messages": [_message(each) for each in request.messages]}
+        if request.max_tokens is not None:
+            body[self.options["max_tokens_field"]] = request.max_tokens
+        if request.temperature is not None:
+            body["temperature"] = request.temperature
+        if request.stop:
+            body["stop"] = list(request.stop)
+        if request.json_schema:
+            body["response_format"] = _response_format(request.json_schema)
+        body |= _tools(request)
+        if stream:
+            body["stream"] = True
+            if self.options["stream_usage"]:
+                body["stream_options"] = {"include_usage": True}
+        return body
+
+    def parse_reply(self, content: bytes, request: ChatRequest) -> Reply:
+        completion = _COMPLETION.decode(content)
+        _raise_error(completion)
+        if not completion.choices:
+            raise msgspec.ValidationError("there is no choice in it")
+        choice = completion.choices[0]
+        _raise_choice_error(choice)
+        reply = Reply(
+            model=completion.model or request.model,
+            text=choice.message.text,
+            reasoning=choice.message.thoughts,
+            tool_calls=tuple(map(_tool_call, choice.message.tool_calls or ())),
+        )
+        reason = _FINISH_REASONS.get(choice.finish_reason, "stop")
+        return finished(reply, request, reason, _usage(completion.usage))
+
+    def reader(self, request: ChatRequest) -> StreamReader:
+        return _Reader(request)
+
+    def parse_models(self, content: bytes) -> list[str]:
+        return [model.id for model in _MODELS.decode(content).data]
+
+    def kind_of(self, failure: Failure) -> ErrorKind:
+        if _CANNOT.search(failure.message):
+            return ErrorKind.UNSUPPORTED
+        if _NO_SUCH_MODEL.search(failure.message):
+            return ErrorKind.MODEL_NOT_FOUND
+        if failure.status == 403 and "flagged" in failure.message:
+            # OpenRouter's moderation; the key is good. https://openrouter.ai/docs/api/reference/errors-and-debugging
+            return ErrorKind.BAD_REQUEST
+        return failure.kind
+
+    def _default_key_path(self) -> str:
+        # https://openrouter.ai/docs/api/api-reference/api-keys/get-current-key
+        host = urlsplit(self.connection.base_url).hostname
+        return "/key" if host == "openrouter.ai" else ""
+
+
+class _Reader(StreamReader):
+    """A stream ends well with [DONE], or with a finish reason where a server leaves that out."""
+
+    def __init__(self, request: ChatRequest) -> None:
+        super().__init__(request)
+        self._calls: list[str] = []  # ids, in the order of the calls
+
+    def feed(self, event: bytes) -> Iterator[Delta]:
+        if event.strip() == _DONE:
+            self.finish = self.finish or "stop"
+            self.is_over = True
+            return
+        chunk = _CHUNK.decode(event)
+        _raise_error(chunk)
+        self.model = chunk.model or self.model
+        self.usage = _usage(chunk.usage) or self.usage
+        for choice in chunk.choices or ():
+            if not choice.index:  # of several answers (`n`) the first is the one
+                yield from self._feed_choice(choice)
+
+    def _feed_choice(self, choice: _ChunkChoice) -> Iterator[Delta]:
+        if choice.delta:
+            if choice.delta.thoughts:
+                yield ReasoningDelta(choice.delta.thoughts)
+            if choice.delta.text:
+                yield TextDelta(choice.delta.text)
+            for call in choice.delta.tool_calls or ():
+                yield self._tool_call_delta(call)
+        _raise_choice_error(choice)
+        if choice.finish_reason:
+            self.finish = _FINISH_REASONS.get(choice.finish_reason, "stop")
+
+    def _tool_call_delta(self, call: _ToolCall) -> ToolCallDelta:
+        function = call.function or _Function()
+        index = self._index(call)
+        if index < len(self._calls):
+            return ToolCallDelta(index, arguments=_text(function.arguments))
+        self._calls.append(call.id or make_call_id())
+        return ToolCallDelta(index, self._calls[-1], function.name or "", _text(function.arguments))
+
+    def _index(self, call: _ToolCall) -> int:
+        """Which call a piece belongs to. Some servers number none, and send each call in one piece."""
+        if call.index is not None:
+            return min(call.index, len(self._calls))
+        if call.id and call.id not in self._calls:
+            return len(self._calls)
+        return self._calls.index(call.id) if call.id else max(0, len(self._calls) - 1)
+
+
+def _message(message: Message) -> dict[str, Any]:
+    result: dict[str, Any] = {"role": message.role, "content": _content(message)}
+    if message.tool_calls:
+        result["content"] = result["content"] or None
+        result["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    if message.role == "tool":
+        result["tool_call_id"] = message.tool_call_id
+    return result
+
+
+def _content(message: Message) -> str | list[dict[str, Any]]:
+    # Plain text where there is only that: servers exist that know nothing else.
+    return [_part(part) for part in message.parts] if message.images else message.text
+
+
+def _part(part: Part) -> dict[str, Any]:
+    match part:
+        case TextPart(text):
+            return {"type": "text", "text": text}
+        case ImagePart(media_type, data, url):
+            return {"type": "image_url", "image_url": {"url": url or f"data:{media_type};base64,{data}"}}
+
+
+def _response_format(schema: JsonSchema) -> dict[str, Any]:
+    wanted = {"name": schema.name, "schema": dict(schema.schema), "strict": schema.strict}
+    return {"type": "json_schema", "json_schema": wanted}
+
+
+def _tools(request: ChatRequest) -> dict[str, Any]:
+    if not request.tools:
+        return {}
+    result: dict[str, Any] = {"tools": [function_tool(tool) for tool in request.tools]}
+    if request.tool_choice in ("auto", "none", "required"):
+        result["tool_choice"] = request.tool_choice
+    elif request.tool_choice:
+        result["tool_choice"] = {"type": "function", "function": {"name": request.tool_choice}}
+    return result
+
+
+def _tool_call(call: _ToolCall) -> ToolCall:
+    if not call.function or not call.function.name:
+        raise msgspec.ValidationError("a tool call in it names no function")
+    return ToolCall(call.id or make_call_id(), call.function.name, _text(call.function.arguments))
+
+
+def _text(arguments: Any) -> str:
+    if isinstance(arguments, str):
+        return arguments
+    return "" if arguments is None else msgspec.json.encode(arguments).decode()
+
+
+def _usage(figures: Any) -> Usage | None:
+    usage = Usage(
+        prompt_tokens=count(figures, "prompt_tokens"),
+        completion_tokens=count(figures, "completion_tokens"),
+        cached_tokens=count(figures, "prompt_tokens_details", "cached_tokens"),
+        cache_write_tokens=count(figures, "prompt_tokens_details", "cache_write_tokens"),
+        reasoning_tokens=count(figures, "completion_tokens_details", "reasoning_tokens"),
+        cost=_cost(figures),
+    )
+    return usage if usage.total_tokens else None
+
+
+def _cost(figures: Any) -> Decimal | None:
+    # OpenRouter names it: https://openrouter.ai/docs/use-cases/usage-accounting
+    cost = figures.get("cost") if isinstance(figures, dict) else None
+    known = isinstance(cost, int | float) and not isinstance(cost, bool) and math.isfinite(cost) and cost >= 0
+    return Decimal(str(cost)) if known else None
+
+
+def _raise_error(answer: _Answer) -> None:
+    # OpenRouter reports what fails after it began within a status of 200, vLLM in the fields beside.
+    # https://openrouter.ai/docs/api/reference/errors-and-debugging
+    if answer.error:
+        raise ReportedError(Failure.within({"error": answer.error}))
+    if answer.object == "error":
+        raise ReportedError(Failure.within({"code": answer.code, "message": answer.message}))
+
+
+def _raise_choice_error(choice: _Choice | _ChunkChoice) -> None:
+    if choice.error or choice.finish_reason == "error":
+        raise ReportedError(Failure.within({"error": choice.error}))

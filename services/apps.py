@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.db.models.signals import post_delete, post_save
+
+
+class ServicesConfig(AppConfig):
+    name = "services"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        # Models can be imported no earlier than here.
+        from services import health  # noqa: PLC0415
+        from services.directory import directory  # noqa: PLC0415
+        from services.models import Service  # noqa: PLC0415
+
+        def changed(instance: Service, **_signal: Any) -> None:
+            directory.changed()
+            health.forget(instance.name)  # what was learned of it may no longer be true
+
+        for signal in (post_save, post_delete):
+            signal.connect(changed, sender=Service, weak=False, dispatch_uid="services.directory")

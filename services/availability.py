@@ -1,0 +1,36 @@
+"""Which services could be called right now, and what stands in the way of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from apikeys import keyring
+from services import directory, health
+from services.adapters.registry import adapter_class
+from services.breaker import breakers
+from services.config import ServiceConfig, ServiceState
+
+
+def states() -> Mapping[str, ServiceState]:
+    """Every service as routing must see it. Nothing is asked of a database or a network."""
+    return {name: state_of(config) for name, config in directory.current().items()}
+
+
+def state_of(config: ServiceConfig) -> ServiceState:
+    known = health.of(config.name)
+    return ServiceState(
+        config=config,
+        features=adapter_class(config.kind).FEATURES,
+        obstacle=_obstacle(config, known),
+        listed_models=known.models if known else frozenset(),
+    )
+
+
+def _obstacle(config: ServiceConfig, known: health.Health | None) -> str:
+    if config.needs_key and not keyring.secret_for(config.name, config.api_key_env):
+        return f"has no API key: set {config.api_key_env} and restart"
+    if known and not known.healthy:
+        return f"is currently unhealthy: {known.detail.removeprefix(config.name).strip()}"
+    if breakers[config.name].blocked():
+        return "failed several times in a row and is left alone for a while"
+    return ""

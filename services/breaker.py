@@ -1,0 +1,128 @@
+"""A circuit breaker per service: one that keeps failing is left alone for a while."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Literal
+
+State = Literal["closed", "open", "half_open"]
+
+# How long to wait while a trial is under way: it may end at any moment.
+_TRIAL_RETRY_SECONDS = 1.0
+
+
+class Breaker:
+    """Closed, it lets every call through; `threshold` failures in a row open it.
+
+    Open, it refuses calls for `open_seconds`. Then it is half open and admits one call as a trial:
+    its success closes the breaker, its failure opens it again for twice as long, up to
+    `longest_seconds`.
+
+    Whoever is admitted reports exactly once how it went: `record_success`, `record_failure`, or
+    `release` when the outcome says nothing about the service (cancelled, the caller's mistake). A
+    trial that is never reported loses its place after the open period, so that a caller that died
+    cannot keep the breaker shut.
+
+    Outcomes are not tied to calls. A call that began before the breaker opened may report late:
+    its success closes the breaker, being the latest news, and its failure counts only while a
+    trial is under way, because what began long ago must not prolong the pause.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        threshold: int = 5,
+        open_seconds: float = 30.0,
+        longest_seconds: float = 300.0,
+    ) -> None:
+        self._clock = clock
+        self._threshold = threshold
+        self._open_seconds = open_seconds
+        self._longest_seconds = longest_seconds
+        self._lock = threading.Lock()
+        self._failures = 0
+        self._pause = open_seconds
+        self._open_until: float | None = None
+        self._trial_until: float | None = None
+
+    def admit(self) -> float | None:
+        """None when the call may go ahead, else the seconds to wait before asking again.
+
+        In the half-open state being admitted means taking the one trial.
+        """
+        with self._lock:
+            wait = self._wait()
+            if wait > 0:
+                return wait
+            if self._open_until is not None:
+                self._trial_until = self._clock() + self._pause
+            return None
+
+    def record_success(self) -> None:
+        with self._lock:
+            self._close()
+
+    def record_failure(self) -> None:
+        with self._lock:
+            if self._open_until is None:
+                self._failures += 1
+                if self._failures >= self._threshold:
+                    self._open()
+            elif self._trial_until is not None:
+                self._pause = min(self._pause * 2, self._longest_seconds)
+                self._open()
+
+    def release(self) -> None:
+        """Give the place back without an outcome: the next call may be the trial."""
+        with self._lock:
+            self._trial_until = None
+
+    @property
+    def state(self) -> State:
+        with self._lock:
+            if self._open_until is None:
+                return "closed"
+            return "open" if self._clock() < self._open_until else "half_open"
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds until a call may be admitted; 0 where one would be now."""
+        with self._lock:
+            return self._wait()
+
+    def blocked(self) -> bool:
+        """Whether a call would be refused now. Asking takes no trial, so routing may ask freely."""
+        return self.retry_after > 0
+
+    def _close(self) -> None:
+        self._failures = 0
+        self._pause = self._open_seconds
+        self._open_until = None
+        self._trial_until = None
+
+    def _open(self) -> None:
+        self._open_until = self._clock() + self._pause
+        self._trial_until = None
+
+    def _wait(self) -> float:
+        if self._open_until is None:
+            return 0.0
+        now = self._clock()
+        if now < self._open_until:
+            return self._open_until - now
+        if self._trial_until is not None and now < self._trial_until:
+            return min(_TRIAL_RETRY_SECONDS, self._trial_until - now)
+        return 0.0
+
+
+class Breakers(dict[str, Breaker]):
+    """The breaker of every service by its name, made on first use. `clear` forgets them all."""
+
+    def __missing__(self, service: str) -> Breaker:
+        # `setdefault` is one step: of two threads that miss together both get the same breaker.
+        return self.setdefault(service, Breaker())
+
+
+breakers = Breakers()

@@ -1,0 +1,59 @@
+"""One service's configuration as the rest of Oxide sees it: a frozen copy of its row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from services.adapters.base import Feature
+from services.prices import PriceOverride
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceConfig:
+    name: str
+    type: str
+    api: str = ""
+    enabled: bool = True
+    base_url: str = ""
+    command: tuple[str, ...] = ()
+    model: str = ""
+    allowed_models: frozenset[str] = frozenset()
+    capabilities: frozenset[str] = frozenset()
+    api_key_env: str = ""
+    timeout_seconds: float = 120.0
+    max_concurrency: int = 16
+    max_retries: int = 1
+    price: PriceOverride | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """Which adapter speaks to it: the protocol of an HTTP server, else the type itself."""
+        return self.api if self.type == "http" else self.type
+
+    @property
+    def needs_key(self) -> bool:
+        return bool(self.api_key_env)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceState:
+    """A service as routing sees it at one moment.
+
+    `obstacle` says why it cannot be called right now, worded to follow the service's name; it is
+    empty where the service can be called.
+    `listed_models` is what the server last listed; empty where that is not known.
+    """
+
+    config: ServiceConfig
+    features: frozenset[Feature] = frozenset()
+    obstacle: str = ""
+    listed_models: frozenset[str] = frozenset()
+
+    def offers(self, model: str) -> bool:
+        """Whether it may be asked for `model`. Where nothing is known, the server will say."""
+        if self.config.allowed_models:
+            return model in self.config.allowed_models
+        return not self.listed_models or model in self.listed_models or model == self.config.model

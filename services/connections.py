@@ -1,0 +1,66 @@
+"""From a service's configuration to an adapter that is ready to call."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from apikeys import keyring
+from services.adapters.base import Adapter, Connection
+from services.adapters.registry import adapter_class
+from services.config import ServiceConfig
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    config: ServiceConfig
+    api_key: str
+    adapter: Adapter
+
+    def serves(self, config: ServiceConfig, api_key: str) -> bool:
+        return self.api_key == api_key and (self.config is config or self.config == config)
+
+
+_lock = threading.Lock()
+_ready: dict[str, _Ready] = {}
+
+
+def adapter_for(config: ServiceConfig) -> Adapter:
+    """The same adapter, with its warm connections, until the configuration or the key changes."""
+    api_key = keyring.secret_for(config.name, config.api_key_env)
+    ready = _ready.get(config.name)
+    if ready and ready.serves(config, api_key):
+        return ready.adapter
+    return _connect(config, api_key)
+
+
+def _connect(config: ServiceConfig, api_key: str) -> Adapter:
+    with _lock:
+        ready = _ready.get(config.name)
+        if ready and ready.serves(config, api_key):
+            return ready.adapter
+        adapter = adapter_class(config.kind)(
+            Connection(
+                service=config.name,
+                base_url=config.base_url,
+                command=config.command,
+                api_key=api_key,
+                max_connections=config.max_concurrency,
+                max_reply_bytes=settings.MAX_REPLY_BYTES,
+                options=config.options,
+            )
+        )
+        _ready[config.name] = _Ready(config, api_key, adapter)
+    if ready:
+        ready.adapter.close()
+    return adapter
+
+
+def close_all() -> None:
+    with _lock:
+        retired = list(_ready.values())
+        _ready.clear()
+    for ready in retired:
+        ready.adapter.close()

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+
+from services.config import ServiceConfig
+from services.prices import PriceOverride
+
+# No slash and no colon: a service's name stands in front of a model's in "<service>/<model>". And not
+# "auto", which leaves the choice to Oxide.
+valid_name = RegexValidator(
+    r"^(?!auto\Z)[A-Za-z0-9][A-Za-z0-9_.-]*\Z", "Use letters, digits, '_', '-' and '.', and not the word auto."
+)
+
+
+class Service(models.Model):
+    """A provider that Oxide can call, and how."""
+
+    class Type(models.TextChoices):
+        HTTP = "http", "HTTP server"
+        CLI = "cli", "Command-line tool"
+        BUILTIN = "builtin", "Built in"
+
+    class Api(models.TextChoices):
+        OPENAI = "openai", "OpenAI-compatible"
+        OLLAMA = "ollama", "Ollama"
+        ANTHROPIC = "anthropic", "Anthropic Messages"
+        GEMINI = "gemini", "Gemini generateContent"
+
+    name = models.CharField(max_length=50, unique=True, validators=[valid_name])
+    type = models.CharField(max_length=10, choices=Type, default=Type.HTTP)
+    api = models.CharField(max_length=20, choices=Api, blank=True, help_text="Protocol of an HTTP server.")
+    enabled = models.BooleanField(default=True)
+    base_url = models.CharField(max_length=500, blank=True, help_text="For example http://localhost:11434")
+    command = models.JSONField(
+        default=list,
+        blank=True,
+        help_text='Program and arguments, as a list; "{model}" stands for the model. No shell is involved.',
+    )
+    model = models.CharField(max_length=200, blank=True, help_text="Used when neither task nor rule names one.")
+    allowed_models = models.JSONField(
+        default=list, blank=True, help_text="The only models to be used; empty: whatever the server lists."
+    )
+    capabilities = models.JSONField(default=list, blank=True, help_text="Task types it is good at; empty: all.")
+    api_key_env = models.CharField(
+        max_length=100, blank=True, help_text="Environment variable that holds the key. Empty: no key is needed."
+    )
+    timeout_seconds = models.FloatField(
+        default=120, validators=[MinValueValidator(0.1), MaxValueValidator(86_400)], help_text="For one attempt."
+    )
+    max_concurrency = models.PositiveIntegerField(
+        default=16, validators=[MinValueValidator(1)], help_text="Calls in flight at once, in each process."
+    )
+    max_retries = models.PositiveSmallIntegerField(default=1, validators=[MaxValueValidator(10)])
+    input_price = models.DecimalField(
+        max_digits=12, decimal_places=6, null=True, blank=True, help_text="US dollars a million tokens."
+    )
+    output_price = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
+    options = models.JSONField(default=dict, blank=True, help_text="The protocol's own settings.")
+    declared = models.BooleanField(default=False, editable=False, help_text="Stands in the configuration file.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~models.Q(type="http") | (~models.Q(api="") & ~models.Q(base_url="")),
+                name="http_service_has_api_and_base_url",
+            ),
+            models.CheckConstraint(condition=models.Q(max_concurrency__gte=1), name="max_concurrency_positive"),
+            models.CheckConstraint(condition=models.Q(timeout_seconds__gt=0), name="timeout_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def config(self) -> ServiceConfig:
+        return ServiceConfig(
+            name=self.name,
+            type=self.type,
+            api=self.api,
+            enabled=self.enabled,
+            base_url=self.base_url,
+            command=tuple(self.command),
+            model=self.model,
+            allowed_models=frozenset(self.allowed_models),
+            capabilities=frozenset(self.capabilities),
+            api_key_env=self.api_key_env,
+            timeout_seconds=self.timeout_seconds,
+            max_concurrency=self.max_concurrency,
+            max_retries=self.max_retries,
+            price=self.price,
+            options=self.options,
+        )
+
+    @property
+    def price(self) -> PriceOverride | None:
+        if self.input_price is None and self.output_price is None:
+            return None
+        return PriceOverride(self.input_price or Decimal(0), self.output_price or Decimal(0))

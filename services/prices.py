@@ -1,0 +1,86 @@
+"""What a call cost, and how sure that is. Money is counted in whole nano-dollars."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
+
+import genai_prices
+
+from services.adapters.base import Usage
+
+NANO = 1_000_000_000
+
+
+class CostBasis(enum.StrEnum):
+    """Where a cost comes from."""
+
+    REPORTED = "reported"  # the provider named it
+    COMPUTED = "computed"  # reported tokens at a known price
+    ESTIMATED = "estimated"  # a known price, but tokens that were only counted by us
+    UNKNOWN = "unknown"  # no price is known: there is no cost, which is not a cost of zero
+
+
+@dataclass(frozen=True, slots=True)
+class PriceOverride:
+    """The operator's own price, in US dollars a million tokens."""
+
+    input_per_million: Decimal
+    output_per_million: Decimal
+
+    def cost(self, usage: Usage) -> Decimal:
+        spent = usage.prompt_tokens * self.input_per_million + usage.completion_tokens * self.output_per_million
+        return Decimal(spent) / 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """`nanodollars` is None exactly where the basis is unknown."""
+
+    nanodollars: int | None
+    basis: CostBasis
+
+
+def cost_of(usage: Usage, *, model: str, base_url: str = "", override: PriceOverride | None = None) -> Cost:
+    """Price one call: what the provider itself named, else the operator's price, else the price table."""
+    if usage.cost is not None:
+        return Cost(_nano(usage.cost), CostBasis.REPORTED)
+    dollars = override.cost(usage) if override else _table_cost(usage, model, base_url)
+    if dollars is None:
+        return Cost(None, CostBasis.UNKNOWN)
+    return Cost(_nano(dollars), CostBasis.COMPUTED if usage.reported else CostBasis.ESTIMATED)
+
+
+def _nano(dollars: Decimal) -> int:
+    return int((dollars * NANO).to_integral_value(ROUND_HALF_UP))
+
+
+def _table_cost(usage: Usage, model: str, base_url: str) -> Decimal | None:
+    if not _is_priced(model, base_url):
+        return None
+    try:
+        tokens = genai_prices.Usage(
+            input_tokens=usage.prompt_tokens,
+            output_tokens=usage.completion_tokens,
+            cache_read_tokens=usage.cached_tokens,
+            cache_write_tokens=usage.cache_write_tokens,
+        )
+        return genai_prices.calc_price(tokens, model, provider_api_url=base_url).total_price
+    except ValueError:  # counts that cannot be: negative, or more read from the cache than was sent
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _is_priced(model: str, base_url: str) -> bool:
+    # A price belongs to a vendor, known by the address called. The same model name on another
+    # address (a local server, say) says nothing about what that one charges.
+    if not model or not base_url:
+        return False
+    try:
+        price = genai_prices.calc_price(genai_prices.Usage(), model, provider_api_url=base_url).model_price
+    except LookupError:
+        return False
+    # The table also lists models without a price, and some that are not sold by the token.
+    return price.input_mtok is not None and price.output_mtok is not None

@@ -1,0 +1,6 @@
+"""What happens to services, for whoever wants to know."""
+
+from django.dispatch import Signal
+
+# Sent with `service` (its name) and `health` (services.health.Health) when it fell ill or got well.
+health_changed = Signal()

@@ -1,0 +1,216 @@
+"""The body of `POST /api/tasks/execute/`, validated as it is decoded.
+
+Messages, tools and response format are written as OpenAI's chat API writes them
+(https://platform.openai.com/docs/api-reference/chat/create), because that is what people know.
+A field that is not listed here is refused by name: a slip in spelling must not pass unnoticed.
+"""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from routing.task_types import TaskType
+from services.adapters.base import (
+    ChatRequest,
+    ImagePart,
+    JsonSchema,
+    Message,
+    Part,
+    Role,
+    TextPart,
+    Tool,
+    ToolCall,
+)
+from tasks.request import TaskRequest
+
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class BodyError(ValueError):
+    """What is wrong with a body, and where."""
+
+
+class TextBody(Struct, tag="text", forbid_unknown_fields=True):
+    text: str
+
+
+class ImageAddress(Struct):
+    url: Annotated[str, Meta(min_length=1)]
+
+
+class ImageBody(Struct, tag="image_url", forbid_unknown_fields=True):
+    image_url: ImageAddress
+
+
+class FunctionCall(Struct):
+    name: Name
+    arguments: str = "{}"
+
+
+class ToolCallBody(Struct):
+    id: Name
+    function: FunctionCall
+
+
+class MessageBody(Struct, forbid_unknown_fields=True):
+    role: Role
+    content: str | list[TextBody | ImageBody] | None = None
+    tool_calls: list[ToolCallBody] = []
+    tool_call_id: str = ""
+
+
+class Function(Struct):
+    name: Name
+    description: str = ""
+    parameters: dict[str, Any] = {}
+
+
+class ToolBody(Struct):
+    type: Literal["function"]
+    function: Function
+
+
+class ChosenFunction(Struct):
+    name: Name
+
+
+class ChosenTool(Struct):
+    type: Literal["function"]
+    function: ChosenFunction
+
+
+class SchemaBody(Struct):
+    name: Name
+    schema: dict[str, Any]
+    strict: bool = True
+
+
+class ResponseFormat(Struct):
+    type: Literal["json_schema"]
+    json_schema: SchemaBody
+
+
+class ExecuteBody(Struct, forbid_unknown_fields=True):
+    """`null` means the same as leaving a field out."""
+
+    prompt: str | None = None
+    messages: list[MessageBody] | None = None
+    task_type: TaskType | None = None
+    service: str | None = None
+    model: Annotated[str, Meta(max_length=200)] | None = None
+    max_tokens: Annotated[int, Meta(ge=1, le=10_000_000)] | None = None
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    stop: str | list[str] | None = None
+    tools: list[ToolBody] | None = None
+    tool_choice: Literal["auto", "none", "required"] | ChosenTool | None = None
+    response_format: ResponseFormat | None = None
+    parameters: dict[str, Any] | None = None
+    timeout_seconds: Annotated[float, Meta(gt=0, le=86_400)] | None = None
+    background: bool | None = None
+
+
+def decode(data: object) -> ExecuteBody:
+    """Check decoded JSON. Raises `BodyError` that names the field."""
+    if not isinstance(data, dict):
+        raise BodyError('Send a JSON object, for example {"prompt": "Explain quantum computing"}.')
+    try:
+        return msgspec.convert(data, ExecuteBody)
+    except msgspec.ValidationError as error:
+        raise BodyError(explain(str(error))) from None
+
+
+def task_request(body: ExecuteBody) -> TaskRequest:
+    return TaskRequest(
+        chat=ChatRequest(
+            model=body.model or "",
+            messages=_messages(body),
+            max_tokens=body.max_tokens,
+            temperature=body.temperature,
+            stop=(body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ()),
+            tools=tuple(_tool(tool) for tool in body.tools or ()),
+            tool_choice=_tool_choice(body),
+            json_schema=_json_schema(body.response_format),
+            extra=body.parameters or {},
+        ),
+        task_type=body.task_type,
+        service="" if body.service == "auto" else body.service or "",
+        timeout_seconds=body.timeout_seconds,
+    )
+
+
+def _messages(body: ExecuteBody) -> tuple[Message, ...]:
+    if (body.prompt is None) == (body.messages is None):
+        raise BodyError("Send either prompt (a text) or messages (a list), and not both.")
+    if body.prompt is not None:
+        if not body.prompt.strip():
+            raise BodyError("prompt is empty: say what is to be done.")
+        return (Message("user", (TextPart(body.prompt),)),)
+    messages = tuple(_message(message, f"messages[{i}]") for i, message in enumerate(body.messages or ()))
+    if not any(message.role == "user" and message.parts for message in messages):
+        raise BodyError('messages holds nothing that a user said: add a message with role "user".')
+    return messages
+
+
+def _message(body: MessageBody, path: str) -> Message:
+    if body.role == "tool" and not body.tool_call_id:
+        raise BodyError(f"{path}.tool_call_id is missing: a tool message names the call that it answers.")
+    if body.tool_calls and body.role != "assistant":
+        raise BodyError(f"{path}.tool_calls: only assistant messages call tools.")
+    return Message(
+        role=body.role,
+        parts=_parts(body.content, f"{path}.content"),
+        tool_calls=tuple(ToolCall(call.id, call.function.name, call.function.arguments) for call in body.tool_calls),
+        tool_call_id=body.tool_call_id,
+    )
+
+
+def _parts(content: str | list[TextBody | ImageBody] | None, path: str) -> tuple[Part, ...]:
+    if isinstance(content, str):
+        return (TextPart(content),) if content else ()
+    return tuple(
+        TextPart(part.text) if isinstance(part, TextBody) else _image(part.image_url.url, f"{path}[{i}].image_url.url")
+        for i, part in enumerate(content or ())
+    )
+
+
+def _image(url: str, path: str) -> ImagePart:
+    if url.startswith(("https://", "http://")):
+        return ImagePart(url=url)
+    head, comma, data = url.partition(",")
+    if not comma or not head.startswith("data:image/") or not head.endswith(";base64"):
+        raise BodyError(f"{path} must be an http(s) address or data:image/...;base64,...")
+    try:
+        b64decode(data, validate=True)
+    except binascii.Error:
+        raise BodyError(f"{path} is not valid base64.") from None
+    return ImagePart(media_type=head.removeprefix("data:").removesuffix(";base64"), data=data)
+
+
+def _tool(body: ToolBody) -> Tool:
+    return Tool(body.function.name, body.function.description, body.function.parameters)
+
+
+def _tool_choice(body: ExecuteBody) -> str:
+    choice = body.tool_choice
+    name = choice.function.name if isinstance(choice, ChosenTool) else ""
+    if name and name not in {tool.function.name for tool in body.tools or ()}:
+        raise BodyError(f"tool_choice names {name!r}, which is not among the tools.")
+    return name or (choice if isinstance(choice, str) else "")
+
+
+def _json_schema(body: ResponseFormat | None) -> JsonSchema | None:
+    return JsonSchema(body.json_schema.name, body.json_schema.schema, body.json_schema.strict) if body else None
+
+
+def explain(message: str) -> str:
+    """msgspec's message with our path and, for a task type, what there is to choose from."""
+    problem, _, path = message.partition(" - at `$")
+    field = path.rstrip("`").lstrip(".")
+    if field == "task_type":
+        problem = f"{problem}. Use one of {', '.join(TaskType)}"
+    return f"{field}: {problem}." if field else f"{problem}."

@@ -1,0 +1,332 @@
+from __future__ import annotations
+
+import os
+import socket
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Left
+from django.utils import timezone
+
+from routing.engine import Candidate, Decision
+from routing.task_types import CHOICES, TaskType
+from services.adapters.base import ErrorKind, ProviderError, Reply, Usage
+from services.prices import NANO, Cost, CostBasis
+from tasks.messages import kept
+from tasks.request import TaskRequest
+
+if TYPE_CHECKING:
+    from django.db.models.fields.related_descriptors import RelatedManager
+
+
+def make_id() -> uuid.UUID:
+    """A UUID of version 7: new ids sort behind old ones, so that an index grows at its end.
+
+    https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7
+    """
+    milliseconds = time.time_ns() // 1_000_000
+    random = int.from_bytes(os.urandom(10), "big")
+    high, low = random >> 68, random & ((1 << 62) - 1)
+    return uuid.UUID(int=milliseconds << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low)
+
+
+class Status(models.TextChoices):
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    COMPLETED = "completed", "Completed"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+OPEN = (Status.QUEUED, Status.RUNNING)
+_HEAVY = ("prompt", "messages", "parameters", "decision", "result", "reasoning", "tool_calls", "error_detail")
+_PREVIEW = {"preview": Left("prompt", 500)}
+ERROR_LIMIT = 2_000  # characters of an error that are kept
+
+
+class Metered(models.Model):
+    """Tokens and money. Cost is in whole nano-dollars, so that sums are exact; null where unknown."""
+
+    prompt_tokens = models.PositiveBigIntegerField(default=0)
+    completion_tokens = models.PositiveBigIntegerField(default=0)
+    cached_tokens = models.PositiveBigIntegerField(default=0)
+    cache_write_tokens = models.PositiveBigIntegerField(default=0)
+    reasoning_tokens = models.PositiveBigIntegerField(default=0)
+    usage_reported = models.BooleanField(default=True, help_text="Whether the provider counted, or Oxide estimated.")
+    cost_nanodollars = models.BigIntegerField(null=True, default=0)
+    cost_basis = models.CharField(
+        max_length=10, blank=True, choices=[(basis.value, basis.value) for basis in CostBasis]
+    )
+
+    class Meta:
+        abstract = True
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+    @property
+    def cost(self) -> Decimal | None:
+        """US dollars, or None where no price is known."""
+        return None if self.cost_nanodollars is None else Decimal(self.cost_nanodollars) / NANO
+
+    def meter(self, usage: Usage, cost: Cost) -> None:
+        self.prompt_tokens = usage.prompt_tokens
+        self.completion_tokens = usage.completion_tokens
+        self.cached_tokens = usage.cached_tokens
+        self.cache_write_tokens = usage.cache_write_tokens
+        self.reasoning_tokens = usage.reasoning_tokens
+        self.usage_reported = usage.reported
+        self.cost_nanodollars = cost.nanodollars
+        self.cost_basis = cost.basis
+
+
+class TaskQuerySet(QuerySet["Task"]):
+    def open(self) -> TaskQuerySet:
+        return self.filter(status__in=OPEN)
+
+    def in_brief(self) -> TaskQuerySet:
+        """Without the columns that may be megabytes long; `preview` is the beginning of the prompt."""
+        return self.defer(*_HEAVY).annotate(**_PREVIEW)
+
+    def mark_interrupted(self) -> int:
+        """Close tasks whose process is gone, and with it whatever it was waiting for."""
+        return self.open().update(
+            status=Status.FAILED,
+            error_code="INTERRUPTED",
+            error_detail="The process that worked on this task ended before it did. Send the task again.",
+            completed_at=timezone.now(),
+        )
+
+    def prune(self, older_than: timedelta) -> int:
+        """Delete finished tasks created before that long ago, with their attempts. Returns how many."""
+        old = self.exclude(status__in=OPEN).filter(created_at__lt=timezone.now() - older_than)
+        deleted = 0
+        # In slices, so that nobody waits long for the database in between.
+        while ids := list(old.order_by("created_at").values_list("pk", flat=True)[:500]):
+            Attempt.objects.filter(task_id__in=ids).delete()
+            deleted += Task.objects.filter(pk__in=ids).delete()[0]
+        return deleted
+
+
+class Task(Metered):
+    """What somebody asked for, who did it, and what came of it.
+
+    The columns of `Metered` are the sums over the attempts. `messages` is empty where `prompt` is
+    the whole conversation.
+    """
+
+    id = models.UUIDField(primary_key=True, default=make_id, editable=False)
+    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
+    task_type = models.CharField(max_length=20, choices=CHOICES)
+    confidence = models.FloatField(null=True, help_text="How sure the classifier was; empty where the type was given.")
+    prompt = models.TextField(help_text="The last thing the user said.")
+    messages = models.JSONField(default=list)
+    parameters = models.JSONField(default=dict, help_text="Everything else that was asked: limits, tools, schema.")
+    requested_service = models.CharField(max_length=50, blank=True)
+    requested_model = models.CharField(max_length=200, blank=True)
+    decision = models.JSONField(default=dict, help_text="Who was to be asked, and why the others were not.")
+    service_used = models.CharField(max_length=50, blank=True)
+    model_used = models.CharField(max_length=200, blank=True)
+    result = models.TextField(blank=True)
+    reasoning = models.TextField(blank=True)
+    tool_calls = models.JSONField(default=list)
+    finish_reason = models.CharField(max_length=20, blank=True)
+    error_code = models.CharField(max_length=30, blank=True)
+    error_detail = models.TextField(blank=True)
+    runner = models.UUIDField(null=True, help_text="The process that works on it.")
+    cancel_requested = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True)
+    completed_at = models.DateTimeField(null=True)
+
+    objects = TaskQuerySet.as_manager()
+
+    if TYPE_CHECKING:
+        attempts: RelatedManager[Attempt]
+        preview: str  # on rows from `in_brief`
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="task_newest_first"),
+            # Few tasks are open at any moment, so this one stays small however long the history.
+            models.Index(fields=["status", "runner"], name="task_open", condition=Q(status__in=["queued", "running"])),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    @property
+    def execution_time(self) -> float | None:
+        """Seconds from start to end."""
+        if self.started_at is None or self.completed_at is None:
+            return None
+        return round((self.completed_at - self.started_at).total_seconds(), 4)
+
+    @classmethod
+    def of(cls, request: TaskRequest, task_type: TaskType, confidence: float | None, decision: Decision) -> Task:
+        """A new task, not saved yet."""
+        return cls(
+            task_type=task_type,
+            confidence=confidence,
+            prompt=request.prompt,
+            messages=[kept(message) for message in request.chat.messages] if request.is_conversation else [],
+            parameters=request.parameters,
+            requested_service=request.service,
+            requested_model=request.chat.model,
+            decision=asdict(decision),
+        )
+
+    def begin_attempt(self, number: int, candidate: Candidate) -> Attempt:
+        return Attempt(
+            task=self, number=number, service=candidate.service, model=candidate.model, rule=candidate.rule_id
+        )
+
+    # Mutators: they change the object; `recorder.save` makes it durable.
+
+    def start(self, runner: uuid.UUID) -> None:
+        self.status = Status.RUNNING
+        self.runner = runner
+        self.started_at = timezone.now()
+
+    def complete(self, service: str, reply: Reply) -> None:
+        self._end(Status.COMPLETED)
+        self._keep(service, reply)
+
+    def fail(self, code: str, detail: str, service: str = "", partial: Reply | None = None) -> None:
+        self._end(Status.FAILED)
+        self.error_code = code
+        self.error_detail = storable(detail)[:ERROR_LIMIT]
+        if partial:
+            self._keep(service, partial)
+
+    def cancel(self, service: str = "", partial: Reply | None = None) -> None:
+        self._end(Status.CANCELLED)
+        self.error_code = "CANCELLED"
+        if partial:
+            self._keep(service, partial)
+
+    def add_up(self, attempts: list[Attempt]) -> None:
+        """Take the sums over the attempts. One unknown cost makes the whole unknown."""
+        for name in ("prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens"):
+            setattr(self, name, sum(getattr(attempt, name) for attempt in attempts))
+        metered = [attempt for attempt in attempts if attempt.cost_basis]
+        costs = [attempt.cost_nanodollars for attempt in metered]
+        self.usage_reported = all(attempt.usage_reported for attempt in metered)
+        self.cost_nanodollars = None if None in costs else sum(cost for cost in costs if cost is not None)
+        self.cost_basis = max((attempt.cost_basis for attempt in metered), key=_LEAST_SURE.index, default="")
+
+    def _end(self, status: Status) -> None:
+        self.status = status
+        self.completed_at = timezone.now()
+
+    def _keep(self, service: str, reply: Reply) -> None:
+        self.service_used = service
+        self.model_used = storable(reply.model)[:200]
+        self.result = storable(reply.text)
+        self.reasoning = storable(reply.reasoning)
+        self.tool_calls = [
+            {"id": storable(call.id), "name": storable(call.name), "arguments": storable(call.arguments)}
+            for call in reply.tool_calls
+        ]
+        self.finish_reason = reply.finish_reason
+
+
+class Attempt(Metered):
+    """One call to one service on behalf of a task."""
+
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="attempts")
+    number = models.PositiveSmallIntegerField()
+    service = models.CharField(max_length=50)
+    model = models.CharField(max_length=200, blank=True)
+    rule = models.CharField(max_length=50, blank=True, help_text="The rule that led here; empty for the default order.")
+    status = models.CharField(max_length=10, choices=Status, default=Status.RUNNING)
+    error_kind = models.CharField(
+        max_length=20, blank=True, choices=[(kind.value, kind.value.replace("_", " ")) for kind in ErrorKind]
+    )
+    error = models.TextField(blank=True)
+    http_status = models.PositiveSmallIntegerField(null=True)
+    finish_reason = models.CharField(max_length=20, blank=True)
+    started_at = models.DateTimeField(default=timezone.now)
+    latency_ms = models.FloatField(null=True)
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [models.UniqueConstraint(fields=["task", "number"], name="attempt_number_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.task_id} #{self.number} on {self.service}"
+
+    def complete(self, reply: Reply, cost: Cost) -> None:
+        self._end(Status.COMPLETED)
+        self._keep(reply, cost)
+
+    def fail(self, error: ProviderError, partial_cost: Cost | None) -> None:
+        self._end(Status.CANCELLED if error.kind is ErrorKind.CANCELLED else Status.FAILED)
+        self.error_kind = error.kind
+        self.error = storable(error.message)[:ERROR_LIMIT]
+        self.http_status = error.status
+        if error.partial and partial_cost:
+            self._keep(error.partial, partial_cost)
+
+    def _end(self, status: Status) -> None:
+        self.status = status
+        self.latency_ms = round((timezone.now() - self.started_at).total_seconds() * 1000, 2)
+
+    def _keep(self, reply: Reply, cost: Cost) -> None:
+        self.model = storable(reply.model)[:200] or self.model
+        self.finish_reason = reply.finish_reason
+        self.meter(reply.usage, cost)
+
+
+class Runner(models.Model):
+    """A process that works on tasks. It says every few seconds that it is alive."""
+
+    BEAT_SECONDS = 5
+    LOST_AFTER = timedelta(seconds=20)
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    host = models.CharField(max_length=200)
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField(auto_now_add=True)
+    seen_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.pid}"
+
+    @classmethod
+    def this_process(cls) -> Runner:
+        return cls(host=socket.gethostname()[:200], pid=os.getpid())
+
+    def beat(self) -> None:
+        self.seen_at = timezone.now()
+        self.save()
+
+    @classmethod
+    def lost(cls, now: datetime | None = None) -> QuerySet[Runner]:
+        return cls.objects.filter(seen_at__lt=(now or timezone.now()) - cls.LOST_AFTER)
+
+
+_LEAST_SURE = ["", CostBasis.REPORTED, CostBasis.COMPUTED, CostBasis.ESTIMATED, CostBasis.UNKNOWN]
+_REPLACED: Mapping[int, Any] = {0: "\ufffd", **dict.fromkeys(range(0xD800, 0xE000), "\ufffd")}
+
+
+def storable(text: str) -> str:
+    """Text that every database takes: PostgreSQL knows no NUL, and UTF-8 no lone surrogate."""
+    return text.translate(_REPLACED) if "\x00" in text or not _encodable(text) else text
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,233 @@
+"""The way of one task, top to bottom: classify, choose, attempt, record.
+
+`prepare` refuses what cannot be done before anything is written. `execute` does the rest, and
+whatever happens leaves an ended task behind.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from django.conf import settings
+
+from routing import rulebook
+from routing.classifier import classify
+from routing.engine import Candidate, Decision, Demand, choose
+from routing.task_types import TaskType
+from services import availability, health
+from services.adapters.base import ErrorKind, ProviderError, Reply
+from services.adapters.call import Call, CancelToken
+from services.breaker import Breaker, breakers
+from services.bulkhead import Bulkhead, BusyError
+from services.config import ServiceConfig
+from services.connections import adapter_for
+from services.prices import Cost, cost_of
+from tasks import running, signals
+from tasks.backoff import delay_before_retry
+from tasks.errors import (
+    Code,
+    Failure,
+    NoCandidateError,
+    ServiceRefusedError,
+    TaskFailedError,
+    UnsuitableError,
+    failure_of,
+)
+from tasks.models import Attempt, Status, Task
+from tasks.recorder import recorder
+from tasks.request import TaskRequest
+from tasks.runner import runner_id
+
+logger = logging.getLogger(__name__)
+
+bulkhead = Bulkhead(settings.THREADS - settings.RESERVED_THREADS)
+
+
+@dataclass(slots=True)
+class Run:
+    """A task under way. `patient` where nobody holds the line: it waits for a free place instead of giving up."""
+
+    task: Task
+    request: TaskRequest
+    decision: Decision
+    services: Mapping[str, ServiceConfig]
+    cancel: CancelToken
+    patient: bool = False
+    attempts: list[Attempt] = field(default_factory=list)
+    call: Call = field(init=False)
+
+    def begin(self) -> None:
+        """The clock runs from here, not from when a background task was accepted."""
+        self.call = Call.within(self.request.timeout_seconds or settings.TASK_TIMEOUT_SECONDS, self.cancel)
+        self.task.start(runner_id())
+
+
+def prepare(request: TaskRequest, cancel: CancelToken | None = None) -> Run:
+    """Classify the task and rank the services for it. Nothing is recorded yet.
+
+    Raises `routing.engine.UnknownServiceError` and `UnsuitableError`: the request itself is at fault.
+    """
+    task_type, confidence = _type_of(request)
+    states = availability.states()
+    demand = Demand(task_type, request.service, request.chat.model, request.chat.features)
+    decision = choose(demand, rulebook.current(), states, random.SystemRandom())
+    if not decision.candidates and decision.skipped and all(skipped.by_request for skipped in decision.skipped):
+        raise UnsuitableError(_reasons(decision))
+    return Run(
+        task=Task.of(request, task_type, confidence, decision),
+        request=request,
+        decision=decision,
+        services={name: state.config for name, state in states.items()},
+        cancel=cancel or CancelToken(),
+    )
+
+
+def execute(run: Run) -> Task:
+    """Do a prepared task, and return it completed or cancelled and durably recorded.
+
+    Raises `TaskFailedError` once a failed one is recorded, `RecorderError` where the database is away.
+    """
+    task, failure = run.task, None
+    run.begin()
+    recorder.announce(task)
+    signals.task_started.send_robust(Task, task=task)
+    with running.registered(task, run.cancel):
+        try:
+            _answer(run)
+        except (NoCandidateError, BusyError, ServiceRefusedError) as error:
+            failure = _refuse(task, error)
+        except ProviderError as error:
+            failure = _fail(task, error, run.attempts)
+        except Exception:
+            # A defect of ours: the caller gets a 500, and the task must not stay running.
+            task.fail(Code.INTERNAL_ERROR, "Oxide failed to do this task; its log says why.")
+            raise
+        finally:
+            task.add_up(run.attempts)
+            recorder.save(task, run.attempts)
+            signals.task_finished.send_robust(Task, task=task)
+    if failure:
+        raise TaskFailedError(task, run.attempts, failure)
+    return task
+
+
+def _type_of(request: TaskRequest) -> tuple[TaskType, float | None]:
+    if request.task_type is not None:
+        return request.task_type, None
+    turns = [message for message in request.chat.messages if message.role != "system"]
+    verdict = classify(request.prompt, turns=len(turns), has_images=any(message.images for message in turns))
+    return verdict.task_type, verdict.confidence
+
+
+def _answer(run: Run) -> None:
+    """Ask one candidate after the other until one answers. The last one's error is the task's."""
+    problem: Exception = NoCandidateError(_reasons(run.decision))
+    for candidate in run.decision.candidates:
+        try:
+            reply = _ask(run, candidate)
+        except (BusyError, ServiceRefusedError) as error:
+            problem = problem if isinstance(problem, ProviderError) else error
+        except ProviderError as error:
+            problem = error
+            if error.is_callers or not run.call.remaining:
+                break
+        else:
+            run.task.complete(candidate.service, reply)
+            return
+    raise problem
+
+
+def _ask(run: Run, candidate: Candidate) -> Reply:
+    """Ask one service, again if it is worth it and there is time."""
+    service, failures = run.services[candidate.service], 0
+    while True:
+        try:
+            return _attempt(run, service, candidate)
+        except BusyError as error:
+            delay = error.retry_after
+            if not run.patient or delay >= run.call.remaining:
+                raise
+        except ProviderError as error:
+            failures += 1
+            wait = delay_before_retry(error, failures, run.call.remaining)
+            if failures > service.max_retries or wait is None:
+                raise
+            delay = wait
+        if run.cancel.wait(delay):
+            raise ProviderError(ErrorKind.CANCELLED, "Cancelled while waiting to try again.")
+
+
+def _attempt(run: Run, service: ServiceConfig, candidate: Candidate) -> Reply:
+    """One call to one service: let in by its bulkhead and breaker, priced, kept."""
+    with bulkhead.enter(service.name, service.max_concurrency), _admitted(breakers[service.name], service, run.call):
+        attempt = run.task.begin_attempt(len(run.attempts) + 1, candidate)
+        run.attempts.append(attempt)
+        chat = replace(run.request.chat, model=candidate.model)
+        try:
+            reply = adapter_for(service).complete(chat, run.call.shortened(service.timeout_seconds))
+        except ProviderError as error:
+            attempt.fail(error, _price(error.partial, service, candidate) if error.partial else None)
+            raise
+        attempt.complete(reply, _price(reply, service, candidate))
+    health.note_success(service.name)
+    return reply
+
+
+@contextmanager
+def _admitted(breaker: Breaker, service: ServiceConfig, call: Call) -> Iterator[None]:
+    """Tell the breaker how it went, unless that says nothing about the service."""
+    wait = breaker.admit()
+    if wait is not None:
+        raise ServiceRefusedError(service.name, wait)
+    try:
+        yield
+    except ProviderError as error:
+        # Where the task's own time ran out, the caller was in a hurry: no fault of the service.
+        if error.shows_ill_health and call.remaining:
+            breaker.record_failure()
+        else:
+            breaker.release()
+        raise
+    except BaseException:
+        breaker.release()
+        raise
+    breaker.record_success()
+
+
+def _price(reply: Reply, service: ServiceConfig, candidate: Candidate) -> Cost:
+    """What a reply cost: by the model that answered or, where only that one is in the price table, the one asked."""
+    cost = cost_of(reply.usage, model=reply.model, base_url=service.base_url, override=service.price)
+    if cost.nanodollars is None and candidate.model != reply.model:
+        return cost_of(reply.usage, model=candidate.model, base_url=service.base_url, override=service.price)
+    return cost
+
+
+def _fail(task: Task, error: ProviderError, attempts: list[Attempt]) -> Failure | None:
+    service = attempts[-1].service if attempts else ""
+    if error.kind is ErrorKind.CANCELLED:
+        task.cancel(service, error.partial)
+        return None
+    failure = failure_of(error, service)
+    earlier = [f"{attempt.service}: {attempt.error}" for attempt in attempts[:-1] if attempt.status == Status.FAILED]
+    if earlier:
+        failure = replace(failure, detail=f"{failure.detail} (Before that, {'; '.join(earlier)})")
+    task.fail(failure.code, failure.detail, service, error.partial)
+    return failure
+
+
+def _refuse(task: Task, error: NoCandidateError | BusyError | ServiceRefusedError) -> Failure:
+    code = Code.SERVICE_BUSY if isinstance(error, BusyError) else Code.SERVICE_UNAVAILABLE
+    failure = Failure(code, str(error), getattr(error, "retry_after", None))
+    task.fail(failure.code, failure.detail)
+    return failure
+
+
+def _reasons(decision: Decision) -> str:
+    if not decision.skipped:
+        return "There is no service yet: add one to the configuration file or in the admin pages."
+    reasons = "; ".join(f"{skipped.service} {skipped.reason}".rstrip(".") for skipped in decision.skipped)
+    return f"{reasons}."

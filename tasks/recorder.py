@@ -1,0 +1,158 @@
+"""Writes tasks to the database: one thread for each process, many tasks for each commit.
+
+A caller that saves waits until the batch with its task is committed. Everything that arrives while
+one batch is being committed forms the next, so that a commit's cost is shared under load and a
+lone caller waits for nobody. With one writer a process, SQLite's write lock is never fought over
+inside it.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from django.db import DatabaseError, OperationalError, connection, transaction
+
+from tasks.models import Attempt, Task
+
+logger = logging.getLogger(__name__)
+
+BATCH = 200
+# A task that ends sooner than this is written once, as ended; a longer one is seen running meanwhile.
+START_DELAY_SECONDS = 0.1
+SAVE_SECONDS = 30.0
+_TRIES = 3
+_TASK_COLUMNS = [field.name for field in Task._meta.concrete_fields if field.name not in ("id", "cancel_requested")]
+
+
+class RecorderError(Exception):
+    """The database did not take a task in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    task: Task
+    attempts: Sequence[Attempt] = ()
+    saved: Future[None] = field(default_factory=Future)
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        self._entries: queue.SimpleQueue[_Entry] = queue.SimpleQueue()
+        self._starts: dict[uuid.UUID, tuple[float, Task]] = {}
+
+    def announce(self, task: Task) -> None:
+        """Have a running task written before long, without waiting for it."""
+        self._starts[task.pk] = (time.monotonic() + START_DELAY_SECONDS, task)
+        self._ensure_running()
+
+    def save(self, task: Task, attempts: Sequence[Attempt] = ()) -> None:
+        """Make a task and its new attempts durable. Raises `RecorderError` where the database is away."""
+        self._starts.pop(task.pk, None)
+        entry = _Entry(task, attempts)
+        self._entries.put(entry)
+        self._ensure_running()
+        try:
+            entry.saved.result(SAVE_SECONDS)
+        except TimeoutError:
+            raise RecorderError(f"The database did not take the task within {SAVE_SECONDS:g} seconds.") from None
+        except DatabaseError as error:
+            raise RecorderError(f"The database did not take the task: {error}") from error
+
+    def stop(self) -> None:
+        """Write what is waiting and end the thread. A later `save` starts another."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+            self._stopping = True
+        if thread:
+            thread.join()
+
+    def _ensure_running(self) -> None:
+        if self._thread is None:
+            with self._lock:
+                if self._thread is None:
+                    self._stopping = False
+                    self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+                    self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            while True:
+                stopping = self._stopping
+                batch = self._waiting() or self._due_starts()
+                if batch:
+                    self._commit(batch)
+                elif stopping:
+                    return
+        finally:
+            connection.close()
+
+    def _waiting(self) -> list[_Entry]:
+        """Everything that callers wait for, after a short wait for the first of it."""
+        batch = []
+        try:
+            batch.append(self._entries.get(timeout=START_DELAY_SECONDS))
+            while len(batch) < BATCH:
+                batch.append(self._entries.get_nowait())
+        except queue.Empty:
+            pass
+        return batch
+
+    def _due_starts(self) -> list[_Entry]:
+        now = time.monotonic()
+        due = [key for key, (when, _) in tuple(self._starts.items()) if when <= now]
+        started = (self._starts.pop(key, None) for key in due)
+        return [_Entry(start[1]) for start in started if start]
+
+    def _commit(self, batch: list[_Entry]) -> None:
+        try:
+            self._write_persistently(batch)
+        except DatabaseError as error:
+            if len(batch) > 1:
+                # One bad row must not cost the others: each on its own.
+                for entry in batch:
+                    self._commit([entry])
+                return
+            logger.exception("A task could not be recorded.")
+            batch[0].saved.set_exception(error)
+        except BaseException as error:
+            for entry in batch:
+                entry.saved.set_exception(error)
+            raise
+        else:
+            for entry in batch:
+                entry.saved.set_result(None)
+
+    def _write_persistently(self, batch: list[_Entry]) -> None:
+        for attempt in range(1, _TRIES + 1):
+            try:
+                return _write(batch)
+            except OperationalError:
+                # The database restarted, or another process kept SQLite's write lock.
+                connection.close()
+                if attempt == _TRIES:
+                    raise
+                time.sleep(0.2 * attempt)
+        return None
+
+
+def _write(batch: list[_Entry]) -> None:
+    # A task that was announced and has ended stands in a batch twice: once is enough.
+    tasks = {entry.task.pk: entry.task for entry in batch}
+    with transaction.atomic():
+        Task.objects.bulk_create(
+            tasks.values(), update_conflicts=True, unique_fields=["id"], update_fields=_TASK_COLUMNS
+        )
+        Attempt.objects.bulk_create(attempt for entry in batch for attempt in entry.attempts)
+
+
+recorder = Recorder()

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.shortcuts import get_object_or_404
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ViewSet
+
+from tasks import background, body, history, pipeline, presentation
+from tasks.cancel import cancel
+from tasks.models import Task
+
+
+class TaskViewSet(ViewSet):
+    """Run tasks, find them again, call them off."""
+
+    lookup_value_regex = "[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}"
+
+    @action(detail=False, methods=["post"])
+    def execute(self, request: Request) -> Response:
+        asked = body.decode(request.data)
+        if asked.background:
+            run = pipeline.prepare(body.task_request(asked))
+            return Response(presentation.accepted(background.submit(run)), status=202)
+        # Set by the HTTP handler: the client going away calls the task off.
+        run = pipeline.prepare(body.task_request(asked), getattr(request, "cancel", None))
+        return Response(presentation.answer(pipeline.execute(run)))
+
+    @action(detail=False, methods=["get"])
+    def history(self, request: Request) -> Response:
+        return Response(history.page(history.decode(request.query_params.dict())))
+
+    def retrieve(self, _request: Request, pk: str) -> Response:
+        return Response(presentation.detail(_find(pk)))
+
+    @action(detail=True, methods=["post"])
+    def cancel(self, _request: Request, pk: str) -> Response:
+        task = _find(pk)
+        cancel(task)
+        return Response({"task_id": str(task.pk), "status": "cancelling"}, status=202)
+
+
+def _find(pk: str) -> Any:
+    return get_object_or_404(Task.objects.prefetch_related("attempts"), pk=pk)

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from services.adapters.base import Usage
+from services.prices import Cost, CostBasis, PriceOverride, cost_of
+
+OPENAI = "https://api.openai.com/v1"
+ANTHROPIC = "https://api.anthropic.com"
+OPENROUTER = "https://openrouter.ai/api/v1"
+GEMINI = "https://generativelanguage.googleapis.com"
+UNKNOWN = Cost(None, CostBasis.UNKNOWN)
+
+A_THOUSAND_EACH = Usage(prompt_tokens=1000, completion_tokens=1000)
+
+
+def price(usage: Usage, model: str = "gpt-4o", base_url: str = OPENAI) -> int:
+    cost = cost_of(usage, model=model, base_url=base_url)
+    assert cost.basis is CostBasis.COMPUTED
+    assert cost.nanodollars is not None
+    return cost.nanodollars
+
+
+# https://openai.com/api/pricing/, https://www.anthropic.com/pricing: long-standing prices of older models
+@pytest.mark.parametrize(
+    ("model", "base_url", "nanodollars"),
+    [
+        ("gpt-4o", OPENAI, 12_500_000),
+        ("claude-3-5-sonnet-20241022", ANTHROPIC, 18_000_000),
+        ("openai/gpt-4o", OPENROUTER, 12_500_000),
+    ],
+)
+def test_the_price_table_knows_the_vendors(model: str, base_url: str, nanodollars: int) -> None:
+    assert cost_of(A_THOUSAND_EACH, model=model, base_url=base_url) == Cost(nanodollars, CostBasis.COMPUTED)
+
+
+def test_the_same_model_may_cost_more_elsewhere() -> None:
+    at_groq = price(A_THOUSAND_EACH, "llama-3.3-70b-versatile", "https://api.groq.com/openai/v1")
+    at_cerebras = price(A_THOUSAND_EACH, "llama-3.3-70b", "https://api.cerebras.ai/v1")
+
+    assert at_cerebras > at_groq
+
+
+@pytest.mark.parametrize(
+    ("model", "base_url"),
+    [("gpt-4o", OPENAI), ("claude-3-5-sonnet-20241022", ANTHROPIC), ("gemini-2.5-pro", GEMINI)],
+)
+def test_cached_tokens_are_cheaper(model: str, base_url: str) -> None:
+    fresh = price(Usage(prompt_tokens=1000), model, base_url)
+    cached = price(Usage(prompt_tokens=1000, cached_tokens=600), model, base_url)
+
+    assert 0 < cached < fresh
+
+
+def test_writing_to_the_cache_is_dearer_where_the_vendor_says_so() -> None:
+    model = "claude-3-5-sonnet-20241022"
+    fresh = price(Usage(prompt_tokens=1000), model, ANTHROPIC)
+
+    assert price(Usage(prompt_tokens=1000, cache_write_tokens=600), model, ANTHROPIC) > fresh
+
+
+@pytest.mark.parametrize(
+    ("model", "base_url"),
+    [
+        ("no-such-model", OPENAI),
+        ("", OPENAI),
+        ("gpt-4o", ""),
+        ("gpt-4o", "http://localhost:1234/v1"),
+        # In the price table, but without a price for tokens.
+        ("whisper-1", OPENAI),
+        ("gpt-4o", "https://api.githubcopilot.com"),
+    ],
+)
+def test_what_has_no_known_price_has_no_cost_rather_than_none(model: str, base_url: str) -> None:
+    assert cost_of(A_THOUSAND_EACH, model=model, base_url=base_url) == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        Usage(prompt_tokens=100, cached_tokens=600),
+        Usage(prompt_tokens=100, cached_tokens=60, cache_write_tokens=60),
+        Usage(prompt_tokens=-1),
+    ],
+)
+def test_counts_that_cannot_be_have_no_cost(usage: Usage) -> None:
+    assert cost_of(usage, model="claude-3-5-sonnet-20241022", base_url=ANTHROPIC) == UNKNOWN
+
+
+def test_the_operators_price_goes_before_the_table() -> None:
+    override = PriceOverride(Decimal("1.5"), Decimal(2))
+
+    cost = cost_of(A_THOUSAND_EACH, model="gpt-4o", base_url=OPENAI, override=override)
+
+    assert cost == Cost(3_500_000, CostBasis.COMPUTED)
+
+
+def test_the_operators_price_needs_no_known_model_or_address() -> None:
+    cost = cost_of(A_THOUSAND_EACH, model="my-own", override=PriceOverride(Decimal(1), Decimal(0)))
+
+    assert cost == Cost(1_000_000, CostBasis.COMPUTED)
+
+
+def test_the_operators_price_of_zero_is_a_price() -> None:
+    cost = cost_of(A_THOUSAND_EACH, model="gpt-4o", base_url=OPENAI, override=PriceOverride(Decimal(0), Decimal(0)))
+
+    assert cost == Cost(0, CostBasis.COMPUTED)
+
+
+def test_what_the_provider_names_goes_before_everything() -> None:
+    usage = Usage(prompt_tokens=1000, completion_tokens=1000, cost=Decimal("0.0123"))
+
+    cost = cost_of(usage, model="gpt-4o", base_url=OPENAI, override=PriceOverride(Decimal(1), Decimal(1)))
+
+    assert cost == Cost(12_300_000, CostBasis.REPORTED)
+
+
+def test_a_provider_may_name_a_cost_of_zero() -> None:
+    assert cost_of(Usage(cost=Decimal(0)), model="no-such-model") == Cost(0, CostBasis.REPORTED)
+
+
+@pytest.mark.parametrize("override", [None, PriceOverride(Decimal(1), Decimal(1))])
+def test_estimated_tokens_give_an_estimated_cost(override: PriceOverride | None) -> None:
+    usage = Usage(prompt_tokens=10, completion_tokens=10, reported=False)
+
+    assert cost_of(usage, model="gpt-4o", base_url=OPENAI, override=override).basis is CostBasis.ESTIMATED
+
+
+@pytest.mark.parametrize(
+    ("dollars", "nanodollars"),
+    [
+        ("0.0000000004", 0),
+        ("0.0000000005", 1),
+        ("0.0000000014", 1),
+        ("0.0000000025", 3),
+        ("1234.5678901234", 1_234_567_890_123),
+    ],
+)
+def test_a_cost_is_rounded_to_whole_nanodollars(dollars: str, nanodollars: int) -> None:
+    assert cost_of(Usage(cost=Decimal(dollars)), model="m").nanodollars == nanodollars
+
+
+def test_many_small_costs_add_up_exactly() -> None:
+    one = cost_of(Usage(prompt_tokens=1), model="m", override=PriceOverride(Decimal("0.1"), Decimal(0)))
+
+    assert one.nanodollars == 100
