@@ -56,6 +56,7 @@ class _Context:
     """What a check must know beyond its own field. `services` is None where they cannot be told."""
 
     services: frozenset[str] | None
+    builtin: frozenset[str]
     rule_ids: set[str] = field(default_factory=set)
     default: set[str] = field(default_factory=set)
 
@@ -69,6 +70,14 @@ def _named(value: str) -> str:
 def _declared(value: str, info: ValidationInfo) -> str:
     if isinstance(info.context, _Context) and info.context.services is not None and value not in info.context.services:
         raise _wrong(f"there is no service {value!r} in this file: declare it or correct the spelling")
+    return value
+
+
+def _routable(value: str, info: ValidationInfo) -> str:
+    if isinstance(info.context, _Context) and value in info.context.builtin:
+        raise _wrong(
+            f"{value!r} is of type builtin and answers only when a task names it: name another service or leave it out"
+        )
     return value
 
 
@@ -152,7 +161,7 @@ def _is_like(value: object, default: object) -> bool:
 
 Name = Annotated[str, Field(max_length=50), AfterValidator(_named)]
 RuleId = Annotated[str, Field(max_length=50), AfterValidator(_named), AfterValidator(_new_rule_id)]
-ServiceName = Annotated[str, AfterValidator(_declared)]
+RoutedService = Annotated[str, AfterValidator(_declared), AfterValidator(_routable)]
 ModelName = Annotated[str, Field(max_length=200)]
 Dollars = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=0, max_digits=12, decimal_places=6)]
 Rate = Annotated[str, BeforeValidator(_rate)]
@@ -222,7 +231,7 @@ class ServiceEntry(_Entry):
 class RuleEntry(_Entry):
     id: RuleId
     task_type: TaskTypeName
-    service: ServiceName
+    service: RoutedService
     model: ModelName = ""
     priority: int = Field(100, ge=0, le=_INTEGER_MAX)
     weight: int = Field(1, ge=0, le=_INTEGER_MAX)
@@ -232,7 +241,7 @@ class RuleEntry(_Entry):
 
 class RoutingEntry(_Entry):
     rules: list[RuleEntry] = []
-    default: list[Annotated[ServiceName, AfterValidator(_unlisted)]] = []
+    default: list[Annotated[RoutedService, AfterValidator(_unlisted)]] = []
 
 
 class RateLimits(_Entry):
@@ -268,5 +277,11 @@ class Declaration(_Entry):
     def checked(cls, content: Mapping[str, object]) -> Self:
         """Check everything, references between the parts included. Raises pydantic's ValidationError."""
         services = content.get("services")
-        names = frozenset(services) if isinstance(services, Mapping) else None
-        return cls.model_validate(content, context=_Context(names))
+        if not isinstance(services, Mapping):
+            return cls.model_validate(content, context=_Context(None, frozenset()))
+        builtin = frozenset(name for name, entry in services.items() if _is_builtin(entry))
+        return cls.model_validate(content, context=_Context(frozenset(services), builtin))
+
+
+def _is_builtin(entry: object) -> bool:
+    return isinstance(entry, Mapping) and entry.get("type") == Service.Type.BUILTIN.value

@@ -8,6 +8,9 @@ from routing.engine import Rule
 from routing.task_types import CHOICES, TaskType
 from services.models import Service, valid_name
 
+# A built-in service answers only when a task names it.
+CHOOSABLE = ~models.Q(type=Service.Type.BUILTIN)
+
 
 def make_rule_id() -> str:
     return f"rule-{secrets.token_hex(4)}"
@@ -23,12 +26,7 @@ class RoutingRule(models.Model):
         validators=[valid_name],
     )
     task_type = models.CharField(max_length=20, choices=CHOICES)
-    service = models.ForeignKey(
-        Service,
-        on_delete=models.CASCADE,
-        related_name="rules",
-        limit_choices_to=~models.Q(type=Service.Type.BUILTIN),  # it answers only when it is named
-    )
+    service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="rules", limit_choices_to=CHOOSABLE)
     model = models.CharField(max_length=200, blank=True, help_text="Empty: the service's own default model.")
     priority = models.PositiveIntegerField(default=100, help_text="The lowest number is asked first.")
     weight = models.PositiveIntegerField(
@@ -67,7 +65,9 @@ class RoutingRule(models.Model):
 class DefaultRoute(models.Model):
     """One place in the order of services that are asked when no rule covers a task."""
 
-    service = models.OneToOneField(Service, on_delete=models.CASCADE, related_name="default_route")
+    service = models.OneToOneField(
+        Service, on_delete=models.CASCADE, related_name="default_route", limit_choices_to=CHOOSABLE
+    )
     position = models.PositiveIntegerField(help_text="The lowest number is asked first.")
 
     class Meta:

@@ -88,7 +88,7 @@ class Recorder:
         try:
             while True:
                 stopping = self._stopping
-                batch = self._waiting() or self._due_starts()
+                batch = self._waiting() + self._due_starts()
                 if batch:
                     self._commit(batch)
                 elif stopping:

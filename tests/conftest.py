@@ -1,3 +1,83 @@
 """What every test may rely on."""
 
 from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from pytest_django import DjangoDbBlocker
+from rest_framework.test import APIClient
+
+from services import connections, health
+from services.breaker import breakers
+from services.models import Service
+from snapshots import snapshot
+from tasks.recorder import recorder
+from tests.fake_provider import FakeProvider
+from tests.live import LiveOxide
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """The test database in the mode in which `serve` puts the real one."""
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("PRAGMA journal_mode=WAL")
+
+
+@pytest.fixture(autouse=True)
+def fresh_memory() -> Iterator[None]:
+    """Each test begins with a process that knows nothing yet."""
+    yield
+    recorder.stop()
+    connections.close_all()
+    snapshot.forget_all()
+    health.forget_all()
+    breakers.clear()
+
+
+@pytest.fixture
+def provider() -> Iterator[FakeProvider]:
+    with FakeProvider() as fake:
+        yield fake
+
+
+@pytest.fixture
+def client() -> APIClient:
+    return APIClient()
+
+
+@pytest.fixture
+def service(transactional_db: None, provider: FakeProvider) -> Callable[..., Service]:
+    """Make a service that calls the fake provider, which knows it by its name."""
+
+    def make(name: str = "first", api: str = "openai", **fields: Any) -> Service:
+        defaults = {"base_url": provider.base_url(api, service=name), "model": "alpha", "max_retries": 0}
+        return Service.objects.create(name=name, api=api, **{**defaults, **fields})
+
+    return make
+
+
+@pytest.fixture
+def live(tmp_path: Path, provider: FakeProvider) -> Iterator[LiveOxide]:
+    """A real `manage.py serve` with a database and a configuration of its own, not started yet."""
+    oxide = LiveOxide(tmp_path)
+    try:
+        yield oxide
+    finally:
+        oxide.kill()
+
+
+def program(name: str, *places: str) -> str:
+    """The path of a program that a test needs. Without it the test is skipped; in CI it fails."""
+    found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *places]))
+    if found:
+        return found
+    reason = f"{name} is not installed"
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{reason}, and under CI=true it must be")
+    pytest.skip(reason)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import os
 import select
 import socket
 import struct
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -265,12 +267,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def wait(self, seconds: float | None = None) -> None:
         """Let time pass; a client that goes away in the meantime is a `ConnectionError`."""
-        waited = 0.0
-        while (seconds is None or waited < seconds) and not self.provider.stopped.is_set():
-            readable, _, _ = select.select([self.connection], [], [], 0.02)
-            if readable and not self.connection.recv(1, socket.MSG_PEEK):
+        poll = select.poll()  # `select` cannot watch descriptors above 1023
+        poll.register(self.connection, select.POLLIN)
+        until = time.monotonic() + (math.inf if seconds is None else seconds)
+        while time.monotonic() < until and not self.provider.stopped.is_set():
+            if poll.poll(20) and not self.connection.recv(1, socket.MSG_PEEK):
                 raise ConnectionResetError
-            waited += 0.02
         if self.provider.stopped.is_set():
             raise ConnectionResetError
 

@@ -74,7 +74,7 @@ class StreamReader(ABC):
     def end(self) -> Finish:
         if self.finish is None:
             raise _CutShortError
-        reason = _told_apart(self.finish, self._answer.tool_calls)
+        reason = _with_tools(self.finish, self._answer.tool_calls)
         return Finish(reason, self.usage or estimate(self.request, self.written), self.model)
 
     @property
@@ -197,11 +197,12 @@ class HttpAdapter(Adapter):
         body = _overlaid(self.body(request, stream=stream), request.extra, self.OWN_FIELDS)
         try:
             content = msgspec.json.encode(body)
+            path = self.chat_path(request, stream=stream)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise ProviderError(
-                ErrorKind.BAD_REQUEST, f"The request cannot be written as JSON: {error}. Correct its parameters."
+                ErrorKind.BAD_REQUEST, f"The request cannot be written down: {error}. Correct its parameters."
             ) from error
-        return self._prepare("POST", self.chat_path(request, stream=stream), content)
+        return self._prepare("POST", path, content)
 
     def _prepare(self, method: str, path: str, content: bytes | None = None) -> requests.PreparedRequest:
         request = requests.PreparedRequest()
@@ -264,7 +265,7 @@ def finished(reply: Reply, request: ChatRequest, reason: FinishReason, usage: Us
     calls = "".join(call.name + call.arguments for call in reply.tool_calls)
     return replace(
         reply,
-        finish_reason=_told_apart(reason, reply.tool_calls),
+        finish_reason=_with_tools(reason, reply.tool_calls),
         usage=usage or estimate(request, reply.reasoning + reply.text + calls),
     )
 
@@ -316,7 +317,7 @@ def count(figures: Any, *path: str) -> int:
     return int(figures) if known else 0
 
 
-def _told_apart(reason: FinishReason, tool_calls: tuple[ToolCall, ...]) -> FinishReason:
+def _with_tools(reason: FinishReason, tool_calls: tuple[ToolCall, ...]) -> FinishReason:
     # Not every server says that it stopped for its tools.
     return "tool_calls" if reason == "stop" and tool_calls else reason
 

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from django.db.models.signals import post_delete, post_save
@@ -10,6 +11,7 @@ from django.db.models.signals import post_delete, post_save
 from config.apply import Changes, apply, seed_if_new
 from config.problems import ConfigInvalidError
 from config.reading import read
+from config.schema import Declaration
 from routing.models import DefaultRoute, RoutingRule
 from services.models import Service
 
@@ -40,7 +42,7 @@ LOCAL = "services:\n  local: {type: http, api: ollama, base_url: http://localhos
 
 
 @pytest.fixture
-def load(declare):
+def load(declare: Callable[[str], Declaration]) -> Callable[[str], Changes]:
     return lambda text: apply(declare(text))
 
 
@@ -65,7 +67,7 @@ def default_order() -> list[str]:
     return list(DefaultRoute.objects.values_list("service__name", flat=True))
 
 
-def test_an_empty_database_is_filled(load) -> None:
+def test_an_empty_database_is_filled(load: Callable[[str], Changes]) -> None:
     changes = load(TWO)
     assert changes.services.added == ("local", "cloud")
     assert changes.rules.added == ("rule-1", "rule-2")
@@ -84,14 +86,14 @@ def test_an_empty_database_is_filled(load) -> None:
     assert default_order() == ["cloud", "local"]
 
 
-def test_what_is_not_named_gets_the_column_s_default_on_a_new_row(load) -> None:
+def test_what_is_not_named_gets_the_column_s_default_on_a_new_row(load: Callable[[str], Changes]) -> None:
     load(TWO)
     local = Service.objects.get(name="local")
     assert (local.timeout_seconds, local.max_concurrency, local.price) == (120, 16, None)
     assert RoutingRule.objects.get(id="rule-2").priority == 100
 
 
-def test_a_second_import_changes_and_saves_nothing(load, saves) -> None:
+def test_a_second_import_changes_and_saves_nothing(load: Callable[[str], Changes], saves: list[str]) -> None:
     load(TWO)
     saves.clear()
     changes = load(TWO)
@@ -100,7 +102,7 @@ def test_a_second_import_changes_and_saves_nothing(load, saves) -> None:
     assert saves == []
 
 
-def test_only_the_row_that_differs_is_saved(load, saves) -> None:
+def test_only_the_row_that_differs_is_saved(load: Callable[[str], Changes], saves: list[str]) -> None:
     load(TWO)
     saves.clear()
     changes = load(TWO.replace("timeout_seconds: 30", "timeout_seconds: 60").replace("weight: 2", "weight: 3"))
@@ -110,14 +112,14 @@ def test_only_the_row_that_differs_is_saved(load, saves) -> None:
     assert Service.objects.get(name="cloud").timeout_seconds == 60
 
 
-def test_a_changed_row_says_when_it_changed(load) -> None:
+def test_a_changed_row_says_when_it_changed(load: Callable[[str], Changes]) -> None:
     load(TWO)
     before = Service.objects.get(name="cloud").updated_at
     load(TWO.replace("timeout_seconds: 30", "timeout_seconds: 60"))
     assert Service.objects.get(name="cloud").updated_at > before
 
 
-def test_the_file_wins_for_what_it_names_and_leaves_the_rest(load) -> None:
+def test_the_file_wins_for_what_it_names_and_leaves_the_rest(load: Callable[[str], Changes]) -> None:
     load(TWO)
     Service.objects.filter(name="cloud").update(model="mine", timeout_seconds=5, options={"a": 1})
     RoutingRule.objects.filter(id="rule-2").update(priority=7, note="mine")
@@ -129,7 +131,7 @@ def test_the_file_wins_for_what_it_names_and_leaves_the_rest(load) -> None:
     assert RoutingRule.objects.get(id="rule-2").priority == 7
 
 
-def test_rows_made_elsewhere_stay(load) -> None:
+def test_rows_made_elsewhere_stay(load: Callable[[str], Changes]) -> None:
     mine = Service.objects.create(name="mine", type="builtin")
     RoutingRule.objects.create(id="my-rule", task_type="chat", service=mine)
     load(TWO)
@@ -139,7 +141,7 @@ def test_rows_made_elsewhere_stay(load) -> None:
     assert list(RoutingRule.objects.values_list("id", flat=True)) == ["my-rule"]
 
 
-def test_a_row_made_elsewhere_becomes_the_file_s_when_it_names_it(load) -> None:
+def test_a_row_made_elsewhere_becomes_the_file_s_when_it_names_it(load: Callable[[str], Changes]) -> None:
     cloud = Service.objects.create(name="cloud", type="builtin", model="mine")
     RoutingRule.objects.create(id="rule-1", task_type="analysis", service=cloud)
     changes = load(TWO)
@@ -150,7 +152,7 @@ def test_a_row_made_elsewhere_becomes_the_file_s_when_it_names_it(load) -> None:
     assert not Service.objects.exists()
 
 
-def test_a_removed_service_takes_its_rules_along_and_that_is_told(load) -> None:
+def test_a_removed_service_takes_its_rules_along_and_that_is_told(load: Callable[[str], Changes]) -> None:
     load(TWO)
     cloud = Service.objects.get(name="cloud")
     RoutingRule.objects.create(id="my-rule", task_type="analysis", service=cloud)
@@ -161,7 +163,7 @@ def test_a_removed_service_takes_its_rules_along_and_that_is_told(load) -> None:
     assert default_order() == ["local"]
 
 
-def test_a_rule_that_moves_to_another_service_survives_the_old_one(load) -> None:
+def test_a_rule_that_moves_to_another_service_survives_the_old_one(load: Callable[[str], Changes]) -> None:
     load(TWO)
     rules = "routing:\n  rules:\n    - {id: rule-1, task_type: chat, service: local}\n"
     changes = load(LOCAL + rules)
@@ -170,7 +172,7 @@ def test_a_rule_that_moves_to_another_service_survives_the_old_one(load) -> None
     assert RoutingRule.objects.get(id="rule-1").service.name == "local"
 
 
-def test_the_default_order_stays_where_the_file_names_none(load) -> None:
+def test_the_default_order_stays_where_the_file_names_none(load: Callable[[str], Changes]) -> None:
     load(TWO)
     DefaultRoute.objects.all().delete()
     DefaultRoute.objects.create(service=Service.objects.get(name="local"), position=3)
@@ -179,7 +181,7 @@ def test_the_default_order_stays_where_the_file_names_none(load) -> None:
     assert default_order() == ["local"]
 
 
-def test_the_default_order_is_replaced_where_the_file_names_it(load) -> None:
+def test_the_default_order_is_replaced_where_the_file_names_it(load: Callable[[str], Changes]) -> None:
     load(TWO)
     changes = load(TWO.replace("[cloud, local]", "[local, cloud]"))
     assert changes.default_changed
@@ -189,13 +191,13 @@ def test_the_default_order_is_replaced_where_the_file_names_it(load) -> None:
     assert default_order() == []
 
 
-def test_a_price_may_be_given_back_to_the_price_table(load) -> None:
+def test_a_price_may_be_given_back_to_the_price_table(load: Callable[[str], Changes]) -> None:
     load(TWO)
     load(TWO.replace("{input_per_million: 0.15, output_per_million: 3}", "null"))
     assert Service.objects.get(name="cloud").price is None
 
 
-def test_a_service_of_another_type_keeps_nothing_of_the_old_one(load) -> None:
+def test_a_service_of_another_type_keeps_nothing_of_the_old_one(load: Callable[[str], Changes]) -> None:
     load(TWO)
     load("services:\n  cloud: {type: builtin}\n  local: {type: cli, command: [llm]}\n")
     cloud, local = Service.objects.get(name="cloud"), Service.objects.get(name="local")
@@ -203,13 +205,13 @@ def test_a_service_of_another_type_keeps_nothing_of_the_old_one(load) -> None:
     assert (local.api, local.base_url, local.command) == ("", "", ["llm"])
 
 
-def test_a_key_in_the_file_is_not_stored(load) -> None:
+def test_a_key_in_the_file_is_not_stored(load: Callable[[str], Changes]) -> None:
     load(TWO.replace("    api_key_env: CLOUD_KEY\n", "    api_key: sk-very-secret\n"))
     row = Service.objects.filter(name="cloud").values().get()
     assert "sk-very-secret" not in str(row)
 
 
-def test_a_failure_half_way_changes_nothing(load) -> None:
+def test_a_failure_half_way_changes_nothing(load: Callable[[str], Changes]) -> None:
     def fail(**kwargs: object) -> None:
         raise RuntimeError
 
@@ -223,7 +225,7 @@ def test_a_failure_half_way_changes_nothing(load) -> None:
     assert not RoutingRule.objects.exists()
 
 
-def test_the_summary_names_what_changed(load) -> None:
+def test_the_summary_names_what_changed(load: Callable[[str], Changes]) -> None:
     load(TWO)
     text = LOCAL.replace("}", ", model: llama3, enabled: false}") + "  new: {type: builtin}\n"
     assert str(load(text)) == (
@@ -232,7 +234,7 @@ def test_the_summary_names_what_changed(load) -> None:
     )
 
 
-def test_the_changes_can_be_sent_as_json(load) -> None:
+def test_the_changes_can_be_sent_as_json(load: Callable[[str], Changes]) -> None:
     load(TWO)
     changes = load(TWO.replace("timeout_seconds: 30", "timeout_seconds: 60"))
     assert json.loads(json.dumps(changes.as_dict())) == {
@@ -242,18 +244,20 @@ def test_the_changes_can_be_sent_as_json(load) -> None:
     }
 
 
-def test_a_new_database_is_seeded(write) -> None:
+def test_a_new_database_is_seeded(write: Callable[[str], Path]) -> None:
     assert isinstance(seed_if_new(write(TWO)), Changes)
     assert Service.objects.count() == 2
 
 
-def test_a_database_with_services_is_not_seeded_again(write) -> None:
+def test_a_database_with_services_is_not_seeded_again(write: Callable[[str], Path]) -> None:
     Service.objects.create(name="mine", type="builtin")
     assert seed_if_new(write(TWO)) is None
     assert Service.objects.count() == 1
 
 
-def test_a_file_that_does_not_validate_changes_nothing(load, write) -> None:
+def test_a_file_that_does_not_validate_changes_nothing(
+    load: Callable[[str], Changes], write: Callable[[str], Path]
+) -> None:
     load(TWO)
     with pytest.raises(ConfigInvalidError):
         apply(

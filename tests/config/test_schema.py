@@ -3,6 +3,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from django.db.models import CharField, Model
 from pydantic import ValidationError
 
 from config.problems import worded
@@ -30,17 +31,17 @@ def service_problem(field: str, /, **service: object) -> str:
 
 
 @pytest.mark.parametrize("name", ["a", "ollama_local", "my-gpu.2", "7b", "x" * 50])
-def test_possible_names(name) -> None:
+def test_possible_names(name: str) -> None:
     assert name in Declaration.checked({"services": {name: {"type": "builtin"}}}).services
 
 
 @pytest.mark.parametrize("name", ["", " a", "a b", "a/b", "a:b", "-a", ".a", "é", "a\n", "x" * 51])
-def test_impossible_names(name) -> None:
+def test_impossible_names(name: str) -> None:
     assert list(problems({"services": {name: {"type": "builtin"}}})) == [("services", name)]
 
 
 @pytest.mark.parametrize("field", ["api", "base_url"])
-def test_an_http_service_needs_an_api_and_a_base_url(field) -> None:
+def test_an_http_service_needs_an_api_and_a_base_url(field: str) -> None:
     rest = {name: value for name, value in HTTP.items() if name != field}
     assert "is missing" in service_problem(field, **rest)
 
@@ -50,7 +51,7 @@ def test_a_program_needs_a_command() -> None:
 
 
 @pytest.mark.parametrize("command", [[], [""], [" ", "-m"]])
-def test_a_command_names_a_program(command) -> None:
+def test_a_command_names_a_program(command: list[str]) -> None:
     assert "must begin with the program" in service_problem("command", type="cli", command=command)
 
 
@@ -59,7 +60,7 @@ def test_a_command_is_a_list_not_a_line_for_a_shell() -> None:
 
 
 @pytest.mark.parametrize("field", ["api", "base_url", "command", "api_key_env", "api_key"])
-def test_a_builtin_service_is_reached_without_any_of_it(field) -> None:
+def test_a_builtin_service_is_reached_without_any_of_it(field: str) -> None:
     values = {"api": "openai", "base_url": "http://a.example", "command": ["llm"], "api_key_env": "K", "api_key": "k"}
     assert "does not belong" in service_problem(field, type="builtin", **{field: values[field]})
 
@@ -94,7 +95,7 @@ def test_an_unknown_field() -> None:
         "HTTPS://API.example/v1",
     ],
 )
-def test_possible_base_urls(url) -> None:
+def test_possible_base_urls(url: str) -> None:
     assert declaration(base_url=url).services["one"].base_url == url
 
 
@@ -121,7 +122,7 @@ def test_possible_base_urls(url) -> None:
         "http://localhost/" + "x" * 500,
     ],
 )
-def test_impossible_base_urls(url) -> None:
+def test_impossible_base_urls(url: str) -> None:
     assert service_problem("base_url", **{**HTTP, "base_url": url})
 
 
@@ -153,12 +154,12 @@ def test_impossible_base_urls(url) -> None:
         ("price", 3),
     ],
 )
-def test_wrong_values(field, value) -> None:
+def test_wrong_values(field: str, value: object) -> None:
     assert service_problem(field, **{**HTTP, field: value})
 
 
 @pytest.mark.parametrize("seconds", [0.1, 1, 86_400])
-def test_a_timeout_may_be_a_whole_number_too(seconds) -> None:
+def test_a_timeout_may_be_a_whole_number_too(seconds: float) -> None:
     assert declaration(timeout_seconds=seconds).services["one"].timeout_seconds == seconds
 
 
@@ -174,7 +175,7 @@ def test_a_price_is_exact() -> None:
 
 
 @pytest.mark.parametrize("value", [-1, -0.01, "3", True, None, 1_000_000, 0.0000001])
-def test_impossible_prices(value) -> None:
+def test_impossible_prices(value: object) -> None:
     found = problems({"services": {"one": {**HTTP, "price": {"input_per_million": value, "output_per_million": 0}}}})
     assert list(found) == [("services", "one", "price", "input_per_million")]
 
@@ -190,12 +191,12 @@ def test_an_option_that_the_adapter_does_not_know() -> None:
 
 
 @pytest.mark.parametrize("value", ["2", True, None, [2]])
-def test_an_option_of_another_kind_than_its_default(value) -> None:
+def test_an_option_of_another_kind_than_its_default(value: object) -> None:
     assert "delay_seconds must be" in service_problem("options", type="builtin", options={"delay_seconds": value})
 
 
 @pytest.mark.parametrize("value", [2, 0.5])
-def test_an_option_of_the_kind_of_its_default(value) -> None:
+def test_an_option_of_the_kind_of_its_default(value: float) -> None:
     content = {"services": {"one": {"type": "builtin", "options": {"delay_seconds": value}}}}
     assert Declaration.checked(content).services["one"].options == {"delay_seconds": value}
 
@@ -224,6 +225,21 @@ def test_the_default_order_names_services_of_the_file_and_each_once() -> None:
     assert list(found) == [("routing", "default", 1), ("routing", "default", 2)]
 
 
+@pytest.mark.parametrize(
+    ("routing", "place"),
+    [
+        ({"rules": [rule(), rule(id="rule-2", service="echo")]}, ("routing", "rules", 1, "service")),
+        ({"default": ["one", "echo"]}, ("routing", "default", 1)),
+    ],
+)
+def test_a_builtin_service_is_never_one_that_is_chosen(
+    routing: dict[str, object], place: tuple[str | int, ...]
+) -> None:
+    found = problems({"services": {"one": HTTP, "echo": {"type": "builtin"}}, "routing": routing})
+    assert list(found) == [place]
+    assert "'echo' is of type builtin and answers only when a task names it" in found[place]
+
+
 def test_two_rules_with_one_id() -> None:
     found = routing_problems({"rules": [rule(), rule(task_type="analysis")]})
     assert list(found) == [("routing", "rules", 1, "id")]
@@ -244,12 +260,12 @@ def test_two_rules_with_one_id() -> None:
         ("note", "x" * 501),
     ],
 )
-def test_wrong_rules(field, value) -> None:
+def test_wrong_rules(field: str, value: object) -> None:
     assert list(routing_problems({"rules": [rule(**{field: value})]})) == [("routing", "rules", 0, field)]
 
 
 @pytest.mark.parametrize("field", ["id", "task_type", "service"])
-def test_a_rule_has_an_id_a_task_type_and_a_service(field) -> None:
+def test_a_rule_has_an_id_a_task_type_and_a_service(field: str) -> None:
     rest = {name: value for name, value in rule().items() if name != field}
     assert routing_problems({"rules": [rest]}) == {("routing", "rules", 0, field): "is missing: add it"}
 
@@ -259,7 +275,7 @@ def security_problems(**security: object) -> dict[tuple[str | int, ...], str]:
 
 
 @pytest.mark.parametrize(("rate", "kept"), [("100/m", "100/m"), ("5/s", "5/s"), ("0", "0"), (0, "0")])
-def test_possible_rates(rate, kept) -> None:
+def test_possible_rates(rate: str | int, kept: str) -> None:
     content = {"services": {}, "security": {"rate_limits": {"anonymous": rate}}}
     assert Declaration.checked(content).security.rate_limits.anonymous == kept
 
@@ -267,7 +283,7 @@ def test_possible_rates(rate, kept) -> None:
 @pytest.mark.parametrize(
     "rate", ["100", "0/m", "-1/m", "1.5/m", "100/w", "many", "100/m\n", "", 100, True, False, None]
 )
-def test_impossible_rates(rate) -> None:
+def test_impossible_rates(rate: object) -> None:
     assert list(security_problems(rate_limits={"anonymous": rate})) == [("security", "rate_limits", "anonymous")]
 
 
@@ -278,17 +294,17 @@ def test_identity_is_not_part_of_this_version() -> None:
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", ".example.org", "oxide.example.org", "*"])
-def test_possible_hosts(host) -> None:
+def test_possible_hosts(host: str) -> None:
     assert Declaration.checked({"services": {}, "security": {"allowed_hosts": [host]}}).security.allowed_hosts == [host]
 
 
 @pytest.mark.parametrize("host", ["", "http://localhost", "localhost:8000", "a b", "a/b"])
-def test_impossible_hosts(host) -> None:
+def test_impossible_hosts(host: str) -> None:
     assert list(security_problems(allowed_hosts=[host])) == [("security", "allowed_hosts", 0)]
 
 
 @pytest.mark.parametrize("origin", ["https://app.example.org", "http://localhost:3000"])
-def test_possible_origins(origin) -> None:
+def test_possible_origins(origin: str) -> None:
     content = {"services": {}, "security": {"cors_origins": [origin]}}
     assert Declaration.checked(content).security.cors_origins == [origin]
 
@@ -296,7 +312,7 @@ def test_possible_origins(origin) -> None:
 @pytest.mark.parametrize(
     "origin", ["*", "app.example.org", "https://app.example.org/", "https://app.example.org/x", ""]
 )
-def test_impossible_origins(origin) -> None:
+def test_impossible_origins(origin: str) -> None:
     assert list(security_problems(cors_origins=[origin])) == [("security", "cors_origins", 0)]
 
 
@@ -316,18 +332,25 @@ def test_the_defaults_are_those_of_the_columns() -> None:
         assert RuleEntry.model_fields[name].get_default() == getattr(rule_row, name), name
 
 
+def width(model: type[Model], name: str) -> int:
+    """How many characters the column takes."""
+    column = model._meta.get_field(name)
+    assert isinstance(column, CharField)
+    assert column.max_length is not None
+    return column.max_length
+
+
 @pytest.mark.parametrize("field", ["base_url", "model", "api_key_env"])
-def test_text_that_just_fits_the_column_of_a_service_is_taken(field) -> None:
-    limit = Service._meta.get_field(field).max_length
+def test_text_that_just_fits_the_column_of_a_service_is_taken(field: str) -> None:
     start = "http://a.example/" if field == "base_url" else ""
-    text = start.ljust(limit, "x")
+    text = start.ljust(width(Service, field), "x")
     assert getattr(declaration(**{field: text}).services["one"], field) == text
     assert "at most" in service_problem(field, **{**HTTP, field: text + "x"})
 
 
 @pytest.mark.parametrize("field", ["id", "model", "note"])
-def test_text_that_just_fits_the_column_of_a_rule_is_taken(field) -> None:
-    text = "x" * RoutingRule._meta.get_field(field).max_length
+def test_text_that_just_fits_the_column_of_a_rule_is_taken(field: str) -> None:
+    text = "x" * width(RoutingRule, field)
     content = {"services": {"one": HTTP}, "routing": {"rules": [rule(**{field: text})]}}
     assert getattr(Declaration.checked(content).routing.rules[0], field) == text
     assert "at most" in routing_problems({"rules": [rule(**{field: text + "x"})]})["routing", "rules", 0, field]

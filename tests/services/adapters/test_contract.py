@@ -202,6 +202,13 @@ def test_parameters_that_are_no_json_are_the_callers_mistake(
     assert provider.requests == []
 
 
+def test_text_that_is_no_unicode_is_the_callers_mistake(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, way: str
+) -> None:
+    assert failure(adapter, replace(question, model="half \ud83d"), way).kind is ErrorKind.BAD_REQUEST
+    assert provider.requests == []
+
+
 def test_the_key_goes_into_a_header_and_nowhere_else(
     adapter: Adapter, api: str, provider: FakeProvider, question: ChatRequest, way: str
 ) -> None:
@@ -788,9 +795,22 @@ def test_leaving_a_stream_closes_its_connection(
 def test_connections_are_reused(adapter: Adapter, provider: FakeProvider, question: ChatRequest) -> None:
     for _ in range(5):
         adapter.complete(question, call())
-        assembled(adapter.stream(question, call()))
         adapter.models(call())
     assert provider.connections == 1
+
+
+def test_streams_reuse_their_connection(adapter: Adapter, provider: FakeProvider, question: ChatRequest) -> None:
+    for _ in range(5):
+        assembled(adapter.stream(question, call()))
+    assert provider.connections == 1
+
+
+def test_the_two_ways_of_asking_keep_their_connections(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest
+) -> None:
+    for way in ("complete", "stream") * 5:
+        ask(adapter, question, way)
+    assert provider.connections <= 2
 
 
 def test_a_refusal_leaves_the_connection_usable(

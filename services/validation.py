@@ -1,0 +1,93 @@
+"""What makes a service's settings usable, wherever they come from: a form, the API or the file.
+
+Each function says what is wrong, worded to follow the name of the field, and what to do about it;
+it returns "" where nothing is wrong. Values are not quoted: the very mistake may be a key in them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from services.adapters.registry import adapter_class
+
+# Which of the fields about reaching a service belong to which type, and which of them it needs.
+TAKEN: Mapping[str, frozenset[str]] = {
+    "http": frozenset({"api", "base_url", "api_key_env", "api_key"}),
+    "cli": frozenset({"command", "api_key_env", "api_key"}),
+    "builtin": frozenset(),
+}
+_NEEDED: Mapping[str, frozenset[str]] = {
+    "http": frozenset({"api", "base_url"}),
+    "cli": frozenset({"command"}),
+    "builtin": frozenset(),
+}
+# PostgreSQL takes no NUL, and UTF-8 no lone surrogate.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def belonging_problem(service_type: str, name: str, *, given: bool) -> str:
+    """Whether a service of this type may, or must, have the field `name`."""
+    if not given and name in _NEEDED[service_type]:
+        return f"is missing: a service of type {service_type} needs it"
+    if given and name not in TAKEN[service_type]:
+        return f"does not belong to a service of type {service_type}: remove it"
+    return ""
+
+
+def base_url_problem(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        return "is not a URL: write it like http://localhost:11434"
+    if parts.scheme not in ("http", "https") or not host or re.search(r"\s", value):
+        return "must start with http:// or https:// and name a host"
+    if "@" in parts.netloc:
+        return "must not hold a user name or password: put the key in an environment variable (api_key_env)"
+    if "?" in value or "#" in value:
+        return "must end with its path: remove everything from '?' or '#' on"
+    return ""
+
+
+def environment_name_problem(value: str) -> str:
+    if value and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+        return "must be the name of an environment variable, like OPENAI_API_KEY, not the key itself"
+    return ""
+
+
+def command_problem(value: object) -> str:
+    if not isinstance(value, list) or not value or not isinstance(value[0], str) or not value[0].strip():
+        return 'must begin with the program to run, as a list like ["llm", "-m", "{model}"]'
+    return texts_problem(value)
+
+
+def texts_problem(value: object) -> str:
+    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+        return "must be a list of texts, none of them empty"
+    if any(_UNSTORABLE.search(item) for item in value):
+        return "holds a character that cannot be stored: remove it"
+    return ""
+
+
+def options_problem(kind: str, value: object) -> str:
+    """`kind` is that of `ServiceConfig`: it tells the adapter, which knows its own options."""
+    if not isinstance(value, Mapping):
+        return 'must hold names with values, like {"name": "value"}'
+    known = adapter_class(kind).OPTIONS
+    if unknown := sorted(str(name) for name in value.keys() - known.keys()):
+        choice = f"known are {', '.join(sorted(known))}" if known else "there are none"
+        return f"{kind} does not know {', '.join(unknown)}: {choice}"
+    if unlike := sorted(name for name, option in value.items() if not _is_like(option, known[name])):
+        return f"{', '.join(unlike)} must be of the same kind as the default, {known[unlike[0]]!r}"
+    return ""
+
+
+def _is_like(value: object, default: object) -> bool:
+    """Whether an option's value is of the kind of its default; without one anything goes."""
+    if default is None:
+        return True
+    if isinstance(default, int | float) and not isinstance(default, bool):
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, type(default))

@@ -1,0 +1,207 @@
+"""What is special to OpenAI's protocol and its many dialects."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from services.adapters.base import Adapter, ChatRequest, ErrorKind, ToolCall, Usage
+from services.adapters.openai import OpenAIAdapter
+from tests.fake_provider import FakeProvider
+from tests.services.adapters.asking import MakeAdapter, ask, assembled, call, failure
+
+
+@pytest.fixture
+def adapter(make_adapter: MakeAdapter) -> Adapter:
+    return make_adapter("openai")
+
+
+def stream_of(*chunks: Any, end: str = "data: [DONE]\n\n") -> bytes:
+    return ("".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + end).encode()
+
+
+def piece(finish_reason: str | None = None, index: int = 0, **delta: Any) -> dict[str, Any]:
+    return {"model": "m", "choices": [{"index": index, "delta": delta, "finish_reason": finish_reason}]}
+
+
+def whole(finish_reason: str | None = "stop", **message: Any) -> bytes:
+    return json.dumps({"model": "m", "choices": [{"message": message, "finish_reason": finish_reason}]}).encode()
+
+
+def test_the_limit_may_have_another_name(
+    make_adapter: MakeAdapter, provider: FakeProvider, question: ChatRequest
+) -> None:
+    adapter = make_adapter("openai", max_tokens_field="max_completion_tokens", organization="org-1")
+    adapter.complete(replace(question, max_tokens=9), call())
+    assert provider.requests[0].json["max_completion_tokens"] == 9
+    assert "max_tokens" not in provider.requests[0].json
+    assert provider.requests[0].headers["openai-organization"] == "org-1"
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_figures_are_asked_for_at_the_end_of_a_stream(
+    make_adapter: MakeAdapter, provider: FakeProvider, question: ChatRequest, wanted: bool
+) -> None:
+    assembled(make_adapter("openai", stream_usage=wanted).stream(question, call()))
+    expected = {"include_usage": True} if wanted else None
+    assert provider.requests[0].json.get("stream_options") == expected
+
+
+def test_a_stream_may_end_without_done_after_a_finish_reason(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest
+) -> None:
+    body = stream_of(piece(content="Hi"), piece("length"), end="")
+    provider.misbehave("raw", body=body, content_type="text/event-stream")
+    assert ask(adapter, question, "stream").finish_reason == "length"
+
+
+def test_a_stream_that_is_done_needs_no_finish_reason(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest
+) -> None:
+    provider.misbehave("raw", body=stream_of(piece(content="Hi")), content_type="text/event-stream")
+    assert ask(adapter, question, "stream").text == "Hi"
+
+
+def test_figures_after_the_finish_are_read(adapter: Adapter, provider: FakeProvider, question: ChatRequest) -> None:
+    figures = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}}
+    body = stream_of(piece(content="Hi"), piece("stop"), figures)
+    provider.misbehave("raw", body=body, content_type="text/event-stream")
+    assert ask(adapter, question, "stream").usage == Usage(3, 4)
+
+
+def test_of_several_answers_the_first_is_the_one(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest
+) -> None:
+    body = stream_of(piece(content="A"), piece(index=1, content="B"), piece("stop"), piece("length", index=1))
+    provider.misbehave("raw", body=body, content_type="text/event-stream")
+    reply = ask(adapter, question, "stream")
+    assert (reply.text, reply.finish_reason) == ("A", "stop")
+
+
+def test_tool_calls_without_numbers_are_told_apart_by_id(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest
+) -> None:
+    calls = [{"id": f"c{n}", "function": {"name": "f", "arguments": {"n": n}}} for n in range(2)]
+    body = stream_of(*(piece(tool_calls=[each]) for each in calls), piece("stop"))
+    provider.misbehave("raw", body=body, content_type="text/event-stream")
+    reply = ask(adapter, question, "stream")
+    assert reply.tool_calls == (ToolCall("c0", "f", '{"n":0}'), ToolCall("c1", "f", '{"n":1}'))
+    assert reply.finish_reason == "tool_calls"
+
+
+def test_interleaved_pieces_of_tool_calls_find_their_call(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest
+) -> None:
+    heads = [{"index": n, "id": f"c{n}", "function": {"name": "f", "arguments": ""}} for n in range(2)]
+    tails = [{"index": n, "function": {"arguments": text}} for n, text in [(0, "[1"), (1, "[2"), (0, "]"), (1, "]")]]
+    body = stream_of(piece(tool_calls=heads), *(piece(tool_calls=[tail]) for tail in tails), piece("tool_calls"))
+    provider.misbehave("raw", body=body, content_type="text/event-stream")
+    assert ask(adapter, question, "stream").tool_calls == (ToolCall("c0", "f", "[1]"), ToolCall("c1", "f", "[2]"))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": "Hi", "reasoning": "Hm."},
+        {"content": "Hi", "reasoning_content": "Hm."},
+        {"content": "Hi", "reasoning": "Hm.", "reasoning_content": None},
+        {"content": [{"type": "text", "text": "Hi"}], "reasoning": "Hm."},
+    ],
+)
+def test_reasoning_has_several_names(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, message: dict[str, Any]
+) -> None:
+    provider.misbehave("raw", body=whole(**message))
+    reply = ask(adapter, question, "complete")
+    assert (reply.text, reply.reasoning) == ("Hi", "Hm.")
+
+
+def test_missing_ids_and_reasons_are_made_up(adapter: Adapter, provider: FakeProvider, question: ChatRequest) -> None:
+    call_without_id = {"function": {"name": "f", "arguments": "{}"}}
+    provider.misbehave("raw", body=whole(None, content=None, tool_calls=[call_without_id]))
+    reply = ask(adapter, question, "complete")
+    assert reply.tool_calls[0].id.startswith("call_")
+    assert (reply.text, reply.finish_reason) == ("", "tool_calls")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"choices": []}',
+        b'{"choices": null}',
+        b'{"choices": [{}]}',
+        b'{"choices": [{"message": null}]}',
+        b'{"choices": [{"message": {"content": 7}}]}',
+        b'{"choices": [{"message": {"tool_calls": [{"function": {}}]}}]}',
+        b'{"choices": {"message": {}}}',
+    ],
+)
+def test_an_answer_that_lacks_its_parts_is_malformed(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, body: bytes
+) -> None:
+    provider.misbehave("raw", body=body)
+    assert failure(adapter, question, "complete").kind is ErrorKind.MALFORMED
+
+
+@pytest.mark.parametrize(
+    "usage", ["many", [], {"prompt_tokens": "3"}, {"prompt_tokens": -3, "cost": -1}, {"cost": True}]
+)
+def test_odd_figures_do_not_lose_an_answer(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, usage: Any
+) -> None:
+    body = json.loads(whole(content="Hi")) | {"usage": usage}
+    provider.misbehave("raw", body=json.dumps(body).encode())
+    reply = ask(adapter, question, "complete")
+    assert reply.text == "Hi"
+    assert not reply.usage.reported
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ({"error": {"message": "No credit", "code": 402}}, ErrorKind.QUOTA),
+        ({"error": {"message": "Busy", "code": 429}}, ErrorKind.RATE_LIMITED),
+        ({"object": "error", "message": "Model is not loaded", "code": 404}, ErrorKind.MODEL_NOT_FOUND),
+        ({"choices": [{"message": {}, "finish_reason": "error", "error": {"code": 502}}]}, ErrorKind.SERVER),
+    ],
+)
+@pytest.mark.parametrize("way", ["complete", "stream"])
+def test_an_error_may_stand_in_an_answer_of_200(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, body: dict[str, Any], kind: ErrorKind, way: str
+) -> None:
+    if way == "stream":
+        provider.misbehave("raw", body=stream_of(body), content_type="text/event-stream")
+    else:
+        provider.misbehave("raw", body=json.dumps(body).encode())
+    assert failure(adapter, question, way).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind"),
+    [
+        (404, "No endpoints found that support tool use.", ErrorKind.UNSUPPORTED),
+        (404, "No endpoints found for nobody/nothing.", ErrorKind.MODEL_NOT_FOUND),
+        (400, "nothing is not a valid model ID", ErrorKind.MODEL_NOT_FOUND),
+        (403, "The model requires moderation and your input was flagged", ErrorKind.BAD_REQUEST),
+        (403, "Country not supported", ErrorKind.AUTH),
+    ],
+)
+def test_openrouters_refusals_are_understood(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, status: int, message: str, kind: ErrorKind
+) -> None:
+    provider.misbehave("status", status=status, body={"error": {"message": message, "code": status}})
+    assert failure(adapter, question, "complete").kind is kind
+
+
+def test_a_check_may_ask_about_the_key_itself(make_adapter: MakeAdapter, provider: FakeProvider) -> None:
+    make_adapter("openai", key_path="/key").check(call())
+    assert [request.path for request in provider.requests] == ["/openai/openai/v1/key", "/openai/openai/v1/models"]
+
+
+def test_openrouter_is_asked_about_the_key_because_its_models_are_open_to_all(make_adapter: MakeAdapter) -> None:
+    adapter = make_adapter("openai", base_url="https://openrouter.ai/api/v1")
+    assert isinstance(adapter, OpenAIAdapter)
+    assert adapter._default_key_path() == "/key"

@@ -1,0 +1,127 @@
+"""GET /api/tasks/history/ and GET /api/tasks/{id}/"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from tasks.models import Attempt, Task
+
+pytestmark = pytest.mark.django_db
+
+NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def make(prompt: str = "Explain this.", days: int = 0, **fields: Any) -> Task:
+    created_at = NEW_YEAR + timedelta(days=days)
+    values = {"status": "completed", "task_type": "general", "created_at": created_at, **fields}
+    return Task.objects.create(prompt=prompt, **values)
+
+
+def found(client: APIClient, **query: Any) -> list[str]:
+    return [task["prompt"] for task in client.get("/api/tasks/history/", query).json()["tasks"]]
+
+
+def test_it_answers_in_the_shape_of_the_contract(client: APIClient) -> None:
+    make(completed_at=NEW_YEAR + timedelta(seconds=2))
+    body = client.get("/api/tasks/history/?limit=10&offset=0").json()
+    assert body["total"] == 1
+    assert (
+        body["tasks"][0].items()
+        >= {
+            "prompt": "Explain this.",
+            "status": "completed",
+            "created_at": "2026-01-01T00:00:00Z",
+            "completed_at": "2026-01-01T00:00:02Z",
+        }.items()
+    )
+    assert isinstance(body["tasks"][0]["id"], str)
+
+
+def test_the_newest_comes_first_and_pages_do_not_overlap(client: APIClient) -> None:
+    for day in range(5):
+        make(f"day {day}", days=day)
+    assert found(client, limit=2) == ["day 4", "day 3"]
+    assert found(client, limit=2, offset=2) == ["day 2", "day 1"]
+    assert found(client, limit=2, offset=4) == ["day 0"]
+    assert client.get("/api/tasks/history/?limit=2&offset=4").json()["total"] == 5
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"status": "failed"}, ["broke"]),
+        ({"service": "ollama_local"}, ["local"]),
+        ({"task_type": "translation"}, ["translate"]),
+        ({"search": "ROKE"}, ["broke"]),
+        ({"search": "deep answer"}, ["local"]),
+        ({"search": "%"}, ["100% sure"]),
+        ({"search": "_"}, []),
+        ({"created_after": "2026-01-03T00:00:00Z"}, ["100% sure", "translate"]),
+        ({"created_before": "2026-01-02T00:00:00+00:00"}, ["broke"]),
+        ({"status": "completed", "created_after": "2026-01-04T00:00:00Z"}, ["100% sure"]),
+    ],
+)
+def test_filters(client: APIClient, query: dict[str, str], expected: list[str]) -> None:
+    make("broke", status="failed")
+    make("local", days=1, service_used="ollama_local", result="A deep answer.")
+    make("translate", days=2, task_type="translation")
+    make("100% sure", days=3)
+    assert found(client, **query) == expected
+    assert client.get("/api/tasks/history/", query).json()["total"] == len(expected)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"limit": "-1"},
+        {"limit": "0"},
+        {"limit": "1001"},
+        {"limit": "abc"},
+        {"limit": str(2**63)},
+        {"offset": "-1"},
+        {"offset": str(10**30)},
+        {"status": "asleep"},
+        {"task_type": "poetry"},
+        {"created_after": "yesterday"},
+        {"created_after": "2026-01-01T00:00:00"},
+        {"search": "x" * 201},
+        {"ordering": "password"},
+    ],
+)
+def test_a_query_with_a_mistake_is_refused_by_name(client: APIClient, query: dict[str, str]) -> None:
+    answer = client.get("/api/tasks/history/", query)
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "VALIDATION_ERROR"
+    assert next(iter(query)) in answer.json()["detail"]
+
+
+def test_a_long_prompt_is_cut_in_the_list_and_whole_on_its_own(client: APIClient) -> None:
+    task = make("x" * 100_000)
+    assert len(found(client)[0]) == 500
+    assert len(client.get(f"/api/tasks/{task.pk}/").json()["prompt"]) == 100_000
+
+
+def test_the_number_of_queries_does_not_grow_with_the_page(client: APIClient, django_assert_num_queries: Any) -> None:
+    for day in range(30):
+        make(days=day)
+    with django_assert_num_queries(2):
+        client.get("/api/tasks/history/")
+
+
+def test_a_task_is_shown_with_its_attempts_in_order(client: APIClient) -> None:
+    task = make()
+    Attempt.objects.create(task=task, number=2, service="second", status="completed")
+    Attempt.objects.create(task=task, number=1, service="first", status="failed", error="refused")
+    body = client.get(f"/api/tasks/{task.pk}").json()
+    assert [attempt["service"] for attempt in body["attempts"]] == ["first", "second"]
+    assert body["attempts"][0]["error"] == "refused"
+
+
+@pytest.mark.parametrize("task_id", ["01a2060f-e649-74fb-aca1-e65a7bc908e4", "no-such-thing", "1"])
+def test_a_task_that_is_not_there_is_404(client: APIClient, task_id: str) -> None:
+    answer = client.get(f"/api/tasks/{task_id}/")
+    assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
