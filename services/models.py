@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Collection
 from decimal import Decimal
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
+from django.utils.text import capfirst
 
+from services import validation
 from services.config import ServiceConfig
 from services.prices import PriceOverride
 
@@ -76,6 +80,41 @@ class Service(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        # Not in `clean`, which cannot tell what a form does not show.
+        # https://docs.djangoproject.com/en/5.2/ref/models/instances/#django.db.models.Model.clean
+        found: dict[str, list[ValidationError]] = {}
+        try:
+            super().clean_fields(exclude)
+        except ValidationError as error:
+            found = error.error_dict
+        for name, problem in self._problems().items():
+            if problem and name not in found and name not in (exclude or ()):
+                found[name] = [ValidationError(f"{capfirst(problem)}.", code="invalid")]
+        if found:
+            raise ValidationError(found)
+
+    def _problems(self) -> dict[str, str]:
+        """What is wrong with each field, where several must fit together."""
+        if self.type not in self.Type.values:
+            return {}
+        belonging = {
+            name: validation.belonging_problem(self.type, name, given=bool(getattr(self, name)))
+            for name in ("api", "base_url", "command", "api_key_env")
+        }
+        kind = self.api if self.type == self.Type.HTTP else self.type
+        values = {
+            "base_url": validation.base_url_problem(self.base_url) if self.base_url else "",
+            "command": validation.command_problem(self.command) if self.command != [] else "",
+            "api_key_env": validation.environment_name_problem(self.api_key_env),
+            "allowed_models": validation.texts_problem(self.allowed_models),
+            "capabilities": validation.texts_problem(self.capabilities),
+            "options": validation.options_problem(kind, self.options),
+            "input_price": validation.price_problem(self.input_price, self.output_price),
+            "output_price": validation.price_problem(self.output_price, self.input_price),
+        }
+        return values | {name: problem for name, problem in belonging.items() if problem}
 
     @property
     def config(self) -> ServiceConfig:

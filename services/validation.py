@@ -6,11 +6,13 @@ it returns "" where nothing is wrong. Values are not quoted: the very mistake ma
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from urllib.parse import urlsplit
 
-from services.adapters.registry import adapter_class
+from services.adapters.registry import ADAPTERS, adapter_class
 
 # Which of the fields about reaching a service belong to which type, and which of them it needs.
 TAKEN: Mapping[str, frozenset[str]] = {
@@ -72,7 +74,12 @@ def texts_problem(value: object) -> str:
 
 
 def options_problem(kind: str, value: object) -> str:
-    """`kind` is that of `ServiceConfig`: it tells the adapter, which knows its own options."""
+    """`kind` is that of `ServiceConfig`: it tells the adapter, which knows its own options.
+
+    Of an unknown kind nothing can be said: that is the mistake to report.
+    """
+    if kind not in ADAPTERS:
+        return ""
     if not isinstance(value, Mapping):
         return 'must hold names with values, like {"name": "value"}'
     known = adapter_class(kind).OPTIONS
@@ -84,10 +91,17 @@ def options_problem(kind: str, value: object) -> str:
     return ""
 
 
+def price_problem(value: object, other: object) -> str:
+    """`other` is the second of the two prices: one alone would make the other's tokens free."""
+    if value is None and other is not None:
+        return "is missing: set both prices, or neither for the price table"
+    return "must be at least 0" if isinstance(value, Decimal) and value < 0 else ""
+
+
 def _is_like(value: object, default: object) -> bool:
     """Whether an option's value is of the kind of its default; without one anything goes."""
     if default is None:
         return True
     if isinstance(default, int | float) and not isinstance(default, bool):
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     return isinstance(value, type(default))

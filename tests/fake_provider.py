@@ -297,7 +297,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def truncate(self) -> None:
         self._half(self.send_chunk)
-        self.wait(0.1)
         self._break()
 
     def cut(self) -> None:

@@ -26,7 +26,8 @@ from services.adapters.base import (
     Usage,
 )
 from services.adapters.failure import Failure, ReportedError
-from services.adapters.http import HttpAdapter, StreamReader, arguments_object, count, finished, parameters_schema
+from services.adapters.http import HttpAdapter, StreamReader
+from services.adapters.wire import arguments_object, count, finished, parameters_schema
 
 # https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons
 _FINISH_REASONS: Final[Mapping[str | None, FinishReason]] = {

@@ -24,16 +24,8 @@ from services.adapters.base import (
     Usage,
 )
 from services.adapters.failure import Failure, ReportedError, seconds
-from services.adapters.http import (
-    HttpAdapter,
-    StreamReader,
-    arguments_object,
-    count,
-    finished,
-    make_call_id,
-    parameters_schema,
-    tool_name,
-)
+from services.adapters.http import HttpAdapter, StreamReader
+from services.adapters.wire import arguments_object, count, finished, make_call_id, parameters_schema, tool_name
 
 # https://ai.google.dev/api/generate-content#FinishReason
 _FILTERED: Final = frozenset(

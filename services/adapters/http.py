@@ -5,8 +5,6 @@ A vendor's adapter subclasses `HttpAdapter` and says only how its wire format di
 
 from __future__ import annotations
 
-import math
-import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,17 +29,18 @@ from services.adapters.base import (
     ProviderError,
     Reply,
     StreamEvent,
-    Tool,
-    ToolCall,
     Usage,
 )
 from services.adapters.call import Call
+from services.adapters.curl import AddressRefused, Cancelled, ReplyTooLarge
 from services.adapters.estimate import estimate
 from services.adapters.failure import Failure, ReportedError
 from services.adapters.sse import sse_data
-from services.adapters.transport import MAX_BODY, AddressRefused, Cancelled, CurlStream, CurlTransport, ReplyTooLarge
+from services.adapters.transport import CurlStream, CurlTransport
+from services.adapters.wire import with_tools
 
 _MESSAGE_LENGTH: Final = 500
+_SETTLE_SECONDS: Final = 0.05  # between a protocol's own end of a stream and that of the HTTP body
 _ERROR_BODY_BYTES: Final = 64 * 1024
 
 
@@ -74,7 +73,7 @@ class StreamReader(ABC):
     def end(self) -> Finish:
         if self.finish is None:
             raise _CutShortError
-        reason = _with_tools(self.finish, self._answer.tool_calls)
+        reason = with_tools(self.finish, self._answer.tool_calls)
         return Finish(reason, self.usage or estimate(self.request, self.written), self.model)
 
     @property
@@ -103,10 +102,13 @@ class HttpAdapter(Adapter):
 
     `ROOT` is the path that every address of the API begins with; a base URL is taken with or
     without it. `OWN_FIELDS` are those of the request body that `extra` may not replace.
+
+    The option `omit` names fields of the body that the service's models refuse, and that are left
+    out therefore: "temperature", for some reasoning models.
     """
 
     FEATURES = frozenset(Feature)
-    OPTIONS: ClassVar[Mapping[str, Any]] = {"max_reply_bytes": MAX_BODY}
+    OPTIONS: ClassVar[Mapping[str, Any]] = {"omit": []}
     ROOT: ClassVar[str] = ""
     MODELS_PATH: ClassVar[str]
     OWN_FIELDS: ClassVar[frozenset[str]] = frozenset({"model", "messages", "stream"})
@@ -114,9 +116,7 @@ class HttpAdapter(Adapter):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._root = connection.base_url.rstrip("/").removesuffix(self.ROOT) + self.ROOT
-        self._transport = CurlTransport(
-            max_idle=connection.max_connections, max_body=int(self.options["max_reply_bytes"])
-        )
+        self._transport = CurlTransport(max_idle=connection.max_connections, max_body=connection.max_reply_bytes)
 
     # What a vendor says.
 
@@ -189,12 +189,15 @@ class HttpAdapter(Adapter):
             if reader.is_over:
                 break
         yield reader.end
+        cast("CurlStream", response.raw).settle(_SETTLE_SECONDS)
 
     def _get(self, path: str, call: Call) -> bytes:
         return bytes(self._exchange(self._prepare("GET", path), call).content)
 
     def _chat(self, request: ChatRequest, *, stream: bool) -> requests.PreparedRequest:
         body = _overlaid(self.body(request, stream=stream), request.extra, self.OWN_FIELDS)
+        for name in self.options["omit"]:
+            body.pop(name, None)
         try:
             content = msgspec.json.encode(body)
             path = self.chat_path(request, stream=stream)
@@ -260,68 +263,6 @@ class HttpAdapter(Adapter):
         return text if len(text) <= _MESSAGE_LENGTH else text[: _MESSAGE_LENGTH - 1] + "…"
 
 
-def finished(reply: Reply, request: ChatRequest, reason: FinishReason, usage: Usage | None) -> Reply:
-    """The reply with why it ended and what it took, guessed where the provider gave no figures."""
-    calls = "".join(call.name + call.arguments for call in reply.tool_calls)
-    return replace(
-        reply,
-        finish_reason=_with_tools(reason, reply.tool_calls),
-        usage=usage or estimate(request, reply.reasoning + reply.text + calls),
-    )
-
-
-def make_call_id() -> str:
-    """For providers that give their tool calls no id."""
-    return f"call_{secrets.token_hex(12)}"
-
-
-def tool_name(request: ChatRequest, tool_call_id: str) -> str:
-    """The tool that an earlier turn called under this id."""
-    for message in request.messages:
-        for call in message.tool_calls:
-            if call.id == tool_call_id:
-                return call.name
-    raise ProviderError(
-        ErrorKind.BAD_REQUEST,
-        f"A tool message answers the call {tool_call_id!r}, which no earlier message makes. Send that message too.",
-    )
-
-
-def arguments_object(call: ToolCall) -> dict[str, Any]:
-    """The arguments as the object that some protocols want in place of a text."""
-    try:
-        return msgspec.json.decode(call.arguments or "{}", type=dict[str, Any])
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        raise ProviderError(
-            ErrorKind.BAD_REQUEST,
-            f"The arguments of the tool call {call.id!r} are not a JSON object. Send them as one.",
-        ) from None
-
-
-def function_tool(tool: Tool) -> dict[str, Any]:
-    """A tool as OpenAI and Ollama want it."""
-    wanted = {"name": tool.name, "description": tool.description, "parameters": parameters_schema(tool)}
-    return {"type": "function", "function": wanted}
-
-
-def parameters_schema(tool: Tool) -> dict[str, Any]:
-    """A tool without parameters still needs a schema that says so."""
-    return dict(tool.parameters) or {"type": "object", "properties": {}}
-
-
-def count(figures: Any, *path: str) -> int:
-    """The whole number at `path`, else 0: an answer that was paid for is not lost over an odd figure."""
-    for name in path:
-        figures = figures.get(name) if isinstance(figures, dict) else None
-    known = isinstance(figures, int | float) and math.isfinite(figures) and figures > 0
-    return int(figures) if known else 0
-
-
-def _with_tools(reason: FinishReason, tool_calls: tuple[ToolCall, ...]) -> FinishReason:
-    # Not every server says that it stopped for its tools.
-    return "tool_calls" if reason == "stop" and tool_calls else reason
-
-
 class _CutShortError(Exception):
     """A stream ended before the answer did."""
 
@@ -378,7 +319,11 @@ _ADVICE: Final[Mapping[str, str]] = {
 # An InvalidHeader's own text is left out, since the header at fault may hold the key.
 _EXPLANATIONS: Final[tuple[tuple[type[Exception], ErrorKind, str], ...]] = (
     (Cancelled, ErrorKind.CANCELLED, "was called off before its answer was whole."),
-    (ReplyTooLarge, ErrorKind.MALFORMED, "sent more than is taken ({error}) Ask for less, or raise max_reply_bytes."),
+    (
+        ReplyTooLarge,
+        ErrorKind.MALFORMED,
+        "sent too much. {error} Ask for less, or raise OXIDE_MAX_REPLY_MB.",
+    ),
     (AddressRefused, ErrorKind.CONNECT, "was not called: {error} Change its base_url."),
     (exceptions.ConnectTimeout, ErrorKind.CONNECT, f"takes no connection. {_ADVICE['connect']}"),
     (exceptions.Timeout, ErrorKind.TIMEOUT, "did not answer in time. Allow more seconds, or ask for a shorter answer."),

@@ -24,17 +24,9 @@ from services.adapters.base import (
 )
 from services.adapters.estimate import estimate
 from services.adapters.failure import Failure, ReportedError
-from services.adapters.http import (
-    HttpAdapter,
-    StreamReader,
-    arguments_object,
-    count,
-    finished,
-    function_tool,
-    make_call_id,
-    tool_name,
-)
+from services.adapters.http import HttpAdapter, StreamReader
 from services.adapters.sse import json_lines
+from services.adapters.wire import arguments_object, count, finished, function_tool, make_call_id, tool_name
 
 
 class _Function(msgspec.Struct):

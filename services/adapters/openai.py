@@ -30,7 +30,8 @@ from services.adapters.base import (
 )
 from services.adapters.call import Call
 from services.adapters.failure import Failure, ReportedError
-from services.adapters.http import HttpAdapter, StreamReader, count, finished, function_tool, make_call_id
+from services.adapters.http import HttpAdapter, StreamReader
+from services.adapters.wire import count, finished, function_tool, make_call_id
 
 # https://platform.openai.com/docs/api-reference/chat/object
 _FINISH_REASONS: Final[Mapping[str | None, FinishReason]] = {

@@ -3,82 +3,58 @@
 `requests` brings the vocabulary (prepared request, response, exceptions); libcurl brings what a
 gateway needs and urllib3 lacks: a deadline for the whole call instead of one for each read, the
 connected address before a byte is sent, a socket that another thread can shut down, and no
-surprise redirects, proxies or netrc. See https://curl.se/libcurl/c/ for every option named here.
+surprise redirects, proxies or netrc.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import os
+import math
 import select
-import socket
 import threading
-from collections import deque
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from typing import Any, Final
+from typing import Final
 
-import certifi
 import pycurl
 import requests
 from requests import exceptions
 from requests.adapters import BaseAdapter
-from requests.structures import CaseInsensitiveDict
 
 from services.adapters.call import Call
-
-CONNECT_SECONDS: Final = 5.0
-MAX_BODY: Final = 32 * 1024 * 1024
-
-# Where clouds keep the credentials of the machine that Oxide runs on. No provider lives there.
-_METADATA: Final = tuple(
-    ipaddress.ip_network(network)
-    for network in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "100.100.100.200/32", "168.63.129.16/32")
-)
-
-
-class Cancelled(exceptions.RequestException):
-    """The call's cancel token was set."""
-
-
-class ReplyTooLarge(exceptions.RequestException):
-    """The decoded body grew past the cap."""
-
-
-class AddressRefused(exceptions.ConnectionError):
-    """The name resolved to an address that is never a provider's."""
+from services.adapters.curl import CurlHandle
 
 
 class CurlTransport(BaseAdapter):
     """Sends prepared requests over a last-in, first-out pool of libcurl handles.
 
     A handle keeps its connection, so the last one used is the warmest. Make one transport for each
-    service: a handle's sockets then all belong to that service.
+    service: a handle's sockets then all belong to that service. `max_body` is in bytes, decoded.
     """
 
-    def __init__(self, *, max_idle: int, max_body: int = MAX_BODY) -> None:
+    def __init__(self, *, max_idle: int, max_body: int) -> None:
         super().__init__()
-        self._max_idle = max_idle
         self._max_body = max_body
-        self._lock = threading.Lock()
-        self._idle: list[_Handle] = []
-        self._closed = False
+        # Apart, because libcurl keeps a handle's connections in two places: one that a stream opened
+        # is not found by an exchange, which then opens another and drops the first.
+        self._for_exchanges = _Idle(max_idle)
+        self._for_streams = _Idle(max_idle)
 
     def exchange(self, request: requests.PreparedRequest, call: Call) -> requests.Response:
         """Send and wait for the whole answer."""
-        handle = self._take()
+        handle = self._for_exchanges.take() or CurlHandle(self._max_body)
         try:
             response = handle.exchange(request, call)
         except BaseException:
             handle.close()
             raise
-        self._give_back(handle)
+        self._for_exchanges.give_back(handle)
         return response
 
     def open(self, request: requests.PreparedRequest, call: Call) -> requests.Response:
-        """Send and return once the headers are there; `response.raw.chunks()` yields the body as it comes."""
-        handle = self._take()
-        stream = CurlStream(handle, request, call, self._give_back)
+        """Send and return once the answer begins; `response.raw.chunks()` yields its body as it comes."""
+        handle = self._for_streams.take() or CurlHandle(self._max_body)
+        stream = CurlStream(handle, request, call, self._for_streams.give_back)
         try:
             return stream.begin()
         except BaseException:
@@ -103,166 +79,36 @@ class CurlTransport(BaseAdapter):
 
     def close(self) -> None:
         """Close idle connections. Calls in flight end as they would, and are not kept."""
-        with self._lock:
-            self._closed = True
-            idle, self._idle = self._idle, []
-        for handle in idle:
-            handle.close()
+        self._for_exchanges.close()
+        self._for_streams.close()
 
-    def _take(self) -> _Handle:
-        with self._lock:
-            if self._idle:
-                return self._idle.pop()
-        return _Handle(self._max_body)
 
-    def _give_back(self, handle: _Handle) -> None:
+class _Idle:
+    """Handles that wait for their next call. The last one used is taken first."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._handles: list[CurlHandle] = []
+        self._closed = False
+
+    def take(self) -> CurlHandle | None:
         with self._lock:
-            if not self._closed and len(self._idle) < self._max_idle:
-                self._idle.append(handle)
+            return self._handles.pop() if self._handles else None
+
+    def give_back(self, handle: CurlHandle) -> None:
+        with self._lock:
+            if not self._closed and len(self._handles) < self._limit:
+                self._handles.append(handle)
                 return
         handle.close()
 
-
-class _Handle:
-    """One libcurl easy handle with its connection: used by one call at a time."""
-
-    def __init__(self, max_body: int) -> None:
-        self._max_body = max_body
-        self._sockets: dict[int, socket.socket] = {}  # by inode
-        self._multi: pycurl.CurlMulti | None = None
-        self._aborted = False
-        self._refused = ""
-        self._overflow = False
-        self.received = 0
-        self.body: deque[bytes] = deque()
-        self.header_lines: list[bytes] = []
-        self.curl = curl = pycurl.Curl()
-        curl.setopt(pycurl.NOSIGNAL, 1)  # signals and threads do not mix
-        curl.setopt(pycurl.FOLLOWLOCATION, 0)
-        curl.setopt(pycurl.PROXY, "")  # an empty string also switches the environment's proxies off
-        curl.setopt(pycurl.NETRC, pycurl.NETRC_IGNORED)
-        curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
-        curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
-        curl.setopt(pycurl.CAINFO, certifi.where())
-        curl.setopt(pycurl.ACCEPT_ENCODING, "")  # whatever libcurl can decode
-        curl.setopt(pycurl.TCP_KEEPALIVE, 1)
-        curl.setopt(pycurl.WRITEFUNCTION, self._on_body)
-        curl.setopt(pycurl.HEADERFUNCTION, self.header_lines.append)
-        curl.setopt(pycurl.OPENSOCKETFUNCTION, self._on_open_socket)
-
-    @property
-    def multi(self) -> pycurl.CurlMulti:
-        if self._multi is None:
-            self._multi = pycurl.CurlMulti()
-        return self._multi
-
-    def exchange(self, request: requests.PreparedRequest, call: Call) -> requests.Response:
-        self.prepare(request, call)
-        with call.cancel.calling(self.abort):
-            try:
-                self.curl.perform()
-            except pycurl.error as error:
-                code, message = map(str, error.args)
-                raise self.explain(int(code), message, request, call) from None
-        self.forget_dead_sockets()
-        response = self.response(request)
-        response._content = b"".join(self.body)  # noqa: SLF001 - requests has no public way to set a body
-        self.body.clear()
-        return response
-
-    def prepare(self, request: requests.PreparedRequest, call: Call) -> None:
-        if request.method not in ("GET", "POST"):
-            raise exceptions.RequestException(f"No provider is asked to {request.method}.", request=request)
-        if call.cancel.cancelled:
-            raise Cancelled("Cancelled before it was sent.", request=request)
-        if not call.remaining:
-            raise exceptions.ReadTimeout("No time was left to send it.", request=request)
-        self._aborted, self._refused, self._overflow, self.received = False, "", False, 0
-        self.body.clear()
-        self.header_lines.clear()
-        milliseconds = max(1, int(call.remaining * 1000))
-        curl = self.curl
-        curl.setopt(pycurl.URL, request.url or "")
-        curl.setopt(pycurl.TIMEOUT_MS, milliseconds)
-        curl.setopt(pycurl.CONNECTTIMEOUT_MS, min(milliseconds, int(CONNECT_SECONDS * 1000)))
-        curl.setopt(pycurl.HTTPHEADER, _header_lines(request))
-        if request.method == "GET":
-            curl.setopt(pycurl.HTTPGET, 1)
-        else:
-            curl.setopt(pycurl.POST, 1)
-            curl.setopt(pycurl.POSTFIELDS, request.body or b"")
-
-    def abort(self) -> None:
-        """End a transfer that another thread waits in. Called with the cancel token's lock held."""
-        self._aborted = True
-        for sock in tuple(self._sockets.values()):
-            try:
-                sock.shutdown(socket.SHUT_RDWR)
-            except OSError:  # not connected yet, or gone already
-                continue
-
-    def response(self, request: requests.PreparedRequest) -> requests.Response:
-        response = requests.Response()
-        response.status_code = self.curl.getinfo(pycurl.RESPONSE_CODE)
-        response.headers = _parse_headers(self.header_lines)
-        response.url = request.url or ""
-        response.request = request
-        response.encoding = "utf-8"
-        return response
-
-    def explain(
-        self, code: int, message: str, request: requests.PreparedRequest, call: Call
-    ) -> exceptions.RequestException:
-        """Say in `requests` terms what libcurl said. https://curl.se/libcurl/c/libcurl-errors.html"""
-        if call.cancel.cancelled:
-            return Cancelled("Cancelled while it was running.", request=request)
-        if self._refused:
-            return AddressRefused(self._refused, request=request)
-        if self._overflow or code == pycurl.E_FILESIZE_EXCEEDED:
-            return ReplyTooLarge(f"The answer is larger than {self._max_body} bytes.", request=request)
-        if code == pycurl.E_OPERATION_TIMEDOUT:
-            # Nothing was sent yet where there is no pre-transfer time: it never connected.
-            sent = self.curl.getinfo(pycurl.PRETRANSFER_TIME) > 0
-            return (exceptions.ReadTimeout if sent else exceptions.ConnectTimeout)(message, request=request)
-        return _EXCEPTIONS.get(code, exceptions.ConnectionError)(message, request=request)
-
     def close(self) -> None:
-        self.curl.close()
-        if self._multi is not None:
-            self._multi.close()
-        for sock in self._sockets.values():
-            sock.close()
-        self._sockets.clear()
-
-    def _on_body(self, data: bytes) -> int | None:
-        self.received += len(data)
-        if self.received > self._max_body:
-            # Counted after decompression, so that a small gzip bomb is caught too.
-            self._overflow = True
-            return 0
-        self.body.append(data)
-        return None
-
-    def _on_open_socket(self, _purpose: int, address: Any) -> socket.socket | int:
-        if self._aborted:
-            return pycurl.SOCKET_BAD
-        host = address.addr[0]
-        host = host.decode() if isinstance(host, bytes) else host
-        if is_metadata_address(host):
-            self._refused = f"{host} is a cloud metadata address; Oxide never calls it."
-            return pycurl.SOCKET_BAD
-        sock = socket.socket(address.family, address.socktype, address.protocol)
-        self._sockets[os.fstat(sock.fileno()).st_ino] = sock
-        return sock
-
-    def forget_dead_sockets(self) -> None:
-        # libcurl works on a duplicate of each descriptor we open and closes only that. Ours must go
-        # with it, or the provider never sees the end. The same socket has the same inode. (A close
-        # callback would say so directly, but pycurl cannot run it while a multi handle is at work.)
-        active = self.curl.getinfo(pycurl.ACTIVESOCKET)
-        kept = os.fstat(active).st_ino if active >= 0 else None
-        for inode in [inode for inode in self._sockets if inode != kept]:
-            self._sockets.pop(inode).close()
+        with self._lock:
+            self._closed = True
+            handles, self._handles = self._handles, []
+        for handle in handles:
+            handle.close()
 
 
 class CurlStream:
@@ -273,7 +119,7 @@ class CurlStream:
     """
 
     def __init__(
-        self, handle: _Handle, request: requests.PreparedRequest, call: Call, give_back: Callable[[_Handle], None]
+        self, handle: CurlHandle, request: requests.PreparedRequest, call: Call, give_back: Callable[[CurlHandle], None]
     ) -> None:
         self._handle = handle
         self._request = request
@@ -282,6 +128,7 @@ class CurlStream:
         self._poll = select.poll()
         self._timer_ms = 0
         self._done = False
+        self._broken: exceptions.RequestException | None = None
         self._closed = False
         self._cleanup = ExitStack()
 
@@ -292,8 +139,10 @@ class CurlStream:
         multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
         multi.add_handle(self._handle.curl)
-        while not self._done and not self._handle.body:
+        while not (self._done or self._broken or self._handle.body):
             self._drive()
+        if self._broken and not self._handle.body:
+            raise self._broken
         response = self._handle.response(self._request)
         response.raw = self
         return response
@@ -306,10 +155,18 @@ class CurlStream:
                 data = b"".join(body)
                 body.clear()
                 yield data
+            elif self._broken:
+                raise self._broken
             elif self._done:
                 return
             else:
                 self._drive()
+
+    def settle(self, seconds: float) -> None:
+        """Give the end of the body a moment to come once the answer in it is over, so that the connection is kept."""
+        until = time.monotonic() + seconds
+        while not (self._done or self._broken) and (left := until - time.monotonic()) > 0:
+            self._drive(left)
 
     def read(self, amount: int = -1, **_: object) -> bytes:
         """For `response.content`: the rest of the body. `amount` is not a limit, as in `read1`."""
@@ -333,17 +190,18 @@ class CurlStream:
 
     release_conn = close
 
-    def _drive(self) -> None:
-        """Wait for the socket or for libcurl's own timer, and let libcurl work."""
+    def _drive(self, longest: float = math.inf) -> None:
+        """Wait for the socket or libcurl's own timer, at most `longest` seconds, and let libcurl work."""
         multi = self._handle.multi
-        events = self._poll.poll(self._wait_ms()) if self._wait_ms() else []
+        events = self._poll.poll(min(self._wait_ms(), longest * 1000))
         if not events:
             multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
         for descriptor, mask in events:
             multi.socket_action(descriptor, _curl_mask(mask))
         _, succeeded, failed = multi.info_read()
         for _, code, message in failed:
-            raise self._handle.explain(code, message, self._request, self._call)
+            # Not raised yet: what came in the same breath is passed on first.
+            self._broken = self._handle.explain(code, message, self._request, self._call)
         self._done = bool(succeeded)
 
     def _wait_ms(self) -> int:
@@ -369,23 +227,6 @@ _POLL_MASKS: Final = {
     pycurl.POLL_INOUT: select.POLLIN | select.POLLOUT,
 }
 
-_EXCEPTIONS: Final[Mapping[int, type[exceptions.RequestException]]] = {
-    pycurl.E_URL_MALFORMAT: exceptions.InvalidURL,
-    pycurl.E_UNSUPPORTED_PROTOCOL: exceptions.InvalidURL,
-    pycurl.E_SSL_CONNECT_ERROR: exceptions.SSLError,
-    pycurl.E_PEER_FAILED_VERIFICATION: exceptions.SSLError,
-    pycurl.E_BAD_CONTENT_ENCODING: exceptions.ContentDecodingError,
-    pycurl.E_PARTIAL_FILE: exceptions.ChunkedEncodingError,
-}
-
-
-def is_metadata_address(host: str) -> bool:
-    """Whether `host`, a numeric address, is one where a cloud keeps its machines' credentials."""
-    address = ipaddress.ip_address(host.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    return any(address in network for network in _METADATA if network.version == address.version)
-
 
 def _curl_mask(events: int) -> int:
     mask = 0
@@ -396,27 +237,3 @@ def _curl_mask(events: int) -> int:
     if events & (select.POLLERR | select.POLLNVAL):
         mask |= pycurl.CSELECT_ERR
     return mask
-
-
-def _header_lines(request: requests.PreparedRequest) -> list[str]:
-    # "Expect:" with nothing behind it keeps libcurl from asking leave before a large body.
-    lines = ["Expect:"]
-    for name, value in request.headers.items():
-        if "\r" in value or "\n" in value or not value.isascii():
-            raise exceptions.InvalidHeader(
-                f"The header {name} holds characters that no header may hold.", request=request
-            )
-        lines.append(f"{name}: {value}")
-    return lines
-
-
-def _parse_headers(lines: list[bytes]) -> CaseInsensitiveDict[str]:
-    headers: CaseInsensitiveDict[str] = CaseInsensitiveDict()
-    for line in lines:
-        if line.startswith(b"HTTP/"):  # of several answers (100 Continue first) only the last counts
-            headers.clear()
-            continue
-        name, colon, value = line.decode("latin-1").partition(":")
-        if colon:
-            headers[name] = f"{headers[name]}, {value.strip()}" if name in headers else value.strip()
-    return headers

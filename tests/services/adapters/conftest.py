@@ -22,9 +22,13 @@ def make_adapter(provider: FakeProvider) -> Iterator[MakeAdapter]:
     """Make an adapter of one kind that calls the fake provider, with the options given."""
     made: list[Adapter] = []
 
-    def make(api: str, *, base_url: str = "", api_key: str = KEY, **options: Any) -> Adapter:
+    def make(
+        api: str, *, base_url: str = "", api_key: str = KEY, max_reply_bytes: int = 1_000_000, **options: Any
+    ) -> Adapter:
         url = base_url or provider.base_url(api)
-        adapter = adapter_class(api)(Connection(f"my_{api}", base_url=url, api_key=api_key, options=options))
+        adapter = adapter_class(api)(
+            Connection(f"my_{api}", base_url=url, api_key=api_key, max_reply_bytes=max_reply_bytes, options=options)
+        )
         made.append(adapter)
         return adapter
 

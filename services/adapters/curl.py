@@ -1,0 +1,225 @@
+"""One libcurl handle: how it is set up, how a call is made on it, and what its errors mean.
+
+See https://curl.se/libcurl/c/ for every option named here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, Final
+
+import certifi
+import pycurl
+import requests
+from requests import exceptions
+from requests.structures import CaseInsensitiveDict
+
+from services.adapters.call import Call
+
+CONNECT_SECONDS: Final = 5.0
+
+# Where clouds keep the credentials of the machine that Oxide runs on. No provider lives there.
+_METADATA: Final = tuple(
+    ipaddress.ip_network(network)
+    for network in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "100.100.100.200/32", "168.63.129.16/32")
+)
+
+
+class Cancelled(exceptions.RequestException):
+    """The call's cancel token was set."""
+
+
+class ReplyTooLarge(exceptions.RequestException):
+    """The decoded body grew past the cap."""
+
+
+class AddressRefused(exceptions.ConnectionError):
+    """The name resolved to an address that is never a provider's."""
+
+
+class CurlHandle:
+    """One libcurl easy handle with its connection: used by one call at a time."""
+
+    def __init__(self, max_body: int) -> None:
+        self._max_body = max_body
+        self._sockets: dict[int, socket.socket] = {}  # by inode
+        self._multi: pycurl.CurlMulti | None = None
+        self._aborted = False
+        self._refused = ""
+        self._overflow = False
+        self.received = 0
+        self.body: deque[bytes] = deque()
+        self.header_lines: list[bytes] = []
+        self.curl = curl = pycurl.Curl()
+        curl.setopt(pycurl.NOSIGNAL, 1)  # signals and threads do not mix
+        curl.setopt(pycurl.FOLLOWLOCATION, 0)
+        curl.setopt(pycurl.PROXY, "")  # an empty string also switches the environment's proxies off
+        curl.setopt(pycurl.NETRC, pycurl.NETRC_IGNORED)
+        curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+        curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+        curl.setopt(pycurl.CAINFO, certifi.where())
+        curl.setopt(pycurl.ACCEPT_ENCODING, "")  # whatever libcurl can decode
+        curl.setopt(pycurl.TCP_KEEPALIVE, 1)
+        curl.setopt(pycurl.WRITEFUNCTION, self._on_body)
+        curl.setopt(pycurl.HEADERFUNCTION, self.header_lines.append)
+        curl.setopt(pycurl.OPENSOCKETFUNCTION, self._on_open_socket)
+
+    @property
+    def multi(self) -> pycurl.CurlMulti:
+        if self._multi is None:
+            self._multi = pycurl.CurlMulti()
+        return self._multi
+
+    def exchange(self, request: requests.PreparedRequest, call: Call) -> requests.Response:
+        self.prepare(request, call)
+        with call.cancel.calling(self.abort):
+            try:
+                self.curl.perform()
+            except pycurl.error as error:
+                code, message = map(str, error.args)
+                raise self.explain(int(code), message, request, call) from None
+        self.forget_dead_sockets()
+        response = self.response(request)
+        response._content = b"".join(self.body)  # noqa: SLF001 - requests has no public way to set a body
+        self.body.clear()
+        return response
+
+    def prepare(self, request: requests.PreparedRequest, call: Call) -> None:
+        if request.method not in ("GET", "POST"):
+            raise exceptions.RequestException(f"No provider is asked to {request.method}.", request=request)
+        if call.cancel.cancelled:
+            raise Cancelled("Cancelled before it was sent.", request=request)
+        if not call.remaining:
+            raise exceptions.ReadTimeout("No time was left to send it.", request=request)
+        self._aborted, self._refused, self._overflow, self.received = False, "", False, 0
+        self.body.clear()
+        self.header_lines.clear()
+        milliseconds = max(1, int(call.remaining * 1000))
+        curl = self.curl
+        curl.setopt(pycurl.URL, request.url or "")
+        curl.setopt(pycurl.TIMEOUT_MS, milliseconds)
+        curl.setopt(pycurl.CONNECTTIMEOUT_MS, min(milliseconds, int(CONNECT_SECONDS * 1000)))
+        curl.setopt(pycurl.HTTPHEADER, _header_lines(request))
+        if request.method == "GET":
+            curl.setopt(pycurl.HTTPGET, 1)
+        else:
+            curl.setopt(pycurl.POST, 1)
+            curl.setopt(pycurl.POSTFIELDS, request.body or b"")
+
+    def abort(self) -> None:
+        """End a transfer that another thread waits in. Called with the cancel token's lock held."""
+        self._aborted = True
+        for sock in tuple(self._sockets.values()):
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:  # not connected yet, or gone already
+                continue
+
+    def response(self, request: requests.PreparedRequest) -> requests.Response:
+        response = requests.Response()
+        response.status_code = self.curl.getinfo(pycurl.RESPONSE_CODE)
+        response.headers = _parse_headers(self.header_lines)
+        response.url = request.url or ""
+        response.request = request
+        response.encoding = "utf-8"
+        return response
+
+    def explain(
+        self, code: int, message: str, request: requests.PreparedRequest, call: Call
+    ) -> exceptions.RequestException:
+        """Say in `requests` terms what libcurl said. https://curl.se/libcurl/c/libcurl-errors.html"""
+        if call.cancel.cancelled:
+            return Cancelled("Cancelled while it was running.", request=request)
+        if self._refused:
+            return AddressRefused(self._refused, request=request)
+        if self._overflow or code == pycurl.E_FILESIZE_EXCEEDED:
+            return ReplyTooLarge(f"The answer is larger than {self._max_body} bytes.", request=request)
+        if code == pycurl.E_OPERATION_TIMEDOUT:
+            # Nothing was sent yet where there is no pre-transfer time: it never connected.
+            sent = self.curl.getinfo(pycurl.PRETRANSFER_TIME) > 0
+            return (exceptions.ReadTimeout if sent else exceptions.ConnectTimeout)(message, request=request)
+        return _EXCEPTIONS.get(code, exceptions.ConnectionError)(message, request=request)
+
+    def close(self) -> None:
+        self.curl.close()
+        if self._multi is not None:
+            self._multi.close()
+        for sock in self._sockets.values():
+            sock.close()
+        self._sockets.clear()
+
+    def _on_body(self, data: bytes) -> int | None:
+        self.received += len(data)
+        if self.received > self._max_body:
+            # Counted after decompression, so that a small gzip bomb is caught too.
+            self._overflow = True
+            return 0
+        self.body.append(data)
+        return None
+
+    def _on_open_socket(self, _purpose: int, address: Any) -> socket.socket | int:
+        if self._aborted:
+            return pycurl.SOCKET_BAD
+        host = address.addr[0]
+        host = host.decode() if isinstance(host, bytes) else host
+        if is_metadata_address(host):
+            self._refused = f"{host} is a cloud metadata address; Oxide never calls it."
+            return pycurl.SOCKET_BAD
+        sock = socket.socket(address.family, address.socktype, address.protocol)
+        self._sockets[os.fstat(sock.fileno()).st_ino] = sock
+        return sock
+
+    def forget_dead_sockets(self) -> None:
+        # libcurl works on a duplicate of each descriptor we open and closes only that. Ours must go
+        # with it, or the provider never sees the end. The same socket has the same inode. (A close
+        # callback would say so directly, but pycurl cannot run it while a multi handle is at work.)
+        active = self.curl.getinfo(pycurl.ACTIVESOCKET)
+        kept = os.fstat(active).st_ino if active >= 0 else None
+        for inode in [inode for inode in self._sockets if inode != kept]:
+            self._sockets.pop(inode).close()
+
+
+_EXCEPTIONS: Final[Mapping[int, type[exceptions.RequestException]]] = {
+    pycurl.E_URL_MALFORMAT: exceptions.InvalidURL,
+    pycurl.E_UNSUPPORTED_PROTOCOL: exceptions.InvalidURL,
+    pycurl.E_SSL_CONNECT_ERROR: exceptions.SSLError,
+    pycurl.E_PEER_FAILED_VERIFICATION: exceptions.SSLError,
+    pycurl.E_BAD_CONTENT_ENCODING: exceptions.ContentDecodingError,
+    pycurl.E_PARTIAL_FILE: exceptions.ChunkedEncodingError,
+}
+
+
+def is_metadata_address(host: str) -> bool:
+    """Whether `host`, a numeric address, is one where a cloud keeps its machines' credentials."""
+    address = ipaddress.ip_address(host.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return any(address in network for network in _METADATA if network.version == address.version)
+
+
+def _header_lines(request: requests.PreparedRequest) -> list[str]:
+    # "Expect:" with nothing behind it keeps libcurl from asking leave before a large body.
+    lines = ["Expect:"]
+    for name, value in request.headers.items():
+        if "\r" in value or "\n" in value or not value.isascii():
+            raise exceptions.InvalidHeader(
+                f"The header {name} holds characters that no header may hold.", request=request
+            )
+        lines.append(f"{name}: {value}")
+    return lines
+
+
+def _parse_headers(lines: list[bytes]) -> CaseInsensitiveDict[str]:
+    headers: CaseInsensitiveDict[str] = CaseInsensitiveDict()
+    for line in lines:
+        if line.startswith(b"HTTP/"):  # of several answers (100 Continue first) only the last counts
+            headers.clear()
+            continue
+        name, colon, value = line.decode("latin-1").partition(":")
+        if colon:
+            headers[name] = f"{headers[name]}, {value.strip()}" if name in headers else value.strip()
+    return headers
