@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import django
@@ -14,7 +15,9 @@ django.setup(set_prefix=False)
 from django.conf import settings  # noqa: E402 - the apps must be there first
 
 from oxide_project.handler import PooledHandler, Receive, Send  # noqa: E402
-from tasks.pool import pool  # noqa: E402
+
+# Every request is answered on it; it grows as it is needed, and a thread that waits costs little.
+pool = ThreadPoolExecutor(settings.THREADS, thread_name_prefix="request")
 
 
 async def refuse_websocket(_scope: dict[str, Any], receive: Receive, send: Send) -> None:

@@ -56,7 +56,7 @@ def directory(name: str, default: Path) -> Path:
     """A folder that exists and can be written to; made where it is missing."""
     path = Path(text(name, str(default))).expanduser().resolve()
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)  # prompts and answers are nobody else's
         if not os.access(path, os.W_OK | os.X_OK):
             raise PermissionError(13, "Permission denied")
     except OSError as error:

@@ -19,6 +19,7 @@ from twisted.web.http import HTTPChannel
 
 from oxide_project import errors
 from oxide_project.errors import Problem
+from tasks.background import background
 
 logger = logging.getLogger(__name__)
 
@@ -140,21 +141,22 @@ class OxideServer(Server):  # type: ignore[misc]
         self._drain_until = time.monotonic() + self._drain_seconds
         for listener in self.listeners:
             listener.addCallback(lambda port: port.stopListening())
-        logger.info("Draining: %d requests in hand.", self._in_hand())
+        logger.info("Draining: %d requests and background tasks in hand.", self._in_hand())
         self._stop_when_idle()
 
     def _stop_when_idle(self) -> None:
         if not self._in_hand():
             self.stop()
         elif time.monotonic() >= self._drain_until:
-            logger.warning("Stopping with %d requests unfinished.", self._in_hand())
+            logger.warning("Stopping with %d requests and background tasks unfinished.", self._in_hand())
             self.stop()
         else:
             twisted_loop.call_later(0.05, self._stop_when_idle)
 
     def _in_hand(self) -> int:
         applications = (details.get("application_instance") for details in self.connections.values())
-        return sum(application is not None and not application.done() for application in applications)
+        requests = sum(application is not None and not application.done() for application in applications)
+        return requests + background.in_hand
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
         await super().handle_reply(protocol, message)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
-from oxide_project import env
+from oxide_project import env, servers
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -88,12 +87,12 @@ TEMPLATES = [
 
 DATABASE_URL = env.text("DATABASE_URL")
 REDIS_URL = env.text("REDIS_URL")
+# On PostgreSQL every thread borrows one of these while it reads or writes. The recorder keeps one and the loops
+# (oxide_project/loops.py) take three now and then; requests share the rest.
+DATABASE_CONNECTIONS = env.integer("OXIDE_DB_POOL", 16, minimum=5, maximum=1000)
 
 if DATABASE_URL:
-    try:
-        DATABASES = {"default": dict(dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True))}
-    except ValueError as error:
-        raise ImproperlyConfigured(f"DATABASE_URL cannot be read: {error}") from None
+    DATABASES = {"default": servers.database(DATABASE_URL, DATABASE_CONNECTIONS)}
 else:
     DATABASES = {
         "default": {
@@ -114,7 +113,7 @@ else:
     }
 
 if REDIS_URL:
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+    CACHES = {"default": servers.cache(REDIS_URL)}
 else:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
@@ -166,5 +165,7 @@ LOGGING = {
         "django": {"handlers": []},
         "django.request": {"handlers": ["exceptions"], "propagate": False},
         "daphne": {"level": "WARNING"},
+        # Each try to connect again is a warning there; that the database is away is said once, by whoever needs it.
+        "psycopg.pool": {"level": "ERROR"},
     },
 }

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import fcntl
 import gc
+import logging
 import resource
 import secrets
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from config.apply import Changes, seed_if_new
+from oxide_project import servers
+
+logger = logging.getLogger(__name__)
 
 BACKLOG = 4096
-# Two PostgreSQL sessions that ask for a lock of this number wait for each other. https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
-MIGRATION_LOCK = 0x6F786964
+# PostgreSQL sessions that ask for a lock of this number wait for each other.
+# https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
+START_LOCK = 0x6F786964
 
 
 def claim_data_dir() -> IO[str] | None:
@@ -49,38 +57,77 @@ def migrate() -> None:
         # Once and for the file, not for each connection: two that convert it at once get in each other's way.
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA journal_mode=WAL")
-        _migrate_if_needed()
-        return
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
-        try:
-            _migrate_if_needed()
-        finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATION_LOCK])
-
-
-def _migrate_if_needed() -> None:
-    executor = MigrationExecutor(connection)
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        call_command("migrate", database=DEFAULT_DB_ALIAS, interactive=False, verbosity=0)
+    else:
+        servers.reach_database()
+    with _one_at_a_time():
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            call_command("migrate", database=DEFAULT_DB_ALIAS, interactive=False, verbosity=0)
 
 
 def seed() -> Changes | None:
-    return seed_if_new(settings.CONFIG_FILE)
+    with _one_at_a_time():
+        return seed_if_new(settings.CONFIG_FILE)
 
 
 def create_first_user() -> str | None:
     """Make an `admin` where there is no user yet. Returns the password, which is nowhere else."""
     users = get_user_model().objects
-    if users.exists():
-        return None
-    password = secrets.token_urlsafe(15)
-    users.create_superuser(username="admin", password=password)
+    with _one_at_a_time():
+        if users.exists():
+            return None
+        password = secrets.token_urlsafe(15)
+        users.create_superuser(username="admin", password=password)
     return password
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Where several processes may start together, let each wait for the one before it."""
+    if is_embedded():
+        yield  # the lock on the data folder keeps others away
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [START_LOCK])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [START_LOCK])
+
+
+def reach_redis(*, needed: bool) -> None:
+    """Say that Redis is away: to a process that has others beside it as an error, else as a warning."""
+    problem = servers.redis_problem(settings.REDIS_URL) if settings.REDIS_URL else ""
+    if problem and needed:
+        raise ImproperlyConfigured(f"{problem} Several workers count together there.")
+    if problem:
+        logger.warning(problem)
+
+
+def let_go_of_database() -> None:
+    """Keep no connection where nothing will use it for long: the pool is small."""
+    connection.close()
+    if not is_embedded():
+        connection.close_pool()  # type: ignore[attr-defined]
 
 
 def listen(host: str, port: int, *, shared: bool) -> socket.socket:
     """A listening socket. `shared`: several processes may have one each on the same port."""
+    return _open(host, port, shared=shared, backlog=BACKLOG)
+
+
+def reserve(host: str, port: int) -> socket.socket:
+    """A socket that keeps a port for workers, each of which listens there with a socket of its own.
+
+    It does not listen itself: the kernel would hand it connections that nobody accepts.
+    """
+    # Without SO_REUSEPORT first: that one would let us share the port with another Oxide that listens there.
+    with _open(host, port, shared=False) as alone:
+        port = alone.getsockname()[1]
+    return _open(host, port, shared=True)
+
+
+def _open(host: str, port: int, *, shared: bool, backlog: int | None = None) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -88,7 +135,8 @@ def listen(host: str, port: int, *, shared: bool) -> socket.socket:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         sock.bind((host, port))
-        sock.listen(BACKLOG)
+        if backlog is not None:
+            sock.listen(backlog)
     except (OSError, OverflowError) as error:
         sock.close()
         raise CommandError(

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.db.models import JSONField, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
@@ -36,39 +36,63 @@ class LinesField(forms.CharField):
         return [line.strip() for line in str(value or "").splitlines() if line.strip()]
 
 
+class StructureField(forms.JSONField):
+    """A list or a mapping as JSON. An empty one is an empty field."""
+
+    widget = forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField"})
+
+    def __init__(self, empty: type[list[Any]] | type[dict[str, Any]], **kwargs: Any) -> None:
+        super().__init__(required=False, **kwargs)
+        self.empty = empty
+
+    def prepare_value(self, value: Any) -> Any:
+        return "" if value == self.empty() else super().prepare_value(value)
+
+    def to_python(self, value: Any) -> Any:
+        return self.empty() if value in self.empty_values else super().to_python(value)
+
+
 class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs, not in Django
+    command = StructureField(
+        list,
+        help_text='Program and arguments, as in ["llm", "-m", "{model}"]; "{model}" stands for the model. No shell.',
+    )
     allowed_models = LinesField(
         required=False, help_text="The only models to be used, one a line; empty: whatever the server lists."
     )
     capabilities = LinesField(required=False, help_text="Task types it is good at, one a line; empty: all.")
+    options = StructureField(dict)
+
+    class Meta:
+        labels = {
+            "api": "API",
+            "base_url": "Base URL",
+            "api_key_env": "Key variable",
+            "timeout_seconds": "Timeout in seconds",
+            "max_concurrency": "Calls at once",
+            "max_retries": "Retries",
+        }
+        help_texts = {
+            "max_concurrency": "In each process. Beyond it the next service is asked.",
+            "max_retries": "Further attempts after a failure that may pass.",
+            "input_price": "",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "options" in self.fields and self.instance.pk:
             self.fields["options"].help_text = _known_options(self.instance.config.kind)
 
-    # An emptied field is no value of JSON; the columns hold an empty list and an empty mapping.
-
-    def clean_command(self) -> Any:
-        value = self.cleaned_data["command"]
-        return [] if value is None else value
-
-    def clean_options(self) -> Any:
-        value = self.cleaned_data["options"]
-        return {} if value is None else value
-
 
 @admin.register(Service)
 class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     form = ServiceForm
-    list_display = ["name", "kind", "enabled", "model", "reached_at", "health_in_brief", "key", "max_concurrency"]
+    list_display = ["name", "enabled", "health_in_brief", "key", "kind", "model", "reached_at", "max_concurrency"]
     list_editable = ["enabled"]
-    list_filter = ["enabled", "type", "api", "declared"]
     search_fields = ["name", "model", "base_url"]
     ordering = ["name"]
     actions = ["check_now"]
     readonly_fields = ["health_in_full", "key", "origin", "updated_at"]
-    formfield_overrides = {JSONField: {"widget": forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField"})}}
     fieldsets = [
         (None, {"fields": ["name", "enabled", "health_in_full", "origin", "updated_at"]}),
         (
@@ -80,13 +104,7 @@ class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             },
         ),
         ("Models", {"fields": ["model", "allowed_models", "capabilities"]}),
-        (
-            "Limits",
-            {
-                "fields": ["timeout_seconds", "max_concurrency", "max_retries"],
-                "description": "Beyond them the next service is asked.",
-            },
-        ),
+        ("Limits", {"fields": ["timeout_seconds", "max_concurrency", "max_retries"]}),
         (
             "Price",
             {
@@ -155,7 +173,7 @@ class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                 )
         for config in configs:
             if _lacks_key(config):
-                text = f"{config.name} was not asked: it needs a key. Set {config.api_key_env} and restart."
+                text = f"Service {config.name} was not asked: it needs a key. Set {config.api_key_env} and restart."
                 self.message_user(request, text, messages.WARNING)
 
 
@@ -182,9 +200,13 @@ def _health(config: ServiceConfig, characters: int) -> SafeString:
 
 def _report(config: ServiceConfig, found: health.Health) -> str:
     if not found.healthy:
-        return f"{config.name} is unhealthy: {_detail(config, found)}"
-    models = f" and lists {len(found.models)} models" if found.models else ""
-    return f"{config.name} is healthy: it answered in {found.response_ms:.0f} ms{models}."
+        return f"Service {config.name} is unhealthy: {_detail(config, found)}"
+    models = f" and lists {_counted(len(found.models), 'model')}" if found.models else ""
+    return f"Service {config.name} is healthy: it answered in {found.response_ms:.0f} ms{models}."
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _detail(config: ServiceConfig, found: health.Health) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable
+from datetime import UTC
 from decimal import Decimal
 from typing import Any, ClassVar, cast
 
@@ -53,6 +54,11 @@ class BriefChangeList(ChangeList):
         found = cast("TaskQuerySet", super().get_queryset(request, exclude_parameters))
         return found.in_brief()
 
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if not self.query and not self.has_active_filters:
+            self.full_result_count = self.result_count  # or the page would offer to show all of what it shows
+
 
 class ServiceFilter(admin.SimpleListFilter):
     """By the services there are. The names in the history would take a look at every row."""
@@ -76,6 +82,18 @@ class _ReadOnly(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
 
     def has_delete_permission(self, *_: Any) -> bool:
         return False
+
+
+def _moment(name: str) -> Callable[[Any], str]:
+    """How the column `name` is shown: a time to the second, which Django's own format leaves out."""
+
+    @admin.display(description=f"{name.removesuffix('_at')} (UTC)")
+    def shown(row: Any) -> str:
+        moment = getattr(row, name)
+        return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}" if moment else "-"
+
+    shown.__name__ = name
+    return shown
 
 
 def _kept(name: str) -> Callable[[Task], SafeString]:
@@ -127,6 +145,18 @@ def _time(row: Task | Attempt) -> SafeString:
     return _number(f"{seconds:,.2f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms")
 
 
+@admin.display(description="cancelled by the client")
+def _cancelled(task: Task) -> str:
+    return "yes" if task.cancel_requested else "no"
+
+
+@admin.display(description="counted by")
+def _counted_by(task: Task) -> str:
+    if not task.cost_basis:
+        return "-"
+    return "the provider" if task.usage_reported else "Oxide, an estimate"
+
+
 def _number(text: str) -> SafeString:
     return format_html('<span class="number">{}</span>', text)
 
@@ -141,7 +171,17 @@ class AttemptInline(_ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
 class TaskAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     """The history. It is read here; `manage.py prune` deletes what is old."""
 
-    list_display = ["created", _status, "task_type", "prompt_in_brief", "service", "model_name", _tokens, _cost, _time]
+    list_display = [
+        _moment("created_at"),
+        _status,
+        "task_type",
+        "prompt_in_brief",
+        "service",
+        "model_name",
+        _tokens,
+        _cost,
+        _time,
+    ]
     list_filter = ["status", "task_type", ServiceFilter]
     list_per_page = 50
     search_fields = ["prompt"]
@@ -152,7 +192,10 @@ class TaskAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     paginator = CappedPaginator
     inlines = [AttemptInline]
     fieldsets: ClassVar[Any] = [  # the stubs know no functions in it
-        (None, {"fields": ["id", _status, "created_at", "started_at", "completed_at", _time]}),
+        (
+            None,
+            {"fields": ["id", _status, _moment("created_at"), _moment("started_at"), _moment("completed_at"), _time]},
+        ),
         (
             "What was asked",
             {
@@ -180,7 +223,7 @@ class TaskAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
                 ]
             },
         ),
-        ("Who did it", {"fields": ["service_used", "model_used", _kept("decision"), "runner", "cancel_requested"]}),
+        ("Who did it", {"fields": ["service_used", "model_used", _kept("decision"), "runner", _cancelled]}),
         (
             "Tokens and cost",
             {
@@ -190,7 +233,7 @@ class TaskAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
                     "cached_tokens",
                     "cache_write_tokens",
                     "reasoning_tokens",
-                    "usage_reported",
+                    _counted_by,
                     _cost,
                     "cost_basis",
                 ]
@@ -209,10 +252,6 @@ class TaskAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         except ValueError:
             return super().get_search_results(request, tasks, search_term)
 
-    @admin.display(description="created")
-    def created(self, task: Task) -> str:
-        return f"{timezone.localtime(task.created_at):%Y-%m-%d %H:%M:%S}"
-
     @admin.display(description="prompt")
     def prompt_in_brief(self, task: Task) -> str:
         return Truncator(" ".join(task.preview.split())).chars(80)
@@ -228,7 +267,7 @@ class TaskAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(Runner)
 class RunnerAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ["__str__", "state", "started_at", "seen_at"]
+    list_display = ["__str__", "state", _moment("started_at"), _moment("seen_at")]
     ordering = ["host", "pid"]
 
     @admin.display(description="state")

@@ -4,79 +4,77 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
+import uuid
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from django.conf import settings
 
-from tasks.errors import Code, TaskFailedError
+from tasks.errors import TaskFailedError
 from tasks.models import Task
 from tasks.pipeline import Run, execute
-from tasks.pool import pool
-from tasks.recorder import RecorderError, recorder
+from tasks.recorder import recorder
 from tasks.runner import runner_id
 
 logger = logging.getLogger(__name__)
 
-# They may wait long for a free place at a service, so most of the pool is kept for callers who hold the line.
+# Threads of their own: they may wait long for a free place at a service, and must not keep callers out meanwhile.
 AT_ONCE = max(1, settings.THREADS // 4)
-WAITING = 10_000
+MOST = 10_000
 
 
 class QueueFullError(Exception):
     """Too many background tasks are waiting already."""
 
 
-_lock = threading.Lock()
-_waiting: deque[Run] = deque()
-_working = 0
+class Background:
+    """Runs prepared tasks, `at_once` at a time and in the order in which they came."""
+
+    def __init__(self, at_once: int = AT_ONCE) -> None:
+        self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="background")
+        self._lock = threading.Lock()
+        self._accepted: dict[uuid.UUID, tuple[Run, Future[None]]] = {}
+
+    def submit(self, run: Run) -> Task:
+        """Take a prepared task on. It is recorded as queued when this returns."""
+        if len(self._accepted) >= MOST:
+            raise QueueFullError(f"{MOST} background tasks are waiting already. Try again later.")
+        run.patient = True
+        run.task.runner = runner_id()
+        recorder.save(run.task)
+        with self._lock:
+            self._accepted[run.task.pk] = (run, self._pool.submit(self._work, run))
+        return run.task
+
+    def cancel(self, task: Task) -> bool:
+        """Call off a task that has not begun. Returns whether there was such a one."""
+        with self._lock:
+            run, future = self._accepted.get(task.pk, (None, None))
+            if run is None or future is None or not future.cancel():
+                return False
+            del self._accepted[task.pk]
+        run.task.cancel()
+        recorder.save(run.task)
+        return True
+
+    @property
+    def in_hand(self) -> int:
+        """How many tasks are being worked on or wait for their turn."""
+        return len(self._accepted)
+
+    def stop(self) -> None:
+        """Begin nothing more. What was not begun stays queued in the database."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _work(self, run: Run) -> None:
+        try:
+            execute(run)
+        except TaskFailedError:
+            pass  # recorded with the task, where its owner will look
+        except Exception:
+            logger.exception("Background task %s failed.", run.task)
+        finally:
+            with self._lock:
+                self._accepted.pop(run.task.pk, None)
 
 
-def submit(run: Run) -> Task:
-    """Take a prepared task on. It is recorded as queued when this returns."""
-    if len(_waiting) >= WAITING:
-        raise QueueFullError(f"{WAITING} background tasks are waiting already. Try again later.")
-    run.patient = True
-    run.task.runner = runner_id()
-    recorder.save(run.task)
-    with _lock:
-        _waiting.append(run)
-    _start_next()
-    return run.task
-
-
-def cancel_waiting(task: Task) -> bool:
-    """Call off a task that has not begun. Returns whether there was such a one."""
-    with _lock:
-        run = next((run for run in _waiting if run.task.pk == task.pk), None)
-        if run is None:
-            return False
-        _waiting.remove(run)
-    run.task.cancel()
-    recorder.save(run.task)
-    return True
-
-
-def _start_next() -> None:
-    global _working  # noqa: PLW0603 - one queue a process
-    with _lock:
-        if not _waiting or _working >= AT_ONCE:
-            return
-        _working += 1
-        run = _waiting.popleft()
-    pool.submit(_work, run)
-
-
-def _work(run: Run) -> None:
-    global _working  # noqa: PLW0603 - one queue a process
-    try:
-        execute(run)
-    except TaskFailedError:
-        pass  # recorded with the task, where its owner will look
-    except RecorderError:
-        logger.exception("The outcome of background task %s could not be recorded.", run.task)
-    except Exception:
-        logger.exception("Background task %s failed with %s.", run.task, Code.INTERNAL_ERROR)
-    finally:
-        with _lock:
-            _working -= 1
-        _start_next()
+background = Background()

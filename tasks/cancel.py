@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tasks import background, running
+from tasks import running
+from tasks.background import background
 from tasks.models import OPEN, Task
 
 
@@ -14,6 +15,6 @@ def cancel(task: Task) -> None:
     """Ask for the end of an open task: at once where this process works on it, else within a second or so."""
     if task.status not in OPEN:
         raise AlreadyEndedError(f"Task {task.pk} is {task.status} already.")
-    if running.cancel(task.pk) or background.cancel_waiting(task):
+    if running.cancel(task.pk) or background.cancel(task):
         return
     Task.objects.filter(pk=task.pk).update(cancel_requested=True)

@@ -17,17 +17,20 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db import Error, InterfaceError, OperationalError, connection, transaction
 
 from tasks.models import Attempt, Task
 
 logger = logging.getLogger(__name__)
 
 BATCH = 200
+# So many tasks whose callers were refused are kept for the time when the database is back.
+KEPT = 1_000
 # A task that ends sooner than this is written once, as ended; a longer one is seen running meanwhile.
 START_DELAY_SECONDS = 0.1
 SAVE_SECONDS = 30.0
 _TRIES = 3
+_AWAY = (OperationalError, InterfaceError)
 _TASK_COLUMNS = [field.name for field in Task._meta.concrete_fields if field.name not in ("id", "cancel_requested")]
 
 
@@ -65,7 +68,7 @@ class Recorder:
             entry.saved.result(SAVE_SECONDS)
         except TimeoutError:
             raise RecorderError(f"The database did not take the task within {SAVE_SECONDS:g} seconds.") from None
-        except DatabaseError as error:
+        except Error as error:
             raise RecorderError(f"The database did not take the task: {error}") from error
 
     def stop(self) -> None:
@@ -116,27 +119,35 @@ class Recorder:
     def _commit(self, batch: list[_Entry]) -> None:
         try:
             self._write_persistently(batch)
-        except DatabaseError as error:
-            if len(batch) > 1:
+        except Exception as error:
+            # Whatever it is, the callers are told, and this thread lives on.
+            if isinstance(error, _AWAY) and _is_away():
+                self._put_off(batch, error)
+            elif len(batch) > 1:
                 # One bad row must not cost the others: each on its own.
                 for entry in batch:
                     self._commit([entry])
-                return
-            logger.exception("A task could not be recorded.")
-            batch[0].saved.set_exception(error)
-        except BaseException as error:
-            for entry in batch:
-                entry.saved.set_exception(error)
-            raise
+            else:
+                logger.exception("A task could not be recorded.", exc_info=error)
+                batch[0].saved.set_exception(error)
         else:
             for entry in batch:
                 entry.saved.set_result(None)
+
+    def _put_off(self, batch: list[_Entry], error: Exception) -> None:
+        """Refuse the callers, but keep the tasks: else one seen running would be so for ever, at no known cost."""
+        kept = [] if self._stopping else batch[: max(0, KEPT - self._entries.qsize())]
+        for entry in kept:
+            self._entries.put(_Entry(entry.task, entry.attempts))
+        for entry in batch:
+            entry.saved.set_exception(error)
+        logger.error("The database is away. %d of %d tasks are kept to be written later.", len(kept), len(batch))
 
     def _write_persistently(self, batch: list[_Entry]) -> None:
         for attempt in range(1, _TRIES + 1):
             try:
                 return _write(batch)
-            except OperationalError:
+            except _AWAY:
                 # The database restarted, or another process kept SQLite's write lock.
                 connection.close()
                 if attempt == _TRIES:
@@ -148,11 +159,28 @@ class Recorder:
 def _write(batch: list[_Entry]) -> None:
     # A task that was announced and has ended stands in a batch twice: once is enough.
     tasks = {entry.task.pk: entry.task for entry in batch}
+    attempts = [attempt for entry in batch for attempt in entry.attempts]
+    for attempt in attempts:
+        attempt.pk = None  # one of a try that failed may be another row's by now
     with transaction.atomic():
         Task.objects.bulk_create(
             tasks.values(), update_conflicts=True, unique_fields=["id"], update_fields=_TASK_COLUMNS
         )
-        Attempt.objects.bulk_create(attempt for entry in batch for attempt in entry.attempts)
+        # Again an upsert: where the connection broke in the middle of a commit, the rows may be there already.
+        Attempt.objects.bulk_create(
+            attempts, update_conflicts=True, unique_fields=["task", "number"], update_fields=["status"]
+        )
+
+
+def _is_away() -> bool:
+    """Whether the database itself is the problem, and not what was to be written."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Error:
+        connection.close()
+        return True
+    return False
 
 
 recorder = Recorder()

@@ -29,6 +29,11 @@ def cancel(task_id: uuid.UUID) -> bool:
     return token is not None
 
 
+def cancel_all() -> None:
+    for token in tuple(_tokens.values()):
+        token.cancel()
+
+
 def cancel_requested() -> None:
     """Call off those of our tasks that somebody asked another process to cancel."""
     ours = tuple(_tokens)

@@ -8,7 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from tasks import background, body, history, pipeline, presentation
+from tasks import body, history, pipeline, presentation
+from tasks.background import background
 from tasks.cancel import cancel
 from tasks.models import Task
 

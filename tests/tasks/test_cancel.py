@@ -10,7 +10,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from services.models import Service
-from tasks import background
+from tasks.background import Background
 from tasks.models import Task
 from tests.fake_provider import FakeProvider
 from tests.tasks.conftest import Execute
@@ -41,7 +41,9 @@ def test_a_running_task_ends_at_once_and_its_caller_hears_it(
 def test_a_background_task_that_waits_its_turn_never_begins(
     service: MakeService, execute: Execute, provider: FakeProvider, client: APIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(background, "AT_ONCE", 1)
+    one_at_a_time = Background(at_once=1)
+    for user in ("tasks.views.background", "tasks.cancel.background"):
+        monkeypatch.setattr(user, one_at_a_time)
     service("slow")
     provider.misbehave("slow", seconds=0.5)
     first, second = (execute(service="slow", background=True).json()["task_id"] for _ in range(2))

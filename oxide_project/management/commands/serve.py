@@ -16,8 +16,8 @@ from oxide_project import startup
 from oxide_project.loops import Loops
 from oxide_project.workers import supervise
 from services import connections
-from tasks import runner
-from tasks.pool import pool
+from tasks import runner, running
+from tasks.background import background
 from tasks.recorder import recorder
 
 logger = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ class Command(BaseCommand):
 def _serve(sock: socket.socket) -> None:
     # Before daphne is imported: its reactor takes the loop that this policy makes.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    from oxide_project.asgi import application  # noqa: PLC0415
+    from oxide_project.asgi import application, pool  # noqa: PLC0415
     from oxide_project.server import OxideServer  # noqa: PLC0415
 
     server = OxideServer(application, sock.detach(), settings.DRAIN_SECONDS)
@@ -94,7 +94,10 @@ def _serve(sock: socket.socket) -> None:
     try:
         server.run()
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        # What the drain did not let end is called off, so that no thread keeps the process.
+        background.stop()
+        running.cancel_all()
+        pool.shutdown(cancel_futures=True)
         loops.stop()
         recorder.stop()
         runner.end()

@@ -1,0 +1,112 @@
+"""The servers that several processes share, PostgreSQL and Redis: how they are reached, and whether they answer.
+
+Their addresses hold passwords: no message here shows an address as it was given.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+
+POOL_SECONDS = 5
+"""How long a thread waits for a free connection, or for the database to come back, before it fails."""
+
+
+def database(url: str, connections: int) -> dict[str, Any]:
+    """DATABASE_URL as an entry of `DATABASES`; its query (`?sslmode=require`) goes to libpq."""
+    if not url.startswith(("postgres://", "postgresql://")):
+        raise ImproperlyConfigured("DATABASE_URL must begin with postgres://. To use SQLite, leave it unset.")
+    try:
+        entry: dict[str, Any] = dict(dj_database_url.parse(url, conn_health_checks=True))
+    except ValueError:
+        entry = {}
+    if not entry.get("NAME"):
+        raise ImproperlyConfigured(
+            "DATABASE_URL cannot be read. Write postgres://user:password@host:5432/name, with special characters "
+            "in the password percent-encoded (@ is %40)."
+        )
+    return {**entry, "OPTIONS": {**_PATIENCE, **entry.get("OPTIONS", {}), "pool": _pool(connections)}}
+
+
+def cache(url: str) -> dict[str, Any]:
+    """REDIS_URL as an entry of `CACHES`."""
+    if not _is_redis(url):
+        raise ImproperlyConfigured(
+            "REDIS_URL cannot be read. Write redis://:password@host:6379/0, with special characters in the password "
+            "percent-encoded (@ is %40); rediss:// is the same over TLS."
+        )
+    # A list: Django would split a text at commas, which a password may hold.
+    return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": [url], "OPTIONS": _REDIS_PATIENCE}
+
+
+def reach_database() -> None:
+    """Fail at once, and with the server's own reason, where the database cannot be used."""
+    import psycopg  # noqa: PLC0415 - only who uses PostgreSQL pays for loading it
+    from django.db import connection  # noqa: PLC0415 - settings import this module
+
+    parameters = connection.get_connection_params()
+    try:
+        # Not through the pool: it hides the reason and tries again until it runs out of time.
+        psycopg.connect(**parameters).close()
+    except psycopg.Error as error:
+        reason = _first_line(error).replace(str(parameters.get("password") or "\n"), "...")
+        raise ImproperlyConfigured(
+            f"DATABASE_URL: the database cannot be used: {reason}. Check that PostgreSQL runs there, and host, port, "
+            "user, password and name in DATABASE_URL."
+        ) from None
+
+
+def redis_problem(url: str) -> str:
+    """Why Redis does not answer, as one line for the log; "" where it does."""
+    import redis  # noqa: PLC0415 - only who uses Redis pays for loading it
+
+    pool = redis.ConnectionPool.from_url(url, **_REDIS_PATIENCE)
+    try:
+        redis.Redis(connection_pool=pool).ping()
+    except redis.RedisError as error:
+        reason = _first_line(error)
+        return f"REDIS_URL: Redis does not answer: {reason}. Check that it runs there, and the address in REDIS_URL."
+    finally:
+        pool.disconnect()
+    return ""
+
+
+_PATIENCE = {
+    "connect_timeout": 3,
+    # A server that vanished without a word is given up after so many milliseconds instead of a quarter of an hour.
+    # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-TCP-USER-TIMEOUT
+    "tcp_user_timeout": 15_000,
+    "keepalives_idle": 15,
+}
+_REDIS_PATIENCE = {"socket_connect_timeout": 2, "socket_timeout": 2}
+
+
+def _pool(connections: int) -> dict[str, Any]:
+    return {
+        "min_size": 0,  # commands need one connection, if any
+        "max_size": connections,
+        "timeout": POOL_SECONDS,
+        # The pool doubles its delay from try to try until this ends; then the next who asks begins anew.
+        "reconnect_timeout": POOL_SECONDS,
+    }
+
+
+def _is_redis(url: str) -> bool:
+    import redis  # noqa: PLC0415 - only who uses Redis pays for loading it
+
+    try:
+        parts = urlsplit(url)
+        redis.ConnectionPool.from_url(url).make_connection()  # knows which options there are; does not connect yet
+    except (ValueError, TypeError):
+        return False
+    if parts.scheme == "unix":
+        return bool(parts.path)
+    return bool(parts.hostname and re.fullmatch(r"/?\d*", parts.path))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
