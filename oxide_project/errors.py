@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,11 +19,12 @@ from rest_framework.response import Response
 
 from oxide_project.rendering import JSONRenderer
 from routing.engine import UnknownServiceError
+from services.adapters.base import ProviderError
 from tasks import presentation
 from tasks.background import QueueFullError
 from tasks.body import BodyError
 from tasks.cancel import AlreadyEndedError
-from tasks.errors import Code, TaskFailedError, UnsuitableError
+from tasks.errors import Code, TaskFailedError, UnsuitableError, failure_of
 from tasks.recorder import RecorderError
 
 logger = logging.getLogger(__name__)
@@ -142,8 +143,32 @@ def _failed(error: TaskFailedError) -> Problem:
     return Problem(status, failure.code, title, failure.detail, failure.retry_after, extra)
 
 
+def _invalid_fields(error: exceptions.ValidationError) -> Problem:
+    return Problem(400, "VALIDATION_ERROR", "Invalid request", " ".join(_complaints(error.detail)))
+
+
+def _complaints(detail: Any, field: str = "") -> Iterator[str]:
+    """A serializer's errors, nested as its fields are, as sentences."""
+    if isinstance(detail, dict):
+        for name, inner in detail.items():
+            path = field if name == "non_field_errors" else f"{field}.{name}".lstrip(".")
+            yield from _complaints(inner, path)
+    elif isinstance(detail, list):
+        for inner in detail:
+            yield from _complaints(inner, field)
+    else:
+        yield f"{field}: {detail}" if field else str(detail)
+
+
+def _provider_failed(error: ProviderError) -> Problem:
+    failure = failure_of(error, "the service")
+    status, title = _FAILURES[failure.code]
+    return Problem(status, failure.code, title, failure.detail, failure.retry_after)
+
+
 _TABLE: list[tuple[type[Exception], Callable[[Any], Problem]]] = [
     (TaskFailedError, _failed),
+    (ProviderError, _provider_failed),
     (BodyError, _invalid),
     (UnknownServiceError, _invalid),
     (UnsuitableError, _invalid),
@@ -154,7 +179,7 @@ _TABLE: list[tuple[type[Exception], Callable[[Any], Problem]]] = [
     (RequestDataTooBig, too_big),
     (PermissionDenied, _with(403, "FORBIDDEN", "Forbidden")),
     (exceptions.ParseError, _with(400, "VALIDATION_ERROR", "Invalid request")),
-    (exceptions.ValidationError, _with(400, "VALIDATION_ERROR", "Invalid request")),
+    (exceptions.ValidationError, _invalid_fields),
     (exceptions.NotAuthenticated, _with(401, "UNAUTHORIZED", "Authentication required")),
     (exceptions.AuthenticationFailed, _with(401, "UNAUTHORIZED", "Authentication failed")),
     (exceptions.PermissionDenied, _with(403, "FORBIDDEN", "Forbidden")),

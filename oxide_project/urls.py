@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from rest_framework.routers import SimpleRouter
 
 from oxide_project import errors
+from routing.views import RuleViewSet
 from services.views import ServiceViewSet
+from tasks.explain_views import ExplainView
 from tasks.views import TaskViewSet
 
 
@@ -20,8 +22,10 @@ class Router(SimpleRouter):
 router = Router()
 router.register("services", ServiceViewSet, basename="service")
 router.register("tasks", TaskViewSet, basename="task")
+router.register("routing/rules", RuleViewSet, basename="rule")
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    re_path("^api/routing/explain/?$", ExplainView.as_view(), name="explain"),
     path("api/", include(router.urls)),
     path("admin/", admin.site.urls),
 ]

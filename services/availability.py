@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from django.conf import settings
+
 from apikeys import keyring
 from services import directory, health
 from services.adapters.registry import adapter_class
 from services.breaker import breakers
+from services.bulkhead import Bulkhead
 from services.config import ServiceConfig, ServiceState
+
+bulkhead = Bulkhead(settings.THREADS - settings.RESERVED_THREADS)
 
 
 def states() -> Mapping[str, ServiceState]:

@@ -81,6 +81,11 @@ class Service(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def switch(self, *, on: bool) -> None:
+        """Let it be called, or no longer."""
+        self.enabled = on
+        self.save(update_fields=["enabled", "updated_at"])
+
     def clean_fields(self, exclude: Collection[str] | None = None) -> None:
         # Not in `clean`, which cannot tell what a form does not show.
         # https://docs.djangoproject.com/en/5.2/ref/models/instances/#django.db.models.Model.clean
@@ -91,7 +96,7 @@ class Service(models.Model):
             found = error.error_dict
         for name, problem in self._problems().items():
             if problem and name not in found and name not in (exclude or ()):
-                found[name] = [ValidationError(f"{capfirst(problem)}.", code="invalid")]
+                found[name] = [ValidationError(f"{capfirst(problem)}.", code="unusable")]
         if found:
             raise ValidationError(found)
 

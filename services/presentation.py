@@ -1,18 +1,74 @@
-"""How services look in the API's answers."""
+"""How services look in the API's answers. The shapes are also what the API's documentation is made from."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Literal, TypedDict
 
 from apikeys import keyring
-from services import health
+from services import availability, health
 from services.breaker import breakers
 from services.config import ServiceConfig
 
 
-def overview(services: Mapping[str, ServiceConfig]) -> dict[str, Any]:
-    """What `GET /api/services/` answers."""
+class ServiceInfo(TypedDict):
+    type: str
+    api: str
+    base_url: str
+    model: str
+
+
+class ServiceSummary(TypedDict):
+    enabled: bool
+    healthy: bool
+    info: ServiceInfo
+
+
+class ServiceList(TypedDict):
+    total: int
+    healthy: int
+    enabled: int
+    services: dict[str, ServiceSummary]
+
+
+class LastCheck(TypedDict):
+    checked_at: datetime | None
+    response_ms: float | None
+    detail: str
+
+
+class ServiceDetail(ServiceSummary):
+    name: str
+    health: LastCheck
+    breaker: Literal["closed", "open", "half_open"]
+    in_flight: int
+    has_key: bool
+    models: list[str]
+    capabilities: list[str]
+    timeout_seconds: float
+    max_concurrency: int
+    max_retries: int
+
+
+class ServiceTested(TypedDict):
+    """The outcome of a test. `success` says that the service answered as it should."""
+
+    service: str
+    success: bool
+    healthy: bool
+    message: str
+    response_ms: float
+    model_count: int
+
+
+class ModelList(TypedDict):
+    service: str
+    default: str
+    models: list[str]
+
+
+def overview(services: Mapping[str, ServiceConfig]) -> ServiceList:
     shown = {name: summary(config) for name, config in services.items()}
     return {
         "total": len(shown),
@@ -22,21 +78,31 @@ def overview(services: Mapping[str, ServiceConfig]) -> dict[str, Any]:
     }
 
 
-def summary(config: ServiceConfig) -> dict[str, Any]:
+def summary(config: ServiceConfig) -> ServiceSummary:
     known = health.of(config.name)
     return {
         "enabled": config.enabled,
         "healthy": bool(known and known.healthy),
-        "info": {
-            "type": config.type,
-            "api": config.api,
-            "base_url": config.base_url,
-            "model": config.model,
-        },
+        "info": {"type": config.type, "api": config.api, "base_url": config.base_url, "model": config.model},
     }
 
 
-def detail(config: ServiceConfig) -> dict[str, Any]:
+def tested(config: ServiceConfig, found: health.Health) -> ServiceTested:
+    return {
+        "service": config.name,
+        "success": found.healthy,
+        "healthy": found.healthy,
+        "message": found.detail or f"{config.name} answered in {found.response_ms:g} ms.",
+        "response_ms": found.response_ms,
+        "model_count": len(found.models),
+    }
+
+
+def models(config: ServiceConfig, found: Iterable[str]) -> ModelList:
+    return {"service": config.name, "default": config.model, "models": sorted(found)}
+
+
+def detail(config: ServiceConfig) -> ServiceDetail:
     known = health.of(config.name)
     return {
         "name": config.name,
@@ -47,6 +113,7 @@ def detail(config: ServiceConfig) -> dict[str, Any]:
             "detail": known.detail if known else "not checked yet",
         },
         "breaker": breakers[config.name].state,
+        "in_flight": availability.bulkhead.in_flight(config.name),
         "has_key": bool(keyring.secret_for(config.name, config.api_key_env)),
         "models": sorted(config.allowed_models or (known.models if known else ())),
         "capabilities": sorted(config.capabilities),

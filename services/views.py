@@ -1,23 +1,59 @@
 from __future__ import annotations
 
 from django.http import Http404
+from django.shortcuts import get_object_or_404
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from services import directory, presentation
+from services import directory, health, presentation
+from services.adapters.call import Call
+from services.config import ServiceConfig
+from services.connections import adapter_for
+from services.models import Service
 
 
 class ServiceViewSet(ViewSet):
     """The services that Oxide can call, and how they are."""
 
+    lookup_url_kwarg = "name"
     lookup_value_regex = "[^/]+"
 
     def list(self, _request: Request) -> Response:
         return Response(presentation.overview(directory.current()))
 
-    def retrieve(self, _request: Request, pk: str) -> Response:
-        config = directory.current().get(pk)
-        if config is None:
-            raise Http404(f"There is no service named {pk!r}. GET /api/services/ lists them.")
-        return Response(presentation.detail(config))
+    def retrieve(self, _request: Request, name: str) -> Response:
+        return Response(presentation.detail(_find(name)))
+
+    @action(detail=True, methods=["post"])
+    def test(self, _request: Request, name: str) -> Response:
+        config = _find(name)
+        return Response(presentation.tested(config, health.check(config)))
+
+    @action(detail=True, methods=["get"])
+    def models(self, _request: Request, name: str) -> Response:
+        config = _find(name)
+        found = adapter_for(config).models(Call.within(health.CHECK_SECONDS))
+        return Response(presentation.models(config, found))
+
+    @action(detail=True, methods=["post"])
+    def enable(self, _request: Request, name: str) -> Response:
+        return _switch(name, on=True)
+
+    @action(detail=True, methods=["post"])
+    def disable(self, _request: Request, name: str) -> Response:
+        return _switch(name, on=False)
+
+
+def _find(name: str) -> ServiceConfig:
+    config = directory.current().get(name)
+    if config is None:
+        raise Http404(f"There is no service named {name!r}. GET /api/services/ lists them.")
+    return config
+
+
+def _switch(name: str, *, on: bool) -> Response:
+    service = get_object_or_404(Service, name=name)
+    service.switch(on=on)
+    return Response(presentation.detail(service.config))

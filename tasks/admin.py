@@ -96,11 +96,11 @@ def _moment(name: str) -> Callable[[Any], str]:
     return shown
 
 
-def _kept(name: str) -> Callable[[Task], SafeString]:
+def _kept(name: str) -> Callable[[Task], str]:
     """How the column `name` is shown: text with its lines, JSON with its structure."""
 
     @admin.display(description=name.replace("_", " "))
-    def shown(task: Task) -> SafeString:
+    def shown(task: Task) -> str:
         value = getattr(task, name)
         return _readable(value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False))
 
@@ -108,50 +108,52 @@ def _kept(name: str) -> Callable[[Task], SafeString]:
     return shown
 
 
-def _readable(text: str) -> SafeString:
+def _readable(text: str) -> str:
     if text in ("", "[]", "{}"):
-        return format_html("-")
+        return "-"
     more = len(text) - SHOWN_CHARACTERS
     rest = f"\n… and {more:,} more characters, which the API has." if more > 0 else ""
     return format_html('<pre class="kept">{}{}</pre>', text[:SHOWN_CHARACTERS], rest)
 
 
 @admin.display(description="status")
-def _status(row: Task | Attempt) -> SafeString:
+def status(row: Task | Attempt) -> SafeString:
     return badge(_TONES[row.status], row.get_status_display())
 
 
 @admin.display(description="tokens")
-def _tokens(row: Metered) -> SafeString:
+def tokens(row: Metered) -> SafeString:
     return _number(f"{row.total_tokens:,}")
 
 
 @admin.display(description="cost")
-def _cost(row: Metered) -> SafeString:
+def cost(row: Metered) -> SafeString:
     if not row.cost_basis:
         return _number("-")
     if row.cost is None:
         return _number("unknown")
-    digits = 6 if not row.cost or row.cost >= Decimal("0.000001") else 9
+    if not row.cost:
+        return _number("$0")
     about = "about " if row.cost_basis == CostBasis.ESTIMATED else ""
-    return _number(f"{about}${row.cost:.{digits}f}" if row.cost else "$0")
+    digits = 6 if row.cost >= Decimal("0.000001") else 9
+    return _number(f"{about}${row.cost:.{digits}f}")
 
 
 @admin.display(description="time")
-def _time(row: Task | Attempt) -> SafeString:
+def time(row: Task | Attempt) -> SafeString:
     seconds = row.execution_time if isinstance(row, Task) else row.latency_ms and row.latency_ms / 1000
     if seconds is None:
         return _number("-")
     return _number(f"{seconds:,.2f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms")
 
 
-@admin.display(description="cancelled by the client")
-def _cancelled(task: Task) -> str:
+@admin.display(description="cancel requested")
+def cancel_requested(task: Task) -> str:
     return "yes" if task.cancel_requested else "no"
 
 
 @admin.display(description="counted by")
-def _counted_by(task: Task) -> str:
+def counted_by(task: Task) -> str:
     if not task.cost_basis:
         return "-"
     return "the provider" if task.usage_reported else "Oxide, an estimate"
@@ -163,7 +165,7 @@ def _number(text: str) -> SafeString:
 
 class AttemptInline(_ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
     model = Attempt
-    fields: ClassVar[Any] = ["number", "service", "model", "rule", _status, "error", _tokens, _cost, _time]
+    fields: ClassVar[Any] = ["number", "service", "model", "rule", status, "error", tokens, cost, time]
     readonly_fields = fields
 
 
@@ -173,14 +175,14 @@ class TaskAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
     list_display = [
         _moment("created_at"),
-        _status,
+        status,
         "task_type",
         "prompt_in_brief",
         "service",
         "model_name",
-        _tokens,
-        _cost,
-        _time,
+        tokens,
+        cost,
+        time,
     ]
     list_filter = ["status", "task_type", ServiceFilter]
     list_per_page = 50
@@ -194,7 +196,7 @@ class TaskAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     fieldsets: ClassVar[Any] = [  # the stubs know no functions in it
         (
             None,
-            {"fields": ["id", _status, _moment("created_at"), _moment("started_at"), _moment("completed_at"), _time]},
+            {"fields": ["id", status, _moment("created_at"), _moment("started_at"), _moment("completed_at"), time]},
         ),
         (
             "What was asked",
@@ -223,7 +225,7 @@ class TaskAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
                 ]
             },
         ),
-        ("Who did it", {"fields": ["service_used", "model_used", _kept("decision"), "runner", _cancelled]}),
+        ("Who did it", {"fields": ["service_used", "model_used", _kept("decision"), "runner", cancel_requested]}),
         (
             "Tokens and cost",
             {
@@ -233,8 +235,8 @@ class TaskAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
                     "cached_tokens",
                     "cache_write_tokens",
                     "reasoning_tokens",
-                    _counted_by,
-                    _cost,
+                    counted_by,
+                    cost,
                     "cost_basis",
                 ]
             },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from django.db.models import Q
@@ -44,7 +44,7 @@ def decode(parameters: dict[str, str]) -> HistoryQuery:
     return query
 
 
-def page(query: HistoryQuery) -> dict[str, Any]:
+def page(query: HistoryQuery) -> presentation.HistoryPage:
     """One page of the history, newest first, and how many tasks there are in all."""
     found = _filtered(query)
     page = found.in_brief()[query.offset : query.offset + query.limit]
@@ -52,7 +52,7 @@ def page(query: HistoryQuery) -> dict[str, Any]:
         "total": found.count(),
         "limit": query.limit,
         "offset": query.offset,
-        "tasks": [presentation.summary(task) for task in page],
+        "tasks": [presentation.summary(task, task.preview) for task in page],
     }
 
 

@@ -22,7 +22,7 @@ from services import availability, health
 from services.adapters.base import ErrorKind, ProviderError, Reply
 from services.adapters.call import Call, CancelToken
 from services.breaker import Breaker, breakers
-from services.bulkhead import Bulkhead, BusyError
+from services.bulkhead import BusyError
 from services.config import ServiceConfig
 from services.connections import adapter_for
 from services.prices import Cost, cost_of
@@ -44,7 +44,15 @@ from tasks.runner import runner_id
 
 logger = logging.getLogger(__name__)
 
-bulkhead = Bulkhead(settings.THREADS - settings.RESERVED_THREADS)
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to become of a request. `confidence` is None where the caller named the type."""
+
+    task_type: TaskType
+    confidence: float | None
+    decision: Decision
+    services: Mapping[str, ServiceConfig]
 
 
 @dataclass(slots=True)
@@ -66,22 +74,32 @@ class Run:
         self.task.start(runner_id())
 
 
-def prepare(request: TaskRequest, cancel: CancelToken | None = None) -> Run:
-    """Classify the task and rank the services for it. Nothing is recorded yet.
+def decide(request: TaskRequest) -> Verdict:
+    """Classify the task and rank the services for it.
 
-    Raises `routing.engine.UnknownServiceError` and `UnsuitableError`: the request itself is at fault.
+    Raises `routing.engine.UnknownServiceError` where the task names a service that is not there.
     """
     task_type, confidence = _type_of(request)
     states = availability.states()
     demand = Demand(task_type, request.service, request.chat.model, request.chat.features)
     decision = choose(demand, rulebook.current(), states, random.SystemRandom())
+    return Verdict(task_type, confidence, decision, {name: state.config for name, state in states.items()})
+
+
+def prepare(request: TaskRequest, cancel: CancelToken | None = None) -> Run:
+    """Decide, and make the task ready to be executed. Nothing is recorded yet.
+
+    Raises `UnsuitableError`, and what `decide` raises: the request itself is at fault.
+    """
+    verdict = decide(request)
+    decision = verdict.decision
     if not decision.candidates and decision.skipped and all(skipped.by_request for skipped in decision.skipped):
         raise UnsuitableError(_reasons(decision))
     return Run(
-        task=Task.of(request, task_type, confidence, decision),
+        task=Task.of(request, verdict.task_type, verdict.confidence, decision),
         request=request,
         decision=decision,
-        services={name: state.config for name, state in states.items()},
+        services=verdict.services,
         cancel=cancel or CancelToken(),
     )
 
@@ -163,7 +181,10 @@ def _ask(run: Run, candidate: Candidate) -> Reply:
 
 def _attempt(run: Run, service: ServiceConfig, candidate: Candidate) -> Reply:
     """One call to one service: let in by its bulkhead and breaker, priced, kept."""
-    with bulkhead.enter(service.name, service.max_concurrency), _admitted(breakers[service.name], service, run.call):
+    with (
+        availability.bulkhead.enter(service.name, service.max_concurrency),
+        _admitted(breakers[service.name], service, run.call),
+    ):
         attempt = run.task.begin_attempt(len(run.attempts) + 1, candidate)
         run.attempts.append(attempt)
         chat = replace(run.request.chat, model=candidate.model)

@@ -40,7 +40,7 @@ class TaskViewSet(ViewSet):
     def cancel(self, _request: Request, pk: str) -> Response:
         task = _find(pk)
         cancel(task)
-        return Response({"task_id": str(task.pk), "status": "cancelling"}, status=202)
+        return Response(presentation.cancelling(task), status=202)
 
 
 def _find(pk: str) -> Any:

@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from tasks import body
+from tasks.explain import explain
+
+
+class ExplainView(APIView):
+    """Who would do a task, and why: it takes the body of a task, and calls nobody."""
+
+    def post(self, request: Request) -> Response:
+        return Response(explain(body.task_request(body.decode(request.data))))

@@ -1,0 +1,74 @@
+"""/api/services/"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from rest_framework.test import APIClient
+
+from services import availability, health
+from services.breaker import breakers
+from services.models import Service
+from tests.fake_provider import FakeProvider
+
+MakeService = Callable[..., Service]
+
+
+def test_the_list_has_the_shape_of_the_contract(client: APIClient, service: MakeService) -> None:
+    url = service("ollama_local", "ollama", model="llama2").base_url
+    service("off", enabled=False)
+    health.check(availability.states()["ollama_local"].config)
+    body = client.get("/api/services/").json()
+    assert (body["total"], body["healthy"], body["enabled"]) == (2, 1, 1)
+    shown = body["services"]["ollama_local"]
+    assert (shown["enabled"], shown["healthy"]) == (True, True)
+    assert shown["info"].items() >= {"type": "http", "base_url": url, "model": "llama2"}.items()
+
+
+def test_one_service_is_shown_with_its_state(client: APIClient, service: MakeService, provider: FakeProvider) -> None:
+    service("mine")
+    provider.misbehave("status", status=500)
+    health.check(availability.states()["mine"].config)
+    for _ in range(5):
+        breakers["mine"].record_failure()
+    body = client.get("/api/services/mine/").json()
+    assert body["healthy"] is False
+    assert "500" in body["health"]["detail"]
+    assert body["health"]["checked_at"].endswith("Z")
+    assert (body["breaker"], body["in_flight"]) == ("open", 0)
+
+
+def test_a_test_asks_the_free_endpoint_now(client: APIClient, service: MakeService, provider: FakeProvider) -> None:
+    service("mine")
+    body = client.post("/api/services/mine/test/").json()
+    assert (body["success"], body["model_count"]) == (True, 2)
+    assert {request.method for request in provider.requests} == {"GET"}
+    provider.misbehave("refuse", why="auth")
+    body = client.post("/api/services/mine/test/").json()
+    assert body["success"] is False
+    assert client.get("/api/services/").json()["services"]["mine"]["healthy"] is False
+
+
+def test_models_are_what_the_server_lists(client: APIClient, service: MakeService, provider: FakeProvider) -> None:
+    service("mine")
+    assert client.get("/api/services/mine/models/").json()["models"] == ["alpha", "beta"]
+    provider.misbehave("status", status=500)
+    answer = client.get("/api/services/mine/models/")
+    assert (answer.status_code, answer.json()["code"]) == (502, "PROVIDER_ERROR")
+
+
+def test_a_service_is_switched_off_and_on_for_the_next_task(client: APIClient, service: MakeService) -> None:
+    service("mine")
+    task = {"prompt": "Hello?", "service": "mine"}
+    assert client.post("/api/services/mine/disable/").json()["enabled"] is False
+    assert client.post("/api/tasks/execute/", task, format="json").status_code == 503
+    assert client.post("/api/services/mine/enable").json()["enabled"] is True
+    assert client.post("/api/tasks/execute/", task, format="json").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["", "test/", "models/", "enable/", "disable/"])
+def test_an_unknown_service_is_404(client: APIClient, transactional_db: None, path: str) -> None:
+    ask = client.get if path in ("", "models/") else client.post
+    answer = ask(f"/api/services/nobody/{path}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
