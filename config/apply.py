@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 from django.db import transaction
 
 from config.reading import read
-from config.schema import TAKEN, Declaration, RuleEntry, ServiceEntry
+from config.schema import Declaration, RuleEntry, ServiceEntry
 from routing.models import DefaultRoute, RoutingRule
 from services.models import Service
+from services.validation import TAKEN
 from snapshots.models import Revision
 
 Row = TypeVar("Row", Service, RoutingRule)

@@ -8,10 +8,10 @@ declaration without a database.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -27,23 +27,11 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from routing.task_types import TaskType
-from services.adapters.registry import adapter_class
+from services import validation
 from services.models import Service, valid_name
 
 # The largest number that PostgreSQL keeps in an integer column.
 _INTEGER_MAX = 2_147_483_647
-
-# Which of the fields about reaching a service belong to which type, and which of them it needs.
-TAKEN: Mapping[Service.Type, frozenset[str]] = {
-    Service.Type.HTTP: frozenset({"api", "base_url", "api_key_env", "api_key"}),
-    Service.Type.CLI: frozenset({"command", "api_key_env", "api_key"}),
-    Service.Type.BUILTIN: frozenset(),
-}
-_NEEDED: Mapping[Service.Type, frozenset[str]] = {
-    Service.Type.HTTP: frozenset({"api", "base_url"}),
-    Service.Type.CLI: frozenset({"command"}),
-    Service.Type.BUILTIN: frozenset(),
-}
 
 
 def _wrong(message: str) -> PydanticCustomError:
@@ -97,24 +85,20 @@ def _new_rule_id(value: str, info: ValidationInfo) -> str:
     return value
 
 
-def _http_url(value: str) -> str:
-    # The value is not shown: the very mistake may be a password or a key in it.
-    try:
-        parts = urlsplit(value)
-        host, _port = parts.hostname, parts.port
-    except ValueError:
-        raise _wrong("is not a URL: write it like http://localhost:11434") from None
-    if parts.scheme not in ("http", "https") or not host or re.search(r"\s", value):
-        raise _wrong("must start with http:// or https:// and name a host")
-    if "@" in parts.netloc:
-        raise _wrong("must not hold a user name or password: put the key in an environment variable (api_key_env)")
-    if "?" in value or "#" in value:
-        raise _wrong("must end with its path: remove everything from '?' or '#' on")
-    return value
+def _passing(problem_of: Callable[[Any], str]) -> AfterValidator:
+    """One of the checks that forms make too."""
+
+    def check(value: Any) -> Any:
+        if problem := problem_of(value):
+            raise _wrong(problem)
+        return value
+
+    return AfterValidator(check)
 
 
 def _origin(value: str) -> str:
-    _http_url(value)
+    if problem := validation.base_url_problem(value):
+        raise _wrong(problem)
     if urlsplit(value).path:
         raise _wrong("must be an origin without a path, like https://app.example.org")
     return value
@@ -124,18 +108,6 @@ def _host(value: str) -> str:
     if value != "*" and not re.fullmatch(r"\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]", value):
         raise _wrong("must be a host name or address without scheme and port, like oxide.example.org")
     return value
-
-
-def _environment_name(value: str) -> str:
-    if value and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
-        raise _wrong("must be the name of an environment variable, like OPENAI_API_KEY, not the key itself")
-    return value
-
-
-def _program(command: list[str]) -> list[str]:
-    if not command or not command[0].strip():
-        raise _wrong("must begin with the program to run, like [llm, -m, '{model}']")
-    return command
 
 
 def _decimal(value: object) -> object:
@@ -148,15 +120,6 @@ def _rate(value: object) -> object:
     if not isinstance(text, str) or not re.fullmatch(r"0|[1-9][0-9]{0,8}/[smhd]", text):
         raise _wrong("must be a number of requests a second, minute, hour or day, like 100/m, or 0 for no limit")
     return text
-
-
-def _is_like(value: object, default: object) -> bool:
-    """Whether an option's value is of the kind of its default; without one anything goes."""
-    if default is None:
-        return True
-    if isinstance(default, int | float) and not isinstance(default, bool):
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return isinstance(value, type(default))
 
 
 Name = Annotated[str, Field(max_length=50), AfterValidator(_named)]
@@ -185,9 +148,9 @@ class Price(_Entry):
 class ServiceEntry(_Entry):
     type: Annotated[Service.Type, Field(strict=False)]
     api: Annotated[Service.Api, Field(strict=False)] | None = None
-    base_url: Annotated[str, Field(max_length=500), AfterValidator(_http_url)] | None = None
-    command: Annotated[list[str], AfterValidator(_program)] | None = None
-    api_key_env: Annotated[str, Field(max_length=100), AfterValidator(_environment_name)] | None = None
+    base_url: Annotated[str, Field(max_length=500), _passing(validation.base_url_problem)] | None = None
+    command: Annotated[list[str], _passing(validation.command_problem)] | None = None
+    api_key_env: Annotated[str, Field(max_length=100), _passing(validation.environment_name_problem)] | None = None
     # Read by whoever looks up keys; never stored in the database, never shown.
     api_key: SecretStr | None = None
     enabled: bool = True
@@ -206,10 +169,9 @@ class ServiceEntry(_Entry):
         service_type = info.data.get("type")
         if service_type is None:  # is wrong itself, and reported
             return value
-        if value is None and info.field_name in _NEEDED[service_type]:
-            raise _wrong(f"is missing: a service of type {service_type.value} needs it")
-        if value is not None and info.field_name not in TAKEN[service_type]:
-            raise _wrong(f"does not belong to a service of type {service_type.value}: remove it")
+        given = value is not None
+        if problem := validation.belonging_problem(service_type, info.field_name or "", given=given):
+            raise _wrong(problem)
         return value
 
     @field_validator("options")
@@ -217,14 +179,8 @@ class ServiceEntry(_Entry):
     def _are_known_to_the_adapter(cls, options: dict[str, object], info: ValidationInfo) -> dict[str, object]:
         service_type = info.data.get("type")
         kind = info.data.get("api") if service_type is Service.Type.HTTP else service_type
-        if not options or kind is None:  # a kind that is wrong is reported at its own place
-            return options
-        known = adapter_class(kind.value).OPTIONS
-        if unknown := sorted(options.keys() - known.keys()):
-            choice = f"known are {', '.join(sorted(known))}" if known else "there are none"
-            raise _wrong(f"{kind.value} does not know {', '.join(unknown)}: {choice}")
-        if unlike := sorted(name for name, value in options.items() if not _is_like(value, known[name])):
-            raise _wrong(f"{', '.join(unlike)} must be of the same kind as the default, {known[unlike[0]]!r}")
+        if kind is not None and (problem := validation.options_problem(kind.value, options)):
+            raise _wrong(problem)
         return options
 
 

@@ -46,10 +46,11 @@ class StructureField(forms.JSONField):
         self.empty = empty
 
     def prepare_value(self, value: Any) -> Any:
-        return "" if value == self.empty() else super().prepare_value(value)
+        return "" if value is None or value == self.empty() else super().prepare_value(value)
 
     def to_python(self, value: Any) -> Any:
-        return self.empty() if value in self.empty_values else super().to_python(value)
+        found = super().to_python(value)
+        return self.empty() if found is None else found
 
 
 class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs, not in Django

@@ -38,11 +38,11 @@ def test_a_rule_made_in_admin_holds_for_the_next_task_and_no_longer_once_switche
 
         page.goto(f"/admin/tasks/task/{answer['task_id']}/change/")
         expect(page.locator(".field-result")).to_contain_text(answer["result"])
-        attempt = page.locator("#attempts-group tbody tr")
+        attempt = page.locator("#attempts-group tr.has_original")
         expect(attempt).to_have_count(1)
         expect(attempt).to_contain_text("second")
         expect(attempt).to_contain_text("Completed")
-        expect(page.get_by_role("button", name=re.compile("save|delete", re.IGNORECASE))).to_have_count(0)
+        expect(page.get_by_role("button", name=re.compile("add|save|delete", re.IGNORECASE))).to_have_count(0)
         expect(page.get_by_role("link", name=re.compile("add|delete", re.IGNORECASE))).to_have_count(0)
 
 
@@ -58,10 +58,10 @@ def test_services_are_switched_checked_and_corrected_in_admin(live: LiveOxide, p
         page.get_by_role("row", name="first").get_by_role("checkbox").last.uncheck()
         page.get_by_role("button", name="Save", exact=True).click()
         expect(page.get_by_role("row", name="first")).to_contain_text("switched off")
-        assert live.execute().status_code == 503
+        assert live.execute().status_code in (502, 503)  # asked in vain, or known to be ill
 
         page.get_by_role("row", name="second").get_by_role("checkbox").first.check()
-        page.get_by_label("Action").select_option(label="Check now whether they answer")
+        page.locator("select[name=action]").select_option(label="Check now whether they answer")
         page.get_by_role("button", name="Go").click()
         expect(page.get_by_text("Service second is unhealthy")).to_be_visible()
         expect(page.get_by_role("row", name="second")).to_contain_text("there: sk-0...ull")

@@ -64,7 +64,7 @@ def test_a_rule_is_read_changed_and_removed(client: APIClient, openrouter: Servi
         ({"service": "echo"}, "service"),
         ({"priority": -1}, "priority"),
         ({"priority": "first"}, "priority"),
-        ({"weight": 10**30}, "weight"),
+        ({"weight": 10**12}, "weight"),
         ({"id": "has space"}, "id"),
         ({"model": "x" * 201}, "model"),
         ({"enabled": "perhaps"}, "enabled"),

@@ -252,6 +252,11 @@ def test_emptied_fields_become_an_empty_list_and_an_empty_mapping(admin_client: 
     assert (row.allowed_models, row.options, row.command) == ([], {}, [])
 
 
+def test_a_new_service_begins_with_empty_lists(admin_client: Client) -> None:
+    form = admin_client.get(ADD).context["adminform"].form
+    assert {form[name].value() or "" for name in ("command", "allowed_models", "capabilities", "options")} == {""}
+
+
 def test_a_service_keeps_its_name(admin_client: Client, service: Make) -> None:
     row = service("first")
     assert save(admin_client, row, name="renamed", model="beta").name == "first"
@@ -270,8 +275,8 @@ def test_the_form_names_the_options_of_the_service_at_hand(admin_client: Client,
     assert "default_max_tokens (4096)" in page(admin_client, f"{SERVICES}{anthropic.pk}/change/")
 
 
-def test_what_a_service_says_of_itself_cannot_become_markup(admin_client: Client, service: Make) -> None:
-    row = service("first", type="cli", api="", base_url="", command=["<script>alert(1)</script>"])
+def test_what_a_service_says_of_itself_cannot_become_markup(admin_client: Client) -> None:
+    row = Service.objects.create(name="first", type="cli", command=["<script>alert(1)</script>"])
     health.check(row.config)
     shown = page(admin_client) + page(admin_client, f"{SERVICES}{row.pk}/change/")
     assert "&lt;script&gt;alert(1)" in shown
@@ -285,5 +290,7 @@ def test_full_clean_makes_the_same_demands() -> None:
     from django.core.exceptions import ValidationError
 
     with pytest.raises(ValidationError) as raised:
-        Service(name="x", type="cli", command=None, allowed_models="alpha", input_price="much").full_clean()
+        Service(
+            name="x", type="cli", command=None, allowed_models="alpha", input_price="much", output_price=1
+        ).full_clean()
     assert set(raised.value.message_dict) == {"command", "allowed_models", "input_price"}
