@@ -5,18 +5,54 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
-import yaml
 from django.conf import settings
+from django.db import transaction
 
+from apikeys import key_file
+from apikeys.models import ProviderKey
+from apikeys.signals import key_changed
+from apikeys.vault import VaultError
 from snapshots.snapshot import Snapshot
 
 logger = logging.getLogger(__name__)
 
+Source = Literal["environment", "database", "file"]
+Keys = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A key and where it was found; "" and None where there is none."""
+
+    secret: str = field(default="", repr=False)
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKeys:
+    """What the database holds. `unreadable` tells why, of each service whose key cannot be decrypted."""
+
+    secrets: Keys = field(repr=False)
+    unreadable: Mapping[str, str]
+
 
 def secret_for(service: str, env_name: str = "") -> str:
-    """The key for `service`, or "" where there is none: the environment first, then the configuration file."""
-    return (os.environ.get(env_name, "").strip() if env_name else "") or file_keys.get().get(service, "")
+    """The key for `service`, or "" where there is none."""
+    return find(service, env_name).secret
+
+
+def find(service: str, env_name: str = "") -> Found:
+    """The key in force: from the environment, else from the database, else from the configuration file."""
+    if secret := os.environ.get(env_name, "").strip() if env_name else "":
+        return Found(secret, "environment")
+    if secret := stored_keys.get().secrets.get(service, ""):
+        return Found(secret, "database")
+    if secret := file_keys.get().get(service, ""):
+        return Found(secret, "file")
+    return Found()
 
 
 def preview(secret: str) -> str:
@@ -24,17 +60,70 @@ def preview(secret: str) -> str:
     return f"{secret[:4]}...{secret[-3:]}" if len(secret) >= 12 else "..." if secret else ""
 
 
-def _read_file_keys() -> Mapping[str, str]:
-    # Only the keys are read here: the file as a whole is read and validated by the config app.
+def store(service: str, secret: str) -> Source:
+    """Keep a service's key where `OXIDE_KEY_STORE` says; returns that place. Every process follows.
+
+    A key that was kept in the database and would be found first is removed from there.
+    """
+    if settings.KEY_STORE == "database":
+        ProviderKey.store(service, secret)
+    else:
+        key_file.write(settings.CONFIG_FILE, service, secret)
+        with transaction.atomic():
+            file_keys.changed()
+            ProviderKey.objects.filter(service=service).delete()
+    logger.info("The key of %s was changed in the %s.", service, settings.KEY_STORE)
+    return "database" if settings.KEY_STORE == "database" else "file"
+
+
+def reread_file() -> tuple[str, ...]:
+    """Have every process read the file's keys again. Returns the services whose key is another one here.
+
+    To be called in a transaction, as `Snapshot.changed` is.
+    """
+    file_keys.changed()
+    return _different(file_keys.get(), _file_keys())
+
+
+def _read_file() -> Keys:
+    return _announced("file", _file_keys())
+
+
+def _file_keys() -> Keys:
     try:
-        content = yaml.safe_load(settings.CONFIG_FILE.read_bytes())
-        services = content["services"].items()
-        return {name: entry["api_key"] for name, entry in services if isinstance(entry, dict) and entry.get("api_key")}
-    except FileNotFoundError:
-        return {}
-    except (OSError, yaml.YAMLError, TypeError, KeyError, AttributeError):
-        logger.warning("No keys could be read from %s: mend the file and run `manage.py reload`.", settings.CONFIG_FILE)
+        return key_file.read(settings.CONFIG_FILE)
+    except key_file.KeyFileError as error:
+        logger.warning("No keys could be read from %s: %s", settings.CONFIG_FILE, error)
         return {}
 
 
-file_keys: Snapshot[Mapping[str, str]] = Snapshot("file_keys", _read_file_keys)
+def _read_database() -> StoredKeys:
+    secrets: dict[str, str] = {}
+    unreadable: dict[str, str] = {}
+    for row in ProviderKey.objects.all():
+        try:
+            secrets[row.service] = row.secret
+        except VaultError as error:
+            unreadable[row.service] = str(error)
+            logger.error("The stored key of %s %s.", row.service, error)  # noqa: TRY400 - no traceback is needed
+    return StoredKeys(_announced("database", secrets), unreadable)
+
+
+# The keys that were last read from each place.
+_last: dict[str, Keys] = {}
+
+
+def _announced(place: str, keys: Keys) -> Keys:
+    before = _last.get(place)
+    _last[place] = keys
+    for service in _different(before, keys) if before is not None else ():
+        key_changed.send_robust(sender=Snapshot, service=service)
+    return keys
+
+
+def _different(before: Keys, after: Keys) -> tuple[str, ...]:
+    return tuple(sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)))
+
+
+file_keys: Snapshot[Keys] = Snapshot("file_keys", _read_file)
+stored_keys: Snapshot[StoredKeys] = Snapshot("provider_keys", _read_database)

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from django.db import transaction
+from pydantic import BaseModel
 
+from apikeys import keyring, policy
 from config.reading import read
-from config.schema import Declaration, RuleEntry, ServiceEntry
+from config.schema import Declaration, RateLimits, RuleEntry, SecurityEntry, ServiceEntry
 from routing.models import DefaultRoute, RoutingRule
 from services.models import Service
 from services.validation import TAKEN
@@ -43,17 +45,23 @@ class RowChanges:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
+    """`security` names fields, `keys` the services whose key in the file is not the one this process knew."""
+
     services: RowChanges
     rules: RowChanges
     default_changed: bool
+    security: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.services or self.rules or self.default_changed)
+        return bool(self.services or self.rules or self.default_changed or self.security or self.keys)
 
     def __str__(self) -> str:
         parts = [f"services: {self.services}"] if self.services else []
         parts += [f"rules: {self.rules}"] if self.rules else []
         parts += ["default order changed"] if self.default_changed else []
+        parts += [f"security changed ({', '.join(self.security)})"] if self.security else []
+        parts += [f"keys changed ({', '.join(self.keys)})"] if self.keys else []
         return "; ".join(parts) or "nothing to change"
 
     def as_dict(self) -> dict[str, Any]:
@@ -62,6 +70,8 @@ class Changes:
             "services": self.services.as_dict(),
             "rules": self.rules.as_dict(),
             "default_changed": self.default_changed,
+            "security": list(self.security),
+            "keys": list(self.keys),
         }
 
 
@@ -89,12 +99,18 @@ def apply(declaration: Declaration) -> Changes:
         RowChanges(services_added, services_changed, tuple(sorted(gone))),
         RowChanges(rules_added, rules_changed, tuple(sorted(rules_gone))),
         default_changed=_default_order() != before,
+        security=_declare_security(declaration.security),
+        keys=keyring.reread_file(),
     )
 
 
 def seed_if_new(path: Path) -> Changes | None:
-    """Import the file into a database that holds no service yet; leave any other alone."""
-    return None if Service.objects.exists() else apply(read(path))
+    """Import the file into a database that holds no service yet; leave any other alone.
+
+    The file is read in any case, so that a mistake in it is told at the start and not at the next reload.
+    """
+    declaration = read(path)
+    return None if Service.objects.exists() else apply(declaration)
 
 
 def _wait_for_other_imports() -> None:
@@ -142,7 +158,7 @@ def _rule_values(entry: RuleEntry, service: Service) -> Values:
     return values | {"task_type": entry.task_type.value, "service": service, "declared": True}
 
 
-def _named(entry: ServiceEntry | RuleEntry, *fields: str) -> dict[str, Any]:
+def _named(entry: BaseModel, *fields: str) -> dict[str, Any]:
     return {name: getattr(entry, name) for name in fields if name in entry.model_fields_set}
 
 
@@ -178,6 +194,25 @@ def _rules_gone(rules: Mapping[str, RoutingRule], declaration: Declaration, serv
     named = {entry.id for entry in declaration.routing.rules}
     left = {rule_id for rule_id, row in rules.items() if row.declared and rule_id not in named}
     return left | {rule_id for rule_id, row in rules.items() if row.service.name in services_gone}
+
+
+# The fields of the section as the policy calls them.
+_SECURITY = {
+    "auth_enabled": "auth_enabled",
+    "allowed_hosts": "allowed_hosts",
+    "cors_origins": "cors_origins",
+    "rate_limits.anonymous": "anonymous_rate",
+    "rate_limits.authenticated": "authenticated_rate",
+}
+
+
+def _declare_security(entry: SecurityEntry) -> tuple[str, ...]:
+    limits = {
+        f"rate_limits.{name}": value for name, value in _named(entry.rate_limits, *RateLimits.model_fields).items()
+    }
+    named = _named(entry, "auth_enabled", "allowed_hosts", "cors_origins") | limits
+    changed = policy.declare(**{_SECURITY[name]: value for name, value in named.items()})
+    return tuple(name for name in _SECURITY if _SECURITY[name] in changed)
 
 
 def _delete(rows: Sequence[Service] | Sequence[RoutingRule]) -> None:

@@ -211,16 +211,6 @@ class SecurityEntry(_Entry):
     allowed_hosts: list[Annotated[str, AfterValidator(_host)]] = ["localhost", "127.0.0.1"]
     cors_origins: list[Annotated[str, AfterValidator(_origin)]] = []
 
-    @field_validator("auth_enabled")
-    @classmethod
-    def _is_not_there_yet(cls, value: bool) -> bool:
-        if value:
-            raise _wrong(
-                "this version has no identity of its own yet. Leave it off, listen on loopback only, "
-                "and let a reverse proxy ask who calls."
-            )
-        return value
-
 
 class Declaration(_Entry):
     """A whole configuration file."""

@@ -4,3 +4,16 @@ from django.apps import AppConfig
 class MonitoringConfig(AppConfig):
     name = "monitoring"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Every signal that monitoring listens to is connected here."""
+        # Models can be imported no earlier than here.
+        from monitoring import receivers, rollups  # noqa: PLC0415
+        from services.signals import health_changed, services_changed  # noqa: PLC0415
+        from tasks.signals import task_started, tasks_recorded  # noqa: PLC0415
+
+        tasks_recorded.connect(rollups.count, dispatch_uid="monitoring.rollups")
+        task_started.connect(receivers.task_started, dispatch_uid="monitoring.events")
+        tasks_recorded.connect(receivers.tasks_recorded, dispatch_uid="monitoring.events")
+        health_changed.connect(receivers.services_changed, dispatch_uid="monitoring.events")
+        services_changed.connect(receivers.services_changed, dispatch_uid="monitoring.events")

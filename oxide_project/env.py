@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
+
+SECRET_LENGTH = 32
 
 
 def text(name: str, default: str = "") -> str:
@@ -52,9 +57,42 @@ def listing(name: str, default: Sequence[str]) -> list[str]:
     return [item.strip() for item in text(name).split(",") if item.strip()] or list(default)
 
 
+def rate(name: str) -> str:
+    """A number of requests in a time, or "" where none is given."""
+    value = text(name)
+    if value and not re.fullmatch(r"0|[1-9][0-9]{0,8}/[smhd]", value):
+        raise ImproperlyConfigured(
+            f"{name} must be a number of requests a second, minute, hour or day, such as 100/m, or 0 for no limit, "
+            f"not {value!r}."
+        )
+    return value
+
+
+def hosts(name: str) -> list[str]:
+    """Host names and addresses, as they stand in a Host header without the port."""
+    values = listing(name, [])
+    for value in values:
+        if not re.fullmatch(r"\*|\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]", value):
+            raise ImproperlyConfigured(
+                f"{name} must hold host names without scheme and port, such as oxide.example.org, not {value!r}."
+            )
+    return values
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """Addresses and networks, such as 10.0.0.0/8."""
+    try:
+        return [ip_network(value) for value in listing(name, [])]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must hold addresses or networks, such as 10.0.0.0/8: {error}.") from None
+
+
 def directory(name: str, default: Path) -> Path:
     """A folder that exists and can be written to; made where it is missing."""
-    path = Path(text(name, str(default))).expanduser().resolve()
+    try:
+        path = Path(text(name, str(default))).expanduser().resolve()
+    except RuntimeError as error:  # no such user, or links in a circle
+        raise ImproperlyConfigured(f"{name} is no folder that can be used: {str(error).rstrip('.')}.") from None
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)  # prompts and answers are nobody else's
         if not os.access(path, os.W_OK | os.X_OK):
@@ -68,15 +106,28 @@ def secret(name: str, kept_in: Path) -> str:
     """The secret given, or a random one that is made at the first start and kept with mode 0600."""
     value = text(name)
     if value:
-        if len(value) < 32 or len(set(value)) < 8:
-            raise ImproperlyConfigured(f"{name} must be at least 32 characters long and not repetitive.")
+        if len(value) < SECRET_LENGTH or len(set(value)) < 8:
+            raise ImproperlyConfigured(f"{name} must be at least {SECRET_LENGTH} characters long and not repetitive.")
         return value
-    if not kept_in.exists():
+    try:
+        return _kept(kept_in)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"{name} is not set, and cannot be kept in {kept_in}: {error.strerror}. Set it, or mend the file."
+        ) from None
+
+
+def _kept(path: Path) -> str:
+    if not path.exists():
         # Written aside and then linked: of several processes that start together one wins, and none
         # ever reads half a secret.
-        with tempfile.NamedTemporaryFile("w", dir=kept_in.parent) as file:  # made with mode 0600
+        with tempfile.NamedTemporaryFile("w", dir=path.parent) as file:  # made with mode 0600
             file.write(secrets.token_urlsafe(48))
             file.flush()
+            os.fsync(file.fileno())  # a power cut must not leave an empty one behind
             with suppress(FileExistsError):
-                os.link(file.name, kept_in)
-    return kept_in.read_text().strip()
+                os.link(file.name, path)
+    value = path.read_text(errors="replace").strip()
+    if len(value) < SECRET_LENGTH:
+        raise OSError(errno.EINVAL, "it holds no secret any more; delete it to have a new one made")
+    return value

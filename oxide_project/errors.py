@@ -9,20 +9,25 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from apikeys.decoding import BodyError
+from apikeys.key_file import KeyFileError, NotWritableError
+from apikeys.login_guard import TooManyFailuresError
+from config.problems import ConfigInvalidError
 from oxide_project.rendering import JSONRenderer
 from routing.engine import UnknownServiceError
 from services.adapters.base import ProviderError
+from services.keys import KeyRefusedError
 from tasks import presentation
 from tasks.background import QueueFullError
-from tasks.body import BodyError
 from tasks.cancel import AlreadyEndedError
 from tasks.errors import Code, TaskFailedError, UnsuitableError, failure_of
 from tasks.recorder import RecorderError
@@ -47,7 +52,8 @@ class Problem:
 
     @property
     def headers(self) -> dict[str, str]:
-        return {} if self.retry_after is None else {"Retry-After": str(max(1, math.ceil(self.retry_after)))}
+        headers = {} if self.retry_after is None else {"Retry-After": str(max(1, math.ceil(self.retry_after)))}
+        return headers | {"WWW-Authenticate": "Bearer"} if self.status == 401 else headers
 
 
 def handle_exception(error: Exception, context: dict[str, Any]) -> Response:
@@ -55,6 +61,8 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response:
     problem = problem_of(error)
     if problem.status == 500:
         logger.error("%s failed", context["request"].path, exc_info=error)
+    elif isinstance(error, _DATABASE_ERRORS):
+        logger.error("%s: the database is not available: %s", context["request"].path, error)
     headers = problem.headers
     if isinstance(error, exceptions.MethodNotAllowed):
         headers["Allow"] = ", ".join(context["view"].allowed_methods)
@@ -86,7 +94,9 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def bad_request(request: HttpRequest | None = None, exception: Exception | None = None) -> HttpResponse:
-    return answer(Problem(400, "VALIDATION_ERROR", "Bad request", "The request cannot be understood."))
+    if isinstance(exception, DisallowedHost):
+        return answer(malformed("Oxide does not serve this Host. Add it to OXIDE_ALLOWED_HOSTS."))
+    return answer(malformed("The request cannot be understood. Check its headers, cookies and query."))
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -109,6 +119,10 @@ def _missing(error: Exception) -> Problem:
     return Problem(404, "NOT_FOUND", "Not found", str(error) or "There is nothing at this address.")
 
 
+def malformed(detail: str) -> Problem:
+    return Problem(400, "VALIDATION_ERROR", "Bad request", detail)
+
+
 def too_big(_error: Exception | None = None) -> Problem:
     return Problem(413, "PAYLOAD_TOO_LARGE", "Payload too large", "The body is larger than OXIDE_MAX_BODY_MB allows.")
 
@@ -118,8 +132,28 @@ def overloaded() -> Problem:
     return Problem(503, "SERVICE_BUSY", "Service busy", detail, retry_after=1)
 
 
+def draining() -> Problem:
+    detail = "This process is about to end. Connect again in a moment."
+    return Problem(503, "SERVICE_UNAVAILABLE", "Service not available", detail, retry_after=1)
+
+
 def _refused(error: Exception) -> Problem:
     return Problem(503, "SERVICE_BUSY", "Service busy", str(error), retry_after=5)
+
+
+def _suspicious(_error: Exception) -> Problem:
+    """Django's limits on what is parsed: parameters, fields, files."""
+    return malformed("The request has too many parts. Send fewer query parameters.")
+
+
+def _database_away(_error: Exception) -> Problem:
+    detail = "The database is not available. Try again in a moment; the log says why."
+    return Problem(503, "SERVICE_UNAVAILABLE", "Database not available", detail, retry_after=5)
+
+
+def _unsupported(error: exceptions.UnsupportedMediaType) -> Problem:
+    detail = f"{error.detail} Send JSON, with the header Content-Type: application/json."
+    return Problem(415, "UNSUPPORTED_MEDIA_TYPE", "Unsupported media type", detail)
 
 
 _FAILURES = {
@@ -129,6 +163,7 @@ _FAILURES = {
     Code.SERVICE_UNAVAILABLE: (503, "Service not available"),
     Code.SERVICE_BUSY: (503, "Service busy"),
     Code.TIMEOUT: (504, "Timeout"),
+    Code.CANCELLED: (503, "Cancelled"),
 }
 
 
@@ -160,11 +195,45 @@ def _complaints(detail: Any, field: str = "") -> Iterator[str]:
         yield f"{field}: {detail}" if field else str(detail)
 
 
+def too_many(detail: str, retry_after: float) -> Problem:
+    return Problem(429, "RATE_LIMIT_EXCEEDED", "Rate limit exceeded", detail, retry_after)
+
+
+def _guessing(error: TooManyFailuresError) -> Problem:
+    return too_many(str(error), error.retry_after)
+
+
+def _config_invalid(error: ConfigInvalidError) -> Problem:
+    first, *more = str(error).splitlines()
+    others = f" {len(more)} more: see problems." if more else ""
+    detail = f"{first.rstrip('.')}.{others} Nothing was changed: the old configuration stays in force."
+    return _config_problem(detail, [asdict(problem) for problem in error.problems])
+
+
+def _key_file_invalid(error: KeyFileError) -> Problem:
+    problem = {"line": error.line, "field": error.field, "message": error.message}
+    place = ", ".join(part for part in (f"line {error.line}" if error.line else "", error.field) if part)
+    detail = f"The configuration file cannot be changed{f' ({place})' if place else ''}. {error.message}"
+    return _config_problem(f"{detail} Nothing was written.", [problem])
+
+
+def _config_problem(detail: str, problems: list[dict[str, Any]]) -> Problem:
+    return Problem(400, "CONFIG_INVALID", "Invalid configuration", detail, extra={"problems": problems})
+
+
+def _key_file_not_writable(error: NotWritableError) -> Problem:
+    detail = f"The key cannot be saved in the configuration file. {error.message}"
+    return Problem(503, "SERVICE_UNAVAILABLE", "Configuration file not writable", detail)
+
+
 def _provider_failed(error: ProviderError) -> Problem:
     failure = failure_of(error, "the service")
     status, title = _FAILURES[failure.code]
     return Problem(status, failure.code, title, failure.detail, failure.retry_after)
 
+
+# Their texts name hosts, users and tables: they are for the log.
+_DATABASE_ERRORS = (RecorderError, OperationalError, InterfaceError)
 
 _TABLE: list[tuple[type[Exception], Callable[[Any], Problem]]] = [
     (TaskFailedError, _failed),
@@ -174,9 +243,15 @@ _TABLE: list[tuple[type[Exception], Callable[[Any], Problem]]] = [
     (UnsuitableError, _invalid),
     (AlreadyEndedError, _invalid),
     (QueueFullError, _refused),
-    (RecorderError, _with(503, "SERVICE_UNAVAILABLE", "Database not available")),
+    (KeyRefusedError, _invalid),
+    (TooManyFailuresError, _guessing),
+    (NotWritableError, _key_file_not_writable),
+    (KeyFileError, _key_file_invalid),
+    (ConfigInvalidError, _config_invalid),
+    *((kind, _database_away) for kind in _DATABASE_ERRORS),
     (Http404, _missing),
     (RequestDataTooBig, too_big),
+    (SuspiciousOperation, _suspicious),
     (PermissionDenied, _with(403, "FORBIDDEN", "Forbidden")),
     (exceptions.ParseError, _with(400, "VALIDATION_ERROR", "Invalid request")),
     (exceptions.ValidationError, _invalid_fields),
@@ -186,5 +261,5 @@ _TABLE: list[tuple[type[Exception], Callable[[Any], Problem]]] = [
     (exceptions.NotFound, _with(404, "NOT_FOUND", "Not found")),
     (exceptions.MethodNotAllowed, _with(405, "METHOD_NOT_ALLOWED", "Method not allowed")),
     (exceptions.NotAcceptable, _with(406, "NOT_ACCEPTABLE", "Not acceptable")),
-    (exceptions.UnsupportedMediaType, _with(415, "UNSUPPORTED_MEDIA_TYPE", "Unsupported media type")),
+    (exceptions.UnsupportedMediaType, _unsupported),
 ]

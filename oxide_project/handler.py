@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import tempfile
+import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from concurrent.futures import Executor
+from concurrent.futures import CancelledError, Executor, Future
+from contextlib import closing, suppress
 from io import BytesIO
 from typing import IO, Any
 
@@ -34,12 +36,47 @@ Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 
 SPOOL_BYTES = 1024 * 1024
+# An event beside ASGI's, which `oxide_project/server.py` knows: break the connection off, so that nobody takes what
+# was sent for all there is.
+ABORT = "oxide.abort"
 
 
 class Request(ASGIRequest):
     """A request with a token that is set when its client goes away."""
 
     cancel: CancelToken
+
+
+class Client:
+    """Who waits for an answer, as the worker that makes it sees them."""
+
+    def __init__(self, send: Send) -> None:
+        self.cancel = CancelToken()
+        self.gone = False
+        self._send = send
+        self._loop = asyncio.get_running_loop()
+        self._lock = threading.Lock()
+        self._sending: Future[None] | None = None
+
+    def send(self, event: Event) -> None:
+        """On a worker: hand an event over, and wait until a slow reader has room for more."""
+        with self._lock:
+            if self.gone:
+                return
+            self._sending = sending = asyncio.run_coroutine_threadsafe(self._deliver(event), self._loop)
+        with suppress(CancelledError):  # gone in the meantime
+            sending.result()
+
+    async def _deliver(self, event: Event) -> None:
+        await self._send(event)
+
+    def leave(self) -> None:
+        """On the event loop: nobody waits any more. A worker that does wait is woken."""
+        with self._lock:
+            self.gone = True
+            if self._sending:
+                self._sending.cancel()
+        self.cancel.cancel()
 
 
 class PooledHandler(ASGIHandler):
@@ -56,6 +93,14 @@ class PooledHandler(ASGIHandler):
         self._in_hand = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._take(scope, receive, send)
+        except Exception:
+            # daphne has no answer to it that arrives in time, or at all where an answer was begun.
+            logger.exception("%s broke off.", scope["path"])
+            await send({"type": ABORT})
+
+    async def _take(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _read_body(receive)
         if body is None:
             return
@@ -68,46 +113,49 @@ class PooledHandler(ASGIHandler):
             await self._handle(scope, body, receive, send)
 
     async def _handle(self, scope: Scope, body: IO[bytes], receive: Receive, send: Send) -> None:
-        loop = asyncio.get_running_loop()
-        cancel = CancelToken()
-
-        def send_and_wait(event: Event) -> None:
-            asyncio.run_coroutine_threadsafe(send(event), loop).result()  # type: ignore[arg-type]
-
+        client = Client(send)
         self._in_hand += 1
+        work = asyncio.get_running_loop().run_in_executor(self._pool, self._answer, scope, body, client)
+        work.add_done_callback(self._let_go)
+        gone = asyncio.ensure_future(receive())
         try:
-            work = loop.run_in_executor(self._pool, self._answer, scope, body, cancel, send_and_wait)
-            gone = asyncio.ensure_future(receive())
             await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
-                cancel.cancel()
+        finally:
             gone.cancel()
-            for event in await work:
-                await send(event)
-        finally:
-            self._in_hand -= 1
+            if not work.done():  # the client went away, or the server stops
+                client.leave()
+        # Shielded: the thread works on until it sees that it need not, and is counted until then.
+        for event in await asyncio.shield(work):
+            await send(event)
 
-    def _answer(
-        self, scope: Scope, body: IO[bytes], cancel: CancelToken, send: Callable[[Event], None]
-    ) -> Iterable[Event]:
+    def _let_go(self, _work: object) -> None:
+        self._in_hand -= 1
+
+    def _answer(self, scope: Scope, body: IO[bytes], client: Client) -> Iterable[Event]:
         """Runs on a worker. Returns the events of a whole answer; a streamed one it sends itself."""
-        set_script_prefix(get_script_prefix(scope))
-        signals.request_started.send(sender=self.__class__, scope=scope)
-        response = self._respond(scope, body, cancel)
         try:
-            if isinstance(response, StreamingHttpResponse):
-                _pump(response, cancel, send)
-                return ()
-            return _whole(response)
+            set_script_prefix(get_script_prefix(scope))
+            signals.request_started.send(sender=self.__class__, scope=scope)
+            # Closing sends request_finished, on the thread that owns the database connection.
+            with closing(self._respond(scope, body, client.cancel)) as response:
+                if isinstance(response, StreamingHttpResponse):
+                    _pump(response, client)
+                    return ()
+                return _whole(response)
+        except Exception as error:
+            logger.exception("%s could not be answered.", scope["path"])
+            signals.request_finished.send(sender=self.__class__)
+            return _whole(errors.answer(errors.problem_of(error)))
         finally:
-            response.close()  # sends request_finished, on the thread that owns the database connection
             body.close()
 
     def _respond(self, scope: Scope, body: IO[bytes], cancel: CancelToken) -> HttpResponseBase:
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            return errors.answer(errors.malformed("The address holds a NUL character (%00). Take it out."))
         try:
             request = Request(scope, body)
-        except UnicodeDecodeError:  # in the path
-            return errors.bad_request()
+        except (LookupError, ValueError):  # of characters and encodings
+            return errors.answer(errors.malformed("The address or a header cannot be decoded. Check Content-Type."))
         request.cancel = cancel
         response = self.get_response(request)
         if isinstance(response, FileResponse):
@@ -152,14 +200,16 @@ async def _send_whole(send: Send, response: HttpResponseBase) -> None:
         await send(event)
 
 
-def _pump(response: StreamingHttpResponse, cancel: CancelToken, send: Callable[[Event], None]) -> None:
+def _pump(response: StreamingHttpResponse, client: Client) -> None:
     """Send a streamed body piece by piece, each when the one before has gone."""
-    send(_start(response))
+    client.send(_start(response))
     try:
         for chunk in response:
-            if cancel.cancelled:
+            client.send({"type": "http.response.body", "body": chunk, "more_body": True})
+            if client.gone:
                 return
-            send({"type": "http.response.body", "body": chunk, "more_body": True})
     except Exception:
-        logger.exception("A streamed answer broke.")
-    send({"type": "http.response.body", "body": b""})
+        logger.exception("A streamed answer broke off.")
+        client.send({"type": ABORT})
+    else:
+        client.send({"type": "http.response.body", "body": b""})

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from django.db import close_old_connections
 
+from apikeys import client_keys
+from monitoring import pulse
 from monitoring.health_checks import check_due
+from monitoring.merging import merge_old
 from snapshots.snapshot import follow_all
 from tasks import runner
 
@@ -25,18 +28,22 @@ class Loop:
 
 LOOPS = (
     Loop("snapshots", 1.0, follow_all),
+    Loop("last used", 5.0, client_keys.write_last_used),
     Loop("runner", 1.0, runner.beat),
     Loop("health", 1.0, check_due),
+    Loop("progress", pulse.PROGRESS_SECONDS, pulse.tell_progress),
+    Loop("figures", 3600.0, merge_old),
+    Loop("metrics", pulse.METRICS_SECONDS, pulse.tell_metrics),
 )
 
 
 class Loops:
     """Each loop on a thread of its own, so that a slow one delays no other."""
 
-    def __init__(self) -> None:
+    def __init__(self, loops: Sequence[Loop] = LOOPS) -> None:
         self._stopping = threading.Event()
         self._threads = [
-            threading.Thread(target=self._run, args=(loop,), name=loop.name, daemon=True) for loop in LOOPS
+            threading.Thread(target=self._run, args=(loop,), name=loop.name, daemon=True) for loop in loops
         ]
 
     def start(self) -> None:
@@ -52,7 +59,7 @@ class Loops:
         failing = False
         while not self._stopping.wait(loop.seconds):
             try:
-                loop.work()
+                _work(loop)
             except Exception as error:
                 # Said once for each outage: a database that is away for an hour must not fill the log.
                 if not failing:
@@ -60,5 +67,10 @@ class Loops:
                 failing = True
             else:
                 failing = False
-            finally:
-                close_old_connections()
+
+
+def _work(loop: Loop) -> None:
+    try:
+        loop.work()
+    finally:
+        close_old_connections()  # may itself fail where the database is away

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import math
+from collections import Counter
 from collections.abc import Mapping
 from typing import IO, Any
 
-import msgspec
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
-# msgspec stops at Python's recursion limit; far fewer levels are all that any real request has.
+# Python's decoder stops at its recursion limit; far fewer levels are all that any real request has.
 MAX_DEPTH = 100
+# What a signed 64-bit number holds for sure: databases and other programs' JSON readers go no further.
+MAX_DIGITS = 18
 
 
 class StrictJSONParser(BaseParser):
-    """Refuses what JSON does not allow (NaN, invalid UTF-8) and what no database takes (NUL characters)."""
+    """Refuses what JSON does not allow (NaN, invalid UTF-8), what programs read differently (a key twice,
+    endless numbers), and what no database takes (NUL characters).
+    """
 
     media_type = "application/json"
 
@@ -23,10 +29,12 @@ class StrictJSONParser(BaseParser):
     ) -> Any:
         content = stream.read()
         try:
-            data = msgspec.json.decode(content)
+            data = _decoder.decode(content.decode())
+        except UnicodeDecodeError as error:
+            raise ParseError(f"The body is not UTF-8 text (byte {error.start}). Send JSON as UTF-8.") from None
         except RecursionError:
-            raise ParseError(f"The JSON is nested deeper than {MAX_DEPTH} levels.") from None
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise _too_deep() from None
+        except ValueError as error:
             raise ParseError(f"The body is not valid JSON: {error}.") from None
         # Only an escape can bring a NUL or a lone surrogate in, and deep nesting takes many brackets:
         # most bodies need no closer look.
@@ -35,9 +43,40 @@ class StrictJSONParser(BaseParser):
         return data
 
 
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """One program would take the first of two equal keys, another the last."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise ValueError(f"the key {twice!r} stands twice in one object")
+    return found
+
+
+def _integer(digits: str) -> int:
+    if len(digits.lstrip("-")) > MAX_DIGITS:
+        raise ValueError(f"a whole number has more than {MAX_DIGITS} digits")
+    return int(digits)
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("a number is too large")
+    return number
+
+
+def _constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_int=_integer, parse_float=_number, parse_constant=_constant
+)
+
+
 def _inspect(value: object, depth: int) -> None:
     if depth > MAX_DEPTH:
-        raise ParseError(f"The JSON is nested deeper than {MAX_DEPTH} levels.")
+        raise _too_deep()
     if isinstance(value, str):
         _inspect_text(value)
     elif isinstance(value, dict):
@@ -58,3 +97,7 @@ def _inspect_text(text: str) -> None:
         raise ParseError(
             "The text holds half of a surrogate pair (\\ud800 to \\udfff). Send whole characters."
         ) from None
+
+
+def _too_deep() -> ParseError:
+    return ParseError(f"The JSON is nested deeper than {MAX_DEPTH} levels.")

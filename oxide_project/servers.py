@@ -6,11 +6,14 @@ Their addresses hold passwords: no message here shows an address as it was given
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
+
+if TYPE_CHECKING:
+    import psycopg
 
 POOL_SECONDS = 5
 """How long a thread waits for a free connection, or for the database to come back, before it fails."""
@@ -43,15 +46,15 @@ def cache(url: str) -> dict[str, Any]:
     return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": [url], "OPTIONS": _REDIS_PATIENCE}
 
 
-def reach_database() -> None:
-    """Fail at once, and with the server's own reason, where the database cannot be used."""
+def connect_to_database() -> psycopg.Connection[Any]:
+    """A connection beside Django's, for the caller to close. Fails at once, and with the server's own reason."""
     import psycopg  # noqa: PLC0415 - only who uses PostgreSQL pays for loading it
     from django.db import connection  # noqa: PLC0415 - settings import this module
 
     parameters = connection.get_connection_params()
     try:
         # Not through the pool: it hides the reason and tries again until it runs out of time.
-        psycopg.connect(**parameters).close()
+        return psycopg.connect(**{**parameters, "autocommit": True})
     except psycopg.Error as error:
         reason = _first_line(error).replace(str(parameters.get("password") or "\n"), "...")
         raise ImproperlyConfigured(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
-from django.core.exceptions import ImproperlyConfigured
-
+from apikeys.derivation import derive
 from oxide_project import env, servers
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -20,21 +20,29 @@ RESERVED_THREADS = max(4, THREADS // 20)
 MAX_BODY_BYTES = env.integer("OXIDE_MAX_BODY_MB", 20, minimum=1, maximum=1024) * 1024 * 1024
 MAX_REPLY_BYTES = env.integer("OXIDE_MAX_REPLY_MB", 32, minimum=1, maximum=1024) * 1024 * 1024
 TASK_TIMEOUT_SECONDS = env.integer("OXIDE_TASK_TIMEOUT", 600, minimum=1, maximum=86_400)
+# Where POST /api/api-keys/update/ puts a key: in plain text into the file, or encrypted into the database.
+KEY_STORE = env.choice("OXIDE_KEY_STORE", "file", ["file", "database"])
 DRAIN_SECONDS = env.integer("OXIDE_DRAIN_SECONDS", 30, minimum=0, maximum=3600)
 
-if env.boolean("OXIDE_AUTH_ENABLED", False):
-    raise ImproperlyConfigured(
-        "OXIDE_AUTH_ENABLED: this version has no identity of its own yet. Leave it off, listen on "
-        "loopback only, and let a reverse proxy ask who calls."
-    )
+# Each of these four wins over the `security` section of the configuration where it is set (apikeys/policy.py).
+AUTH_ENABLED = env.boolean("OXIDE_AUTH_ENABLED", False) if env.text("OXIDE_AUTH_ENABLED") else None
+RATE_LIMIT_ANON = env.rate("OXIDE_RATE_LIMIT_ANON")
+RATE_LIMIT_USER = env.rate("OXIDE_RATE_LIMIT_USER")
+ENVIRONMENT_HOSTS = env.hosts("OXIDE_ALLOWED_HOSTS")
+# Whose X-Forwarded-For is believed.
+TRUSTED_PROXIES = env.networks("OXIDE_TRUSTED_PROXIES")
+# Whether clients come over TLS, which a proxy before Oxide ends.
+HTTPS = env.boolean("OXIDE_HTTPS", False)
 
 LOG_LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"]
 
 # Django
 
 SECRET_KEY = env.secret("OXIDE_SECRET_KEY", kept_in=DATA_DIR / "secret.key")
+# Earlier secret keys: what was signed or encrypted with one of them is still taken.
+SECRET_KEY_FALLBACKS = env.listing("OXIDE_SECRET_KEY_FALLBACKS", [])
 DEBUG = False
-ALLOWED_HOSTS = env.listing("OXIDE_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+ALLOWED_HOSTS = [*ENVIRONMENT_HOSTS] or ["localhost", "127.0.0.1", "[::1]"]
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -44,6 +52,9 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "rest_framework_simplejwt.token_blacklist",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "snapshots",
     "apikeys",
     "services",
@@ -55,14 +66,17 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "monitoring.probes.middleware",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    # Outside of everything that may refuse a request of the API: each of its answers tells the rate limit.
+    "oxide_project.gate.Gate",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
 ROOT_URLCONF = "oxide_project.urls"
@@ -113,11 +127,32 @@ else:
     }
 
 if REDIS_URL:
-    CACHES = {"default": servers.cache(REDIS_URL)}
+    CACHES = {
+        "default": servers.cache(REDIS_URL),
+        "counters": {"BACKEND": "apikeys.counters.SharedCounters", "LOCATION": REDIS_URL},
+    }
 else:
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+        "counters": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "counters"},
+    }
+# In memory, one for each caller: the default of 300 would throw counters away while they are needed.
+CACHES["counters"]["OPTIONS"] = {"MAX_ENTRIES": 50_000}
+RATELIMIT_USE_CACHE = "counters"
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+
+# Who calls
+
+AUTHENTICATION_BACKENDS = ["apikeys.login_guard.GuardedBackend"]
+CLIENT_KEY_DIGEST_KEYS = [derive(secret, "keys for programs") for secret in (SECRET_KEY, *SECRET_KEY_FALLBACKS)]
+SIMPLE_JWT = {
+    "SIGNING_KEY": derive(SECRET_KEY, "tokens"),
+    "ALGORITHM": "HS256",
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=10),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=7),
+    "CHECK_REVOKE_TOKEN": True,
+}
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -132,6 +167,17 @@ USE_TZ = True
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True  # static files are served from the packages: no collectstatic step
 
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+if HTTPS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = 365 * 86_400
+    # Those who ask whether Oxide lives do so from beside it, without TLS.
+    SECURE_REDIRECT_EXEMPT = ["^(health|ready|metrics)/?$"]
+SILENCED_SYSTEM_CHECKS = [
+    # Whether other hosts of the same domain are reached over TLS alone is not for Oxide to promise to browsers.
+    "security.W005",
+    "security.W021",
+]
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -140,12 +186,29 @@ CSRF_COOKIE_SAMESITE = "Lax"
 # Django REST framework
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["apikeys.authentication.ByIdentity"],
+    "DEFAULT_PERMISSION_CLASSES": ["apikeys.permissions.HasScope"],
     "DEFAULT_PARSER_CLASSES": ["oxide_project.parsing.StrictJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "oxide_project.rendering.Negotiation",
     "DEFAULT_RENDERER_CLASSES": ["oxide_project.rendering.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "oxide_project.errors.handle_exception",
     "UNAUTHENTICATED_USER": None,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Oxide",
+    "DESCRIPTION": "A self-hosted gateway and orchestrator for language models.",
+    "VERSION": "0.1.0",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],  # open to all: how to log in stands there
+    "SCHEMA_PATH_PREFIX": "/api",
+    "POSTPROCESSING_HOOKS": ["oxide_project.openapi.shapes.add_shapes"],
+    # Served by ourselves: the pages ask no other host for anything.
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
 }
 
 LOGGING = {
@@ -164,6 +227,8 @@ LOGGING = {
     "loggers": {
         "django": {"handlers": []},
         "django.request": {"handlers": ["exceptions"], "propagate": False},
+        # Anybody can send any Host; the answer says what to do.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
         "daphne": {"level": "WARNING"},
         # Each try to connect again is a warning there; that the database is away is said once, by whoever needs it.
         "psycopg.pool": {"level": "ERROR"},

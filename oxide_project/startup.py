@@ -57,8 +57,6 @@ def migrate() -> None:
         # Once and for the file, not for each connection: two that convert it at once get in each other's way.
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA journal_mode=WAL")
-    else:
-        servers.reach_database()
     with _one_at_a_time():
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
@@ -87,12 +85,10 @@ def _one_at_a_time() -> Iterator[None]:
     if is_embedded():
         yield  # the lock on the data folder keeps others away
         return
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [START_LOCK])
-        try:
-            yield
-        finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [START_LOCK])
+    # Not on Django's own connection: whoever closes that in between would give the lock away with it.
+    with servers.connect_to_database() as session:
+        session.execute("SELECT pg_advisory_lock(%s)", [START_LOCK])
+        yield
 
 
 def reach_redis(*, needed: bool) -> None:
@@ -140,7 +136,8 @@ def _open(host: str, port: int, *, shared: bool, backlog: int | None = None) -> 
     except (OSError, OverflowError) as error:
         sock.close()
         raise CommandError(
-            f"Cannot listen on {host}:{port}: {getattr(error, 'strerror', error)}. Try another --port."
+            f"Cannot listen on {host}:{port}: {str(getattr(error, 'strerror', error)).rstrip('.')}. "
+            "Try another --port or --host."
         ) from None
     return sock
 

@@ -2,10 +2,17 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
+from apikeys.auth_views import LoginViewSet, MeViewSet
+from apikeys.client_key_views import ClientKeyViewSet
+from config.views import ConfigViewSet
+from monitoring.probes import HealthView, ReadyView
+from monitoring.views import MonitoringViewSet, PrometheusView
 from oxide_project import errors
 from routing.views import RuleViewSet
+from services.key_views import KeyViewSet
 from services.views import ServiceViewSet
 from tasks.explain_views import ExplainView
 from tasks.views import TaskViewSet
@@ -22,11 +29,26 @@ class Router(SimpleRouter):
 router = Router()
 router.register("services", ServiceViewSet, basename="service")
 router.register("tasks", TaskViewSet, basename="task")
+router.register("api-keys/clients", ClientKeyViewSet, basename="client-key")
+router.register("api-keys", KeyViewSet, basename="api-key")
+router.register("monitoring", MonitoringViewSet, basename="monitoring")
+router.register("config", ConfigViewSet, basename="config")
 router.register("routing/rules", RuleViewSet, basename="rule")
+
+login = Router()
+login.register("auth", LoginViewSet, basename="auth")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     re_path("^api/routing/explain/?$", ExplainView.as_view(), name="explain"),
     path("api/", include(router.urls)),
+    path("", include(login.urls)),
+    re_path("^auth/me/?$", MeViewSet.as_view({"get": "retrieve"}), name="me"),
+    re_path("^health/?$", HealthView.as_view(), name="health"),
+    re_path("^ready/?$", ReadyView.as_view(), name="ready"),
+    re_path("^metrics/?$", PrometheusView.as_view(), name="prometheus"),
+    re_path("^openapi.json/?$", SpectacularJSONAPIView.as_view(), name="openapi"),
+    re_path("^docs/?$", SpectacularSwaggerView.as_view(url_name="openapi"), name="docs"),
+    re_path("^redoc/?$", SpectacularRedocView.as_view(url_name="openapi"), name="redoc"),
     path("admin/", admin.site.urls),
 ]
 

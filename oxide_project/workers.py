@@ -39,11 +39,11 @@ def supervise(command: Sequence[str], workers: int, announce: Callable[[], objec
     crew = Crew(command, workers)
     announced = False
     while not signals and not crew.is_hopeless:
-        time.sleep(TICK_SECONDS)
         crew.look_after()
         if not announced and crew.all_listen:
             announce()
             announced = True
+        time.sleep(TICK_SECONDS)
     if crew.is_hopeless:
         logger.error("Giving up: workers ended %d times before they could serve. See above why.", crew.failures)
     ended_well = crew.stop(at_once=lambda: len(signals) > 1)
@@ -100,6 +100,8 @@ class Worker:
 
     def drain(self) -> None:
         self._tether.close()
+        if not self.listens:
+            self.process.terminate()  # it has nothing to drain, and is too busy starting to look at its tether
 
 
 class Crew:

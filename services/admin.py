@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from apikeys import keyring
-from services import health
+from services import health, key_admin  # noqa: F401 - the other pages of this app
 from services.adapters.registry import ADAPTERS, adapter_class
 from services.badges import badge
 from services.breaker import breakers

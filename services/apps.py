@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import AppConfig
+from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 
 
@@ -12,13 +13,20 @@ class ServicesConfig(AppConfig):
 
     def ready(self) -> None:
         # Models can be imported no earlier than here.
-        from services import health  # noqa: PLC0415
+        from apikeys.signals import key_changed  # noqa: PLC0415
+        from services import health, signals  # noqa: PLC0415
         from services.directory import directory  # noqa: PLC0415
         from services.models import Service  # noqa: PLC0415
 
         def changed(instance: Service, **_signal: Any) -> None:
             directory.changed()
             health.forget(instance.name)  # what was learned of it may no longer be true
+            transaction.on_commit(lambda: signals.services_changed.send_robust(Service), robust=True)
 
         for signal in (post_save, post_delete):
             signal.connect(changed, sender=Service, weak=False, dispatch_uid="services.directory")
+
+        def forget(service: str, **_signal: Any) -> None:
+            health.forget(service)  # it was asked with another key
+
+        key_changed.connect(forget, weak=False, dispatch_uid="services.health")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from django.conf import settings
 
@@ -16,7 +18,7 @@ from services.config import ServiceConfig
 @dataclass(frozen=True, slots=True)
 class _Ready:
     config: ServiceConfig
-    api_key: str
+    api_key: str = field(repr=False)
     adapter: Adapter
 
     def serves(self, config: ServiceConfig, api_key: str) -> bool:
@@ -36,26 +38,40 @@ def adapter_for(config: ServiceConfig) -> Adapter:
     return _connect(config, api_key)
 
 
+@contextmanager
+def trial(config: ServiceConfig, api_key: str) -> Iterator[Adapter]:
+    """An adapter with another key, for the length of the block. It is not kept, and neither is the key."""
+    adapter = _adapter(config, api_key)
+    try:
+        yield adapter
+    finally:
+        adapter.close()
+
+
 def _connect(config: ServiceConfig, api_key: str) -> Adapter:
     with _lock:
         ready = _ready.get(config.name)
         if ready and ready.serves(config, api_key):
             return ready.adapter
-        adapter = adapter_class(config.kind)(
-            Connection(
-                service=config.name,
-                base_url=config.base_url,
-                command=config.command,
-                api_key=api_key,
-                max_connections=config.max_concurrency,
-                max_reply_bytes=settings.MAX_REPLY_BYTES,
-                options=config.options,
-            )
-        )
+        adapter = _adapter(config, api_key)
         _ready[config.name] = _Ready(config, api_key, adapter)
     if ready:
         ready.adapter.close()
     return adapter
+
+
+def _adapter(config: ServiceConfig, api_key: str) -> Adapter:
+    return adapter_class(config.kind)(
+        Connection(
+            service=config.name,
+            base_url=config.base_url,
+            command=config.command,
+            api_key=api_key,
+            max_connections=config.max_concurrency,
+            max_reply_bytes=settings.MAX_REPLY_BYTES,
+            options=config.options,
+        )
+    )
 
 
 def close_all() -> None:

@@ -9,8 +9,8 @@ from datetime import datetime
 from django.utils import timezone
 
 from services import signals
-from services.adapters.base import ProviderError
-from services.adapters.call import Call
+from services.adapters.base import Adapter, ErrorKind, ProviderError
+from services.adapters.call import Call, CancelToken
 from services.config import ServiceConfig
 from services.connections import adapter_for
 
@@ -19,13 +19,17 @@ CHECK_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The outcome of the last check. `detail` says what is wrong, `models` what the server lists."""
+    """The outcome of the last check. `detail` says what is wrong, `models` what the server lists.
+
+    `refused` tells of one that is there but does not take our key.
+    """
 
     healthy: bool
     checked_at: datetime
     response_ms: float
     detail: str = ""
     models: frozenset[str] = frozenset()
+    refused: bool = False
 
 
 _known: dict[str, Health] = {}
@@ -36,24 +40,31 @@ def of(service: str) -> Health | None:
     return _known.get(service)
 
 
-def check(config: ServiceConfig) -> Health:
+def check(config: ServiceConfig, cancel: CancelToken | None = None) -> Health:
     """Ask a service's free endpoint whether it is there and takes our key."""
+    found = ask(config, adapter_for(config), cancel)
+    return found if cancel and cancel.cancelled else _learn(config.name, found)
+
+
+def ask(config: ServiceConfig, adapter: Adapter, cancel: CancelToken | None = None) -> Health:
+    """The same by way of any adapter, such as one with another key. Nothing is learned from it."""
     started = time.perf_counter()
-    call = Call.within(min(CHECK_SECONDS, config.timeout_seconds))
+    call = Call.within(min(CHECK_SECONDS, config.timeout_seconds), cancel)
     try:
-        models = frozenset(adapter_for(config).check(call))
-        healthy, detail = True, ""
+        models = frozenset(adapter.check(call))
+        healthy, detail, refused = True, "", False
     except ProviderError as error:
         healthy, detail, models = False, error.message, frozenset()
+        refused = error.kind is ErrorKind.AUTH
     elapsed = (time.perf_counter() - started) * 1000
-    return _learn(config.name, Health(healthy, timezone.now(), round(elapsed, 1), detail, models))
+    return Health(healthy, timezone.now(), round(elapsed, 1), detail, models, refused)
 
 
 def note_success(service: str) -> None:
     """A real call went well: that outweighs whatever the last check said."""
     known = _known.get(service)
     if known and not known.healthy:
-        _learn(service, replace(known, healthy=True, detail="", checked_at=timezone.now()))
+        _learn(service, replace(known, healthy=True, detail="", refused=False, checked_at=timezone.now()))
 
 
 def forget(service: str) -> None:

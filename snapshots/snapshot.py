@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from django.db import transaction
+from django.db import close_old_connections, connection, transaction
 
 from snapshots.models import Revision
 
@@ -63,8 +63,14 @@ class Snapshot(Generic[T]):
     def _read(self) -> T:
         # The number is read before the rows: a change in between costs one more reload, never a
         # stale value that looks fresh.
-        seen = Revision.numbers().get(self.name, 0)
-        self._value = value = self._load()
+        try:
+            seen = Revision.numbers().get(self.name, 0)
+            self._value = value = self._load()
+        finally:
+            # Whoever needs the value first may be about to wait for a provider, or be a thread that ends soon:
+            # on PostgreSQL it would keep a connection of the pool for itself.
+            if not connection.in_atomic_block:
+                close_old_connections()
         self._seen = seen
         return value
 

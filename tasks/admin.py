@@ -205,6 +205,7 @@ class TaskAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
                     _kept("prompt"),
                     "task_type",
                     "confidence",
+                    "client",
                     "requested_service",
                     "requested_model",
                     _kept("messages"),

@@ -8,6 +8,7 @@ import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from django.conf import settings
+from django.db import close_old_connections
 
 from tasks.errors import TaskFailedError
 from tasks.models import Task
@@ -67,6 +68,10 @@ class Background:
 
     def _work(self, run: Run) -> None:
         try:
+            # Somebody may have asked another process to call it off while it waited here.
+            if Task.objects.filter(pk=run.task.pk, cancel_requested=True).exists():
+                run.cancel.cancel()
+            close_old_connections()
             execute(run)
         except TaskFailedError:
             pass  # recorded with the task, where its owner will look

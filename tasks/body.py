@@ -11,9 +11,9 @@ import binascii
 from base64 import b64decode
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
+from apikeys.decoding import BodyError
 from routing.task_types import TaskType
 from services.adapters.base import (
     ChatRequest,
@@ -29,10 +29,6 @@ from services.adapters.base import (
 from tasks.request import TaskRequest
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
-
-
-class BodyError(ValueError):
-    """What is wrong with a body, and where."""
 
 
 class TextBody(Struct, tag="text", forbid_unknown_fields=True):
@@ -114,17 +110,7 @@ class ExecuteBody(Struct, forbid_unknown_fields=True):
     background: bool | None = None
 
 
-def decode(data: object) -> ExecuteBody:
-    """Check decoded JSON. Raises `BodyError` that names the field."""
-    if not isinstance(data, dict):
-        raise BodyError('Send a JSON object, for example {"prompt": "Explain quantum computing"}.')
-    try:
-        return msgspec.convert(data, ExecuteBody)
-    except msgspec.ValidationError as error:
-        raise BodyError(explain(str(error))) from None
-
-
-def task_request(body: ExecuteBody) -> TaskRequest:
+def task_request(body: ExecuteBody, client: str = "") -> TaskRequest:
     return TaskRequest(
         chat=ChatRequest(
             model=body.model or "",
@@ -140,6 +126,7 @@ def task_request(body: ExecuteBody) -> TaskRequest:
         task_type=body.task_type,
         service="" if body.service == "auto" else body.service or "",
         timeout_seconds=body.timeout_seconds,
+        client=client,
     )
 
 
@@ -205,12 +192,3 @@ def _tool_choice(body: ExecuteBody) -> str:
 
 def _json_schema(body: ResponseFormat | None) -> JsonSchema | None:
     return JsonSchema(body.json_schema.name, body.json_schema.schema, body.json_schema.strict) if body else None
-
-
-def explain(message: str) -> str:
-    """msgspec's message with our path and, for a task type, what there is to choose from."""
-    problem, _, path = message.partition(" - at `$")
-    field = path.rstrip("`").lstrip(".")
-    if field == "task_type":
-        problem = f"{problem}. Use one of {', '.join(TaskType)}"
-    return f"{field}: {problem}." if field else f"{problem}."

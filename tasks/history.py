@@ -5,14 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-import msgspec
 from django.db.models import Q
 from msgspec import Meta, Struct
 
 from routing.task_types import TaskType
 from tasks import presentation
-from tasks.body import BodyError, explain
-from tasks.models import Status, Task, TaskQuerySet
+from tasks.models import Task, TaskCount, TaskQuerySet
 
 Date = Annotated[datetime, Meta(tz=True)]
 
@@ -25,35 +23,39 @@ class HistoryQuery(Struct, forbid_unknown_fields=True):
 
     limit: Annotated[int, Meta(ge=1, le=1000)] = 50
     offset: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
-    status: str | None = None
+    status: presentation.StatusName | None = None
     service: Annotated[str, Meta(max_length=50)] | None = None
     task_type: TaskType | None = None
     search: Annotated[str, Meta(max_length=200)] | None = None
     created_after: Date | None = None
     created_before: Date | None = None
 
-
-def decode(parameters: dict[str, str]) -> HistoryQuery:
-    """Check query parameters. Raises `BodyError` that names the one at fault."""
-    try:
-        query = msgspec.convert(parameters, HistoryQuery, strict=False)
-    except msgspec.ValidationError as error:
-        raise BodyError(explain(str(error))) from None
-    if query.status is not None and query.status not in Status.values:
-        raise BodyError(f"status: Invalid value {query.status!r}. Use one of {', '.join(Status.values)}.")
-    return query
+    def __post_init__(self) -> None:
+        for moment in (self.created_after, self.created_before):
+            if moment and not 1 < moment.year < 9999:  # the same moment in UTC may lie beyond what a date can be
+                raise ValueError("Dates go from the year 2 to the year 9998")
 
 
 def page(query: HistoryQuery) -> presentation.HistoryPage:
     """One page of the history, newest first, and how many tasks there are in all."""
     found = _filtered(query)
-    page = found.in_brief()[query.offset : query.offset + query.limit]
+    total = _total(query, found)
+    # Not one row more than there are: the database would look through the whole table for it.
+    end = min(query.offset + query.limit, total)
+    page = found.in_brief()[query.offset : end] if query.offset < end else []
     return {
-        "total": found.count(),
+        "total": total,
         "limit": query.limit,
         "offset": query.offset,
         "tasks": [presentation.summary(task, task.preview) for task in page],
     }
+
+
+def _total(query: HistoryQuery, found: TaskQuerySet) -> int:
+    if query.search or query.created_after or query.created_before:
+        return found.count()
+    key = {"status": query.status, "service": query.service, "task_type": query.task_type}
+    return TaskCount.total(**{name: value for name, value in key.items() if value is not None})
 
 
 def _filtered(query: HistoryQuery) -> TaskQuerySet:

@@ -6,13 +6,13 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.db.models import Q, QuerySet
-from django.db.models.functions import Left
+from django.db.models import Q, QuerySet, Sum
+from django.db.models.functions import Left, Now
 from django.utils import timezone
 
 from routing.engine import Candidate, Decision
@@ -21,6 +21,7 @@ from services.adapters.base import ErrorKind, ProviderError, Reply, Usage
 from services.prices import NANO, Cost, CostBasis
 from tasks.messages import kept
 from tasks.request import TaskRequest
+from tasks.tally import Tally
 
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
@@ -96,25 +97,6 @@ class TaskQuerySet(QuerySet["Task"]):
         """Without the columns that may be megabytes long; `preview` is the beginning of the prompt."""
         return self.defer(*_HEAVY).annotate(**_PREVIEW)
 
-    def mark_interrupted(self) -> int:
-        """Close tasks whose process is gone, and with it whatever it was waiting for."""
-        return self.open().update(
-            status=Status.FAILED,
-            error_code="INTERRUPTED",
-            error_detail="The process that worked on this task ended before it did. Send the task again.",
-            completed_at=timezone.now(),
-        )
-
-    def prune(self, older_than: timedelta) -> int:
-        """Delete finished tasks created before that long ago, with their attempts. Returns how many."""
-        old = self.exclude(status__in=OPEN).filter(created_at__lt=timezone.now() - older_than)
-        deleted = 0
-        # In slices, so that nobody waits long for the database in between.
-        while ids := list(old.order_by("created_at").values_list("pk", flat=True)[:500]):
-            Attempt.objects.filter(task_id__in=ids).delete()
-            deleted += Task.objects.filter(pk__in=ids).delete()[0]
-        return deleted
-
 
 class Task(Metered):
     """What somebody asked for, who did it, and what came of it.
@@ -132,6 +114,7 @@ class Task(Metered):
     parameters = models.JSONField(default=dict, help_text="Everything else that was asked: limits, tools, schema.")
     requested_service = models.CharField(max_length=50, blank=True)
     requested_model = models.CharField(max_length=200, blank=True)
+    client = models.CharField(max_length=150, blank=True, help_text="Who asked: a user, a key for programs.")
     decision = models.JSONField(default=dict, help_text="Who was to be asked, and why the others were not.")
     service_used = models.CharField(max_length=50, blank=True)
     model_used = models.CharField(max_length=200, blank=True)
@@ -159,10 +142,16 @@ class Task(Metered):
             models.Index(fields=["-created_at", "-id"], name="task_newest_first"),
             # Few tasks are open at any moment, so this one stays small however long the history.
             models.Index(fields=["status", "runner"], name="task_open", condition=Q(status__in=["queued", "running"])),
+            # What went wrong is looked for most, and costs nothing where nothing does.
+            models.Index(fields=["-created_at", "-id"], name="task_failed", condition=Q(status="failed")),
         ]
 
     def __str__(self) -> str:
         return str(self.id)
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN
 
     @property
     def execution_time(self) -> float | None:
@@ -182,6 +171,7 @@ class Task(Metered):
             parameters=request.parameters,
             requested_service=request.service,
             requested_model=request.chat.model,
+            client=request.client,
             decision=asdict(decision),
         )
 
@@ -213,6 +203,9 @@ class Task(Metered):
         self.error_code = "CANCELLED"
         if partial:
             self._keep(service, partial)
+
+    def interrupt(self) -> None:
+        self.fail("INTERRUPTED", "The process that worked on this task ended before it did. Send the task again.")
 
     def add_up(self, attempts: list[Attempt]) -> None:
         """Take the sums over the attempts. One unknown cost makes the whole unknown."""
@@ -287,6 +280,34 @@ class Attempt(Metered):
         self.meter(reply.usage, cost)
 
 
+class TaskCount(Tally):
+    """How many tasks are stored: counting a million of them for each page of the history would take too long.
+
+    Whatever writes or deletes tasks goes through `tasks/storing.py`, which keeps this right.
+    """
+
+    FIGURES = ("number",)
+
+    pk = models.CompositePrimaryKey("status", "service", "task_type")
+    status = models.CharField(max_length=10, choices=Status)
+    service = models.CharField(max_length=50, blank=True)
+    task_type = models.CharField(max_length=20, choices=CHOICES)
+    number = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.status}"
+
+    @classmethod
+    def total(cls, **key: str) -> int:
+        """How many tasks there are of a status, service or type, or of several of these."""
+        return cls.objects.filter(**key).aggregate(total=Sum("number"))["total"] or 0
+
+    @classmethod
+    def by_status(cls) -> dict[str, int]:
+        found = cls.objects.values_list("status").annotate(Sum("number"))
+        return {**dict.fromkeys(Status.values, 0), **dict(found)}
+
+
 class Runner(models.Model):
     """A process that works on tasks. It says every few seconds that it is alive."""
 
@@ -307,12 +328,12 @@ class Runner(models.Model):
         return cls(host=socket.gethostname()[:200], pid=os.getpid())
 
     def beat(self) -> None:
-        self.seen_at = timezone.now()
+        self.seen_at = Now()  # the database's clock: those of several hosts differ
         self.save()
 
     @classmethod
-    def lost(cls, now: datetime | None = None) -> QuerySet[Runner]:
-        return cls.objects.filter(seen_at__lt=(now or timezone.now()) - cls.LOST_AFTER)
+    def lost(cls) -> QuerySet[Runner]:
+        return cls.objects.filter(seen_at__lt=Now() - cls.LOST_AFTER)
 
 
 _LEAST_SURE = ["", CostBasis.REPORTED, CostBasis.COMPUTED, CostBasis.ESTIMATED, CostBasis.UNKNOWN]

@@ -127,7 +127,6 @@ def execute(run: Run) -> Task:
         finally:
             task.add_up(run.attempts)
             recorder.save(task, run.attempts)
-            signals.task_finished.send_robust(Task, task=task)
     if failure:
         raise TaskFailedError(task, run.attempts, failure)
     return task

@@ -84,6 +84,7 @@ class TaskSummary(TypedDict):
     cost: float | None
     cost_basis: str
     error_code: str
+    client: str
 
 
 class HistoryPage(TypedDict):
@@ -160,6 +161,7 @@ def summary(task: Task, prompt: str) -> TaskSummary:
         "cost": _dollars(task),
         "cost_basis": task.cost_basis,
         "error_code": task.error_code,
+        "client": task.client,
     }
 
 

@@ -15,11 +15,13 @@ import time
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import Future
+from copy import copy
 from dataclasses import dataclass, field
 
-from django.db import Error, InterfaceError, OperationalError, connection, transaction
+from django.db import Error, IntegrityError, InterfaceError, OperationalError, connection
 
-from tasks.models import Attempt, Task
+from tasks.models import Attempt, Status, Task
+from tasks.storing import may_be_stored, store
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +33,6 @@ START_DELAY_SECONDS = 0.1
 SAVE_SECONDS = 30.0
 _TRIES = 3
 _AWAY = (OperationalError, InterfaceError)
-_TASK_COLUMNS = [field.name for field in Task._meta.concrete_fields if field.name not in ("id", "cancel_requested")]
 
 
 class RecorderError(Exception):
@@ -52,6 +53,7 @@ class Recorder:
         self._stopping = False
         self._entries: queue.SimpleQueue[_Entry] = queue.SimpleQueue()
         self._starts: dict[uuid.UUID, tuple[float, Task]] = {}
+        self._committing_since: float | None = None
 
     def announce(self, task: Task) -> None:
         """Have a running task written before long, without waiting for it."""
@@ -79,6 +81,13 @@ class Recorder:
         if thread:
             thread.join()
 
+    @property
+    def is_well(self) -> bool:
+        """Whether whoever saves now may hope to be heard."""
+        thread, since = self._thread, self._committing_since
+        is_stuck = since is not None and time.monotonic() - since > SAVE_SECONDS
+        return not is_stuck and (thread is None or thread.is_alive())
+
     def _ensure_running(self) -> None:
         if self._thread is None:
             with self._lock:
@@ -93,7 +102,9 @@ class Recorder:
                 stopping = self._stopping
                 batch = self._waiting() + self._due_starts()
                 if batch:
+                    self._committing_since = time.monotonic()
                     self._commit(batch)
+                    self._committing_since = None
                 elif stopping:
                     return
         finally:
@@ -114,7 +125,9 @@ class Recorder:
         now = time.monotonic()
         due = [key for key, (when, _) in tuple(self._starts.items()) if when <= now]
         started = (self._starts.pop(key, None) for key in due)
-        return [_Entry(start[1]) for start in started if start]
+        # Copies: their tasks go on meanwhile, and must not be counted as half ended. Whoever has ended is saved anyway.
+        tasks = [_snapshot(start[1]) for start in started if start]
+        return [_Entry(task) for task in tasks if task.status == Status.RUNNING]
 
     def _commit(self, batch: list[_Entry]) -> None:
         try:
@@ -147,29 +160,28 @@ class Recorder:
         for attempt in range(1, _TRIES + 1):
             try:
                 return _write(batch)
-            except _AWAY:
-                # The database restarted, or another process kept SQLite's write lock.
+            except (*_AWAY, IntegrityError) as error:
+                # The database restarted, or another process kept SQLite's write lock. An integrity error only after
+                # that: the commit that broke off came through after all, while its rows were being written again.
                 connection.close()
-                if attempt == _TRIES:
+                for entry in batch:
+                    may_be_stored(entry.task)
+                if attempt == _TRIES or (attempt == 1 and isinstance(error, IntegrityError)):
                     raise
                 time.sleep(0.2 * attempt)
         return None
 
 
 def _write(batch: list[_Entry]) -> None:
-    # A task that was announced and has ended stands in a batch twice: once is enough.
-    tasks = {entry.task.pk: entry.task for entry in batch}
-    attempts = [attempt for entry in batch for attempt in entry.attempts]
-    for attempt in attempts:
-        attempt.pk = None  # one of a try that failed may be another row's by now
-    with transaction.atomic():
-        Task.objects.bulk_create(
-            tasks.values(), update_conflicts=True, unique_fields=["id"], update_fields=_TASK_COLUMNS
-        )
-        # Again an upsert: where the connection broke in the middle of a commit, the rows may be there already.
-        Attempt.objects.bulk_create(
-            attempts, update_conflicts=True, unique_fields=["task", "number"], update_fields=["status"]
-        )
+    # A task stands in a batch twice where it was kept from an outage as running, and has ended since.
+    tasks = {entry.task.pk: entry.task for entry in sorted(batch, key=lambda entry: not entry.task.is_open)}
+    store(tasks.values(), [attempt for entry in batch for attempt in entry.attempts])
+
+
+def _snapshot(task: Task) -> Task:
+    found = copy(task)
+    may_be_stored(task)
+    return found
 
 
 def _is_away() -> bool:

@@ -11,12 +11,16 @@ from services.adapters.base import ChatRequest
 
 @dataclass(frozen=True, slots=True)
 class TaskRequest:
-    """One task. `service` is a name, or empty where Oxide is to choose; so are `task_type` and `chat.model`."""
+    """One task. `service` is a name, or empty where Oxide is to choose; so are `task_type` and `chat.model`.
+
+    `client` is the name of who asks.
+    """
 
     chat: ChatRequest
     task_type: TaskType | None = None
     service: str = ""
     timeout_seconds: float | None = None
+    client: str = ""
 
     @property
     def prompt(self) -> str:

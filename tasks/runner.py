@@ -10,6 +10,7 @@ from django.db import Error
 
 from tasks import running
 from tasks.models import Runner, Task
+from tasks.storing import interrupt
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ def end() -> None:
 
 def close_left_behind() -> int:
     """Mark the open tasks of processes that are not in the list any more as interrupted."""
-    closed = Task.objects.open().exclude(runner__in=Runner.objects.values("pk")).mark_interrupted()
+    closed = interrupt(Task.objects.open().exclude(runner__in=Runner.objects.values("pk")))
     if closed:
         logger.warning("%d tasks were left open by a process that ended: they are marked as interrupted.", closed)
     return closed

@@ -4,4 +4,8 @@ from django.dispatch import Signal
 
 # Each is sent with `task` (tasks.models.Task).
 task_started = Signal()
-task_finished = Signal()
+
+# Sent in the transaction that writes them: a receiver that fails undoes it. With `ended`, the tasks that have ended;
+# `attempts`, those that were not recorded before; `revoked`, tasks of `ended` as they were when they ended before
+# (marked as interrupted, for example), which no longer counts.
+tasks_recorded = Signal()

@@ -8,6 +8,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
+from apikeys import decoding
+from apikeys.identity import Scope
+from apikeys.permissions import known_caller
 from tasks import body, history, pipeline, presentation
 from tasks.background import background
 from tasks.cancel import cancel
@@ -17,21 +20,23 @@ from tasks.models import Task
 class TaskViewSet(ViewSet):
     """Run tasks, find them again, call them off."""
 
+    scopes = {"execute": Scope.EXECUTE, "cancel": Scope.EXECUTE}
     lookup_value_regex = "[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}"
 
     @action(detail=False, methods=["post"])
     def execute(self, request: Request) -> Response:
-        asked = body.decode(request.data)
+        asked = decoding.body(request.data, body.ExecuteBody)
+        wanted = body.task_request(asked, client=known_caller(request).name)
         if asked.background:
-            run = pipeline.prepare(body.task_request(asked))
+            run = pipeline.prepare(wanted)
             return Response(presentation.accepted(background.submit(run)), status=202)
         # Set by the HTTP handler: the client going away calls the task off.
-        run = pipeline.prepare(body.task_request(asked), getattr(request, "cancel", None))
+        run = pipeline.prepare(wanted, getattr(request, "cancel", None))
         return Response(presentation.answer(pipeline.execute(run)))
 
     @action(detail=False, methods=["get"])
     def history(self, request: Request) -> Response:
-        return Response(history.page(history.decode(request.query_params.dict())))
+        return Response(history.page(decoding.query(request.query_params.dict(), history.HistoryQuery)))
 
     def retrieve(self, _request: Request, pk: str) -> Response:
         return Response(presentation.detail(_find(pk)))

@@ -11,6 +11,7 @@ from django.db import connection
 from pytest_django import DjangoDbBlocker
 from rest_framework.test import APIClient
 
+from apikeys import keyring
 from services import connections, health
 from services.breaker import breakers
 from services.models import Service
@@ -23,8 +24,9 @@ from tests.live import LiveOxide
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
     """The test database in the mode in which `serve` puts the real one."""
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute("PRAGMA journal_mode=WAL")
+    if connection.vendor == "sqlite":
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute("PRAGMA journal_mode=WAL")
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +36,7 @@ def fresh_memory() -> Iterator[None]:
     recorder.stop()
     connections.close_all()
     snapshot.forget_all()
+    keyring._last.clear()
     health.forget_all()
     breakers.clear()
 

@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 from django.db.models.signals import post_delete, post_save
+from pytest_django import Settings
 
+from apikeys import keyring
+from apikeys.models import SecurityPolicy
 from config.apply import Changes, apply, seed_if_new
 from config.problems import ConfigInvalidError
 from config.reading import read
 from config.schema import Declaration
 from routing.models import DefaultRoute, RoutingRule
 from services.models import Service
+from snapshots.models import Revision
 
 pytestmark = pytest.mark.django_db
 
@@ -241,7 +245,85 @@ def test_the_changes_can_be_sent_as_json(load: Callable[[str], Changes]) -> None
         "services": {"added": [], "changed": {"cloud": ["timeout_seconds"]}, "removed": []},
         "rules": {"added": [], "changed": {}, "removed": []},
         "default_changed": False,
+        "security": [],
+        "keys": [],
     }
+
+
+SECURITY = """
+security:
+  auth_enabled: true
+  rate_limits: {anonymous: 5/s}
+  allowed_hosts: [oxide.example.org]
+"""
+
+
+def test_the_security_section_is_imported_field_by_field(load: Callable[[str], Changes]) -> None:
+    load(NOTHING + "security:\n  rate_limits: {authenticated: 7/s}\n  cors_origins: [https://app.example.org]\n")
+    changes = load(NOTHING + SECURITY)
+    assert changes.security == ("auth_enabled", "allowed_hosts", "rate_limits.anonymous")
+    assert str(changes) == "security changed (auth_enabled, allowed_hosts, rate_limits.anonymous)"
+    row = SecurityPolicy.objects.get()
+    assert (row.auth_enabled, row.allowed_hosts) == (True, ["oxide.example.org"])
+    assert (row.anonymous_rate, row.authenticated_rate) == ("5/s", "7/s")
+    assert row.cors_origins == ["https://app.example.org"]
+
+
+def test_a_security_section_that_says_the_same_changes_nothing(load: Callable[[str], Changes]) -> None:
+    load(NOTHING + SECURITY)
+    assert not load(NOTHING + SECURITY)
+    assert not load(NOTHING)
+    assert SecurityPolicy.objects.get().auth_enabled
+
+
+@pytest.fixture
+def write_keys(write: Callable[[str], Path], settings: Settings) -> Callable[[str], Declaration]:
+    """Write the configured file."""
+
+    def declared(text: str) -> Declaration:
+        settings.CONFIG_FILE = write(text)
+        return read(settings.CONFIG_FILE)
+
+    return declared
+
+
+@pytest.mark.django_db(transaction=True)
+def test_keys_in_the_file_are_read_again_and_only_the_services_are_named(
+    write_keys: Callable[[str], Declaration],
+) -> None:
+    keyed = "services:\n  a: {type: cli, command: [a], api_key: sk-first}\n  b: {type: cli, command: [b]}\n"
+    apply(write_keys(keyed))
+    assert keyring.secret_for("a") == "sk-first"
+    changes = apply(write_keys(keyed.replace("sk-first", "sk-second")))
+    assert changes.keys == ("a",)
+    assert str(changes) == "keys changed (a)"
+    assert keyring.secret_for("a") == "sk-second"
+    assert not apply(write_keys(keyed.replace("sk-first", "sk-second")))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_keys_stay_as_they_were_when_an_import_fails(write_keys: Callable[[str], Declaration]) -> None:
+    apply(write_keys("services:\n  a: {type: cli, command: [a], api_key: sk-first}\n"))
+    assert keyring.secret_for("a") == "sk-first"
+    declaration = write_keys("services:\n  a: {type: cli, command: [a], api_key: sk-second}\n  b: {type: builtin}\n")
+
+    def fail(**kwargs: object) -> None:
+        raise RuntimeError
+
+    post_save.connect(fail, sender=Service)
+    try:
+        with pytest.raises(RuntimeError):
+            apply(declaration)
+    finally:
+        post_save.disconnect(fail, sender=Service)
+    assert keyring.secret_for("a") == "sk-first"
+
+
+def test_other_processes_read_the_keys_again_after_every_import(load: Callable[[str], Changes]) -> None:
+    load(NOTHING)
+    before = Revision.numbers()["file_keys"]
+    load(NOTHING)
+    assert Revision.numbers()["file_keys"] > before
 
 
 def test_a_new_database_is_seeded(write: Callable[[str], Path]) -> None:

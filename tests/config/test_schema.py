@@ -287,10 +287,14 @@ def test_impossible_rates(rate: object) -> None:
     assert list(security_problems(rate_limits={"anonymous": rate})) == [("security", "rate_limits", "anonymous")]
 
 
-def test_identity_is_not_part_of_this_version() -> None:
-    (message,) = security_problems(auth_enabled=True).values()
-    assert "this version has no identity of its own yet" in message
-    assert "reverse proxy" in message
+@pytest.mark.parametrize("value", [True, False])
+def test_identity_is_on_or_off(value: bool) -> None:
+    assert Declaration.checked({"services": {}, "security": {"auth_enabled": value}}).security.auth_enabled is value
+
+
+@pytest.mark.parametrize("value", ["yes", 1, None])
+def test_anything_else_about_identity_is_refused(value: object) -> None:
+    assert list(security_problems(auth_enabled=value)) == [("security", "auth_enabled")]
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", ".example.org", "oxide.example.org", "*"])

@@ -7,8 +7,9 @@ import pytest
 from django.db import OperationalError
 
 from tasks import recorder as module
-from tasks.models import Attempt, Task
+from tasks.models import Attempt, Task, TaskCount
 from tasks.recorder import Recorder, RecorderError
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -78,6 +79,25 @@ def test_a_short_task_is_written_once_and_a_long_one_is_seen_running(
     long.status = "completed"
     recorder.save(long)
     assert set(Task.objects.values_list("status", flat=True)) == {"completed"}
+
+
+def test_a_task_that_ends_while_its_start_is_written_is_counted_as_it_ended(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, task = module._write, Task(prompt="Long.", task_type="general", status="running")
+
+    def while_it_ends(batch: list[module._Entry]) -> None:
+        task.status = "completed"  # its tokens are not added up yet
+        write(batch)
+
+    monkeypatch.setattr(module, "_write", while_it_ends)
+    recorder.announce(task)
+    wait_until(Task.objects.exists)
+    assert TaskCount.by_status()["running"] == 1
+    task.prompt_tokens = 7
+    recorder.save(task, [Attempt(task=task, number=1, service="first", status="completed", prompt_tokens=7)])
+    assert (TaskCount.total(), TaskCount.total(status="completed")) == (1, 1)
+    assert Task.objects.get().prompt_tokens == 7
 
 
 def test_a_cancel_request_is_not_overwritten(recorder: Recorder) -> None:

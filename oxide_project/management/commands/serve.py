@@ -5,16 +5,19 @@ import logging
 import socket
 import sys
 from argparse import ArgumentParser
+from collections.abc import Callable
 from typing import Any
 
 import uvloop
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from apikeys import policy
 from config.problems import ConfigInvalidError
-from oxide_project import startup
+from monitoring import health_checks
+from oxide_project import servers, startup
 from oxide_project.loops import Loops
-from oxide_project.workers import supervise
+from oxide_project.workers import Tether, supervise
 from services import connections
 from tasks import runner, running
 from tasks.background import background
@@ -27,7 +30,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 class Command(BaseCommand):
     help = "Serve Oxide: brings the database up to date, seeds a new one, and drains on SIGTERM."
-    requires_system_checks = ["__all__"]
+    requires_system_checks = []  # a wrong configuration file is told by `_prepare`, in one line
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
@@ -35,9 +38,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--workers", type=int, default=1, help="processes; more than one needs DATABASE_URL and REDIS_URL"
         )
-        parser.add_argument("--worker", action="store_true", help="be one of several; used by --workers itself")
+        parser.add_argument("--worker", type=int, metavar="FD", help="be one of several; used by --workers itself")
 
-    def handle(self, *, host: str, port: int, workers: int, worker: bool, **_: Any) -> None:
+    def handle(self, *, host: str, port: int, workers: int, worker: int | None, **_: Any) -> None:
+        if not host:
+            raise CommandError("--host is empty: give an address to listen on, 0.0.0.0 for every one.")
         if workers < 1:
             raise CommandError("--workers must be at least 1.")
         if workers > 1 and not (settings.DATABASE_URL and settings.REDIS_URL):
@@ -46,15 +51,23 @@ class Command(BaseCommand):
                 "counters. Set both, or leave --workers at 1."
             )
         startup.raise_file_limit()
-        with startup.listen(host, port, shared=worker or workers > 1) as sock:
-            if not worker:
-                self._prepare(host, sock.getsockname()[1])
-            if workers > 1:
-                sys.exit(supervise(workers, host, sock.getsockname()[1]))
-            _serve(sock)
+        if worker is not None:
+            servers.connect_to_database().close()
+            _serve(lambda: startup.listen(host, port, shared=True), Tether(worker))
+        elif workers == 1:
+            with startup.listen(host, port, shared=False) as sock:
+                self._prepare(host, several=False)
+                self._introduce(host, sock.getsockname()[1])
+                _serve(lambda: sock)
+        else:
+            with startup.reserve(host, port) as sock:
+                self._prepare(host, several=True)
+                startup.let_go_of_database()
+                sys.exit(self._supervise(workers, host, sock.getsockname()[1]))
 
-    def _prepare(self, host: str, port: int) -> None:
+    def _prepare(self, host: str, *, several: bool) -> None:
         self._lock = startup.claim_data_dir()
+        startup.reach_redis(needed=several)
         startup.migrate()
         try:
             changes = startup.seed()
@@ -62,35 +75,44 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         if changes is not None:
             self.stdout.write(f"Seeded from {settings.CONFIG_FILE}: {changes}.")
-        self._introduce(host, port)
-
-    def _introduce(self, host: str, port: int) -> None:
-        address = f"http://{'localhost' if host in LOOPBACK else f'[{host}]' if ':' in host else host}:{port}"
         password = startup.create_first_user()
         if password:
             self.stdout.write(f"Made the user admin with the password {password} (shown only this once).")
-        if host not in LOOPBACK:
+        if host not in LOOPBACK and not policy.current().auth_enabled:
             self.stderr.write(
                 self.style.WARNING(
                     f"WARNING: listening on {host} without identity: whoever reaches this address can spend your "
-                    "money. Listen on 127.0.0.1, or put a proxy that asks who calls in front."
+                    "money. Set OXIDE_AUTH_ENABLED=true, or listen on 127.0.0.1."
                 )
             )
+
+    def _supervise(self, workers: int, host: str, port: int) -> int:
+        command = [sys.executable, sys.argv[0], "serve", "--host", host, "--port", str(port)]
+        return supervise(command, workers, lambda: self._introduce(host, port))
+
+    def _introduce(self, host: str, port: int) -> None:
+        address = f"http://{'localhost' if host in LOOPBACK else f'[{host}]' if ':' in host else host}:{port}"
         self.stdout.write(f"Oxide listens on {address} (tasks: {address}/api/tasks/execute/, admin: {address}/admin/)")
         self.stdout.flush()
 
 
-def _serve(sock: socket.socket) -> None:
+def _serve(listen: Callable[[], socket.socket], tether: Tether | None = None) -> None:
     # Before daphne is imported: its reactor takes the loop that this policy makes.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     from oxide_project.asgi import application, pool  # noqa: PLC0415
     from oxide_project.server import OxideServer  # noqa: PLC0415
 
-    server = OxideServer(application, sock.detach(), settings.DRAIN_SECONDS)
+    policy.current()  # which hosts are served, for example, is known before the first request
     runner.begin(alone=startup.is_embedded())
+    startup.let_go_of_database()
     loops = Loops()
     loops.start()
     startup.calm_garbage_collector()
+    # A worker listens only now: a connection that the kernel gives it earlier would wait, or be lost where it fails.
+    server = OxideServer(application, listen().detach(), settings.DRAIN_SECONDS)
+    if tether:
+        tether.tell_listening()
+        tether.follow(lambda: server.draining)
     try:
         server.run()
     finally:
@@ -98,6 +120,7 @@ def _serve(sock: socket.socket) -> None:
         background.stop()
         running.cancel_all()
         pool.shutdown(cancel_futures=True)
+        health_checks.stop()
         loops.stop()
         recorder.stop()
         runner.end()

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from tasks.models import Task
+from tasks.storing import prune
 
 
 def days(text: str) -> int:
@@ -22,5 +22,5 @@ class Command(BaseCommand):
         parser.add_argument("--days", type=days, required=True, help="keep the history of this many days")
 
     def handle(self, *, days: int, **_: Any) -> None:
-        deleted = Task.objects.prune(timedelta(days=days))
+        deleted = prune(timedelta(days=days))
         self.stdout.write(f"Deleted {deleted} tasks older than {days} days.")

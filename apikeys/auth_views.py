@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from django.contrib.auth import authenticate
+from django.contrib.auth.models import User, update_last_login
+from rest_framework.decorators import action
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ViewSet
+
+from apikeys import decoding, presentation, tokens
+from apikeys.bodies import LoginBody, LogoutBody, RefreshBody
+from apikeys.credentials import presented
+from apikeys.permissions import known_caller
+
+
+class LoginViewSet(ViewSet):
+    """Log in, stay logged in, log out. Open to all: whoever comes here has no valid credentials yet, or no more."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    @action(detail=False, methods=["post"])
+    @action(detail=False, methods=["post"])
+    def login(self, request: Request) -> Response:
+        body = decoding.body(request.data, LoginBody)
+        user = authenticate(request._request, username=body.username, password=body.password)  # noqa: SLF001
+        if not isinstance(user, User):
+            raise AuthenticationFailed("The user name or the password is wrong, or the user is disabled.")
+        update_last_login(None, user)  # type: ignore[arg-type]  # the sender does not matter
+        return _never_stored(presentation.token_pair(tokens.issue(user)))
+
+    @action(detail=False, methods=["post"])
+    @action(detail=False, methods=["post"])
+    def refresh(self, request: Request) -> Response:
+        body = decoding.body(request.data, RefreshBody)
+        try:
+            return _never_stored(presentation.token_pair(tokens.refresh(body.refresh_token)))
+        except tokens.RefusedTokenError:
+            raise AuthenticationFailed(_DEAD) from None
+
+    @action(detail=False, methods=["post"])
+    @action(detail=False, methods=["post"])
+    def logout(self, request: Request) -> Response:
+        body = decoding.body(request.data or {}, LogoutBody)
+        token = body.refresh_token or presented(request._request) or ""  # noqa: SLF001
+        try:
+            tokens.end(token)
+        except tokens.RefusedTokenError:
+            raise AuthenticationFailed(_DEAD) from None
+        return Response(presentation.logged_out())
+
+
+class MeViewSet(ViewSet):
+    """Who the caller is to Oxide. Whoever is known may ask, whatever else they may do."""
+
+    permission_classes = ()
+
+    def retrieve(self, request: Request) -> Response:
+        return Response(presentation.me(known_caller(request)))
+
+
+_DEAD = "This token is not valid (any more). Log in again at /auth/login."
+
+
+def _never_stored(content: presentation.TokenPair) -> Response:
+    # https://www.rfc-editor.org/rfc/rfc6749#section-5.1
+    return Response(content, headers={"Cache-Control": "no-store"})

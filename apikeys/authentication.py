@@ -1,0 +1,26 @@
+"""How Django REST framework learns who calls."""
+
+from __future__ import annotations
+
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from apikeys.credentials import caller
+from apikeys.identity import Identity
+
+# The same for whatever is wrong, so that guessing teaches nothing.
+REFUSAL = "Log in at /auth/login, or get a key for programs, and send it as Authorization: Bearer <token or key>."
+
+
+class ByIdentity(BaseAuthentication):
+    """`request.user` is an `Identity`; credentials that are not valid are refused."""
+
+    def authenticate(self, request: Request) -> tuple[Identity, None]:
+        identity = caller(request._request)  # noqa: SLF001 - DRF documents it as the way to Django's
+        if identity is None:
+            raise AuthenticationFailed(REFUSAL)
+        return identity, None
+
+    def authenticate_header(self, _request: Request) -> str:
+        return "Bearer"

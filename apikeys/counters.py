@@ -1,0 +1,140 @@
+"""The cache in which requests are counted, where several processes count together.
+
+django-ratelimit's `get_usage` lets an error of the cache through to the caller. Here Redis being away is no error:
+this process counts in its own memory until it answers again, and does not ask at each request whether it does.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import redis
+from django.core.cache.backends.base import DEFAULT_TIMEOUT
+from django.core.cache.backends.locmem import LocMemCache
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_ANSWER_SECONDS = 0.2
+_PAUSE_SECONDS = 2.0
+# For a counter whose beginning was on the other side; no window is longer.
+_LONGEST_WINDOW = 86_400 + 5
+
+
+class AwayError(Exception):
+    """Redis does not answer."""
+
+
+class Link:
+    """A process's way to Redis. After a failure it is left alone for a while; then one caller tries for all."""
+
+    def __init__(self, url: str) -> None:
+        self._pool = redis.ConnectionPool.from_url(
+            url,
+            socket_connect_timeout=_ANSWER_SECONDS,
+            socket_timeout=_ANSWER_SECONDS,
+            retry=Retry(NoBackoff(), 0),  # its own would take seconds
+        )
+        self._redis = redis.Redis(connection_pool=self._pool)
+        self._lock = threading.Lock()
+        self._away = False
+        self._next_try = 0.0
+
+    def ask(self, question: Callable[[redis.Redis], T]) -> T:
+        """Raises `AwayError`."""
+        if self._away and not self._is_our_turn():
+            raise AwayError
+        try:
+            answer = question(self._redis)
+        except (redis.RedisError, OSError) as error:
+            self._lost(error)
+            raise AwayError from None
+        if self._away:
+            self._found()
+        return answer
+
+    def _is_our_turn(self) -> bool:
+        with self._lock:
+            now = time.monotonic()
+            ours = now >= self._next_try
+            if ours:
+                self._next_try = now + _PAUSE_SECONDS
+            return ours
+
+    def _lost(self, error: Exception) -> None:
+        with self._lock:
+            news, self._away = not self._away, True
+            self._next_try = time.monotonic() + _PAUSE_SECONDS
+        if news:
+            # The error's own text may show the address, which holds a password.
+            kind = type(error).__name__
+            logger.warning("Redis does not answer (%s): until it does, each process counts requests by itself.", kind)
+        self._pool.disconnect(inuse_connections=False)
+
+    def _found(self) -> None:
+        with self._lock:
+            news, self._away = self._away, False
+        if news:
+            logger.warning("Redis answers again: requests are counted there.")
+
+
+class SharedCounters(LocMemCache):
+    """Counts in Redis where that answers, and in this process's memory where it does not."""
+
+    def __init__(self, url: str, params: dict[str, Any]) -> None:
+        super().__init__("counters", params)
+        self._link = _link(url)
+
+    def add(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
+        name = self.make_and_validate_key(key, version=version)
+        seconds = self._seconds(timeout)
+        try:
+            return bool(self._link.ask(lambda server: server.set(name, int(value), ex=seconds, nx=True)))
+        except AwayError:
+            return bool(super().add(key, value, seconds, version))
+
+    def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
+        name = self.make_and_validate_key(key, version=version)
+        try:
+            found: Any = self._link.ask(lambda server: server.get(name))
+        except AwayError:
+            return super().get(key, default, version)
+        return default if found is None else int(found)
+
+    def incr(self, key: str, delta: int = 1, version: int | None = None) -> int:
+        """Where the counter began on the side that is away, it begins anew on this one."""
+        name = self.make_and_validate_key(key, version=version)
+        try:
+            return self._link.ask(lambda server: _increase(server, name, delta))
+        except AwayError:
+            super().add(key, 0, _LONGEST_WINDOW, version)
+            return int(super().incr(key, delta, version))
+
+    def _seconds(self, timeout: Any) -> int:
+        return int(self.default_timeout or _LONGEST_WINDOW) if timeout is DEFAULT_TIMEOUT else int(timeout)
+
+
+def _increase(server: redis.Redis, name: str, delta: int) -> int:
+    count = int(server.incr(name, delta))
+    if count == delta:
+        server.expire(name, _LONGEST_WINDOW)
+    return count
+
+
+# One for the whole process: Django makes a cache object for each thread.
+_links: dict[str, Link] = {}
+_links_lock = threading.Lock()
+
+
+def _link(url: str) -> Link:
+    with _links_lock:
+        if url not in _links:
+            _links[url] = Link(url)
+        return _links[url]

@@ -1,0 +1,51 @@
+"""What callers send, checked as it is decoded: bodies and queries, each against the Struct that describes it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import msgspec
+
+T = TypeVar("T")
+
+
+class BodyError(ValueError):
+    """What is wrong with what was sent, and where."""
+
+
+def body(data: object, kind: type[T]) -> T:
+    """Check decoded JSON. Raises `BodyError` that names the field."""
+    if not isinstance(data, dict):
+        raise BodyError("Send a JSON object with the fields that the API's documentation (/docs) names.")
+    return _convert(data, kind, strict=True)
+
+
+def query(parameters: Mapping[str, str], kind: type[T]) -> T:
+    """Check the parameters of an address, which are all text. Raises `BodyError` that names the one at fault."""
+    for name, value in parameters.items():
+        if "\x00" in value:  # PostgreSQL refuses even to look for it
+            raise BodyError(f"{name}: A NUL character (%00) is in nothing that is stored. Take it out.")
+    return _convert(parameters, kind, strict=False)
+
+
+def _convert(data: object, kind: type[T], *, strict: bool) -> T:
+    try:
+        return msgspec.convert(data, kind, strict=strict)
+    except msgspec.ValidationError as error:
+        # msgspec says where in a notation of its own: "… - at `$.messages[0].role`".
+        problem, _, path = str(error).partition(" - at `$")
+    field = path.rstrip("`").lstrip(".")
+    known = _choices(get_type_hints(kind).get(field))
+    choices = f". Use one of {', '.join(known)}" if known else ""
+    raise BodyError(f"{field}: {problem}{choices}." if field else f"{problem}.")
+
+
+def _choices(expected: Any) -> list[str]:
+    """The values that a field may have, where they can be counted."""
+    if get_origin(expected) is Literal:
+        return [str(value) for value in get_args(expected)]
+    if isinstance(expected, type) and issubclass(expected, enum.Enum):
+        return [str(member.value) for member in expected]
+    return [choice for part in get_args(expected) for choice in _choices(part)]

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from django.conf import settings
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ViewSet
+
+from apikeys.identity import Scope
+from config import presentation
+from config.apply import apply
+from config.reading import read
+
+
+class ConfigViewSet(ViewSet):
+    """The configuration in force, and reading the file again."""
+
+    scopes = {"list": Scope.ADMIN}  # it shows addresses
+
+    def list(self, _request: Request) -> Response:
+        return Response(presentation.configuration())
+
+    @action(detail=False, methods=["post"])
+    def reload(self, _request: Request) -> Response:
+        return Response(presentation.reloaded(apply(read(settings.CONFIG_FILE))))

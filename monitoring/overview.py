@@ -1,0 +1,75 @@
+"""The whole as it is now: what a client of `/ws` gets first, and with which it can begin again after a gap."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import Any
+
+import orjson
+
+from monitoring import events, metrics, statuses
+from monitoring.aside import aside
+from monitoring.events import TaskProgress
+from monitoring.hub import hub
+from monitoring.progress import tracker
+from tasks.models import Task
+
+MOST_TASKS = 500
+_COLUMNS = (
+    "status", "task_type", "service_used", "model_used", "decision", "created_at", "started_at", "completed_at",
+)  # fmt: skip
+
+
+class Overviews:
+    """Reads it once for all who ask at about the same time; never begins before whoever gets it has asked."""
+
+    def __init__(self) -> None:
+        self._reading: asyncio.Task[str] | None = None
+        self._next: asyncio.Task[str] | None = None
+
+    async def get(self) -> str:
+        """The message, ready to be sent. Raises what the database raises."""
+        if self._next is None or self._next.done():
+            self._next = asyncio.get_running_loop().create_task(self._read_after(self._reading))
+        return await asyncio.shield(self._next)
+
+    async def _read_after(self, earlier: asyncio.Task[str] | None) -> str:
+        if earlier and not earlier.done():
+            await asyncio.wait([earlier])
+        # Who comes from now on may know of something that happened after this reading began.
+        self._reading, self._next = self._next, None
+        seq = hub.seq
+        data = await aside(read)
+        return orjson.dumps({"type": "snapshot", "seq": seq, "data": data}, default=str).decode()
+
+
+overviews = Overviews()
+
+
+def read() -> dict[str, Any]:
+    """`more_tasks` tells that there are more open tasks than are shown."""
+    states = statuses.current()
+    statuses.statuses.note_told(states)
+    tasks = _open_tasks()
+    return {
+        "services": states,
+        "metrics": metrics.snapshot(),
+        "tasks": tasks[:MOST_TASKS],
+        "more_tasks": len(tasks) > MOST_TASKS,
+    }
+
+
+def task(task_id: str) -> TaskProgress | None:
+    """Where one task stands; None where there is none of that id."""
+    running = tracker.get(task_id)
+    found = running.task if running else Task.objects.in_brief().filter(pk=uuid.UUID(task_id)).first()
+    return events.describe(found) if found else None
+
+
+def _open_tasks() -> list[TaskProgress]:
+    """Running ones first, then the newest. Those that have just begun may not be in the database yet."""
+    rows = Task.objects.open().only(*_COLUMNS).order_by("-status", "-created_at")[: MOST_TASKS + 1]
+    known = {str(row.pk): row for row in rows}
+    young = [running.task for running in tracker if str(running.task.pk) not in known and running.task.is_open]
+    return [events.describe(row) for row in (*young, *known.values())]

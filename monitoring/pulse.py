@@ -1,0 +1,25 @@
+"""What clients of `/ws` are told without anything having happened (run by oxide_project/loops.py)."""
+
+from __future__ import annotations
+
+from monitoring import events, metrics
+from monitoring.hub import hub
+from monitoring.progress import tracker
+from monitoring.statuses import statuses
+
+PROGRESS_SECONDS = 1.0
+METRICS_SECONDS = 5.0
+
+
+def tell_progress() -> None:
+    """How far running tasks are; and the state of services that was changed by another process."""
+    statuses.tell_changes()
+    for running in tracker if hub.is_heard else ():
+        if running.advance():
+            events.task_progress(running.task)
+    tracker.forget_ended()
+
+
+def tell_metrics() -> None:
+    if hub.has_listeners:
+        events.metrics(metrics.snapshot())

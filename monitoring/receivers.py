@@ -1,0 +1,43 @@
+"""From the signals of the parts below to events (connected in monitoring/apps.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db import transaction
+
+from monitoring import events
+from monitoring.hub import hub
+from monitoring.progress import tracker
+from monitoring.statuses import statuses
+from tasks.models import Task
+
+
+def task_started(task: Task, **_signal: Any) -> None:
+    tracker.begin(task)
+    events.task_progress(task)
+
+
+def tasks_recorded(ended: Sequence[Task], **_signal: Any) -> None:
+    # Told once it is true: a client that asks the database at once must find what it was told.
+    transaction.on_commit(lambda: _tell_end(ended), robust=True)
+
+
+def services_changed(**_signal: Any) -> None:
+    statuses.tell_changes()
+
+
+def _tell_end(tasks: Sequence[Task]) -> None:
+    for task in tasks:
+        tracker.end(task)
+    if hub.is_open:
+        for task in _whole(tasks):
+            events.task_progress(task)
+
+
+def _whole(tasks: Sequence[Task]) -> Iterable[Task]:
+    """Tasks that were closed for a process that died come with a few columns only."""
+    if any(task.get_deferred_fields() for task in tasks):
+        return Task.objects.in_brief().filter(pk__in=[task.pk for task in tasks])
+    return tasks

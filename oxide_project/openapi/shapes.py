@@ -1,0 +1,89 @@
+"""From the types that the code answers with to the schemas of the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+import msgspec
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
+
+_REF = "#/components/schemas/{name}"
+_shown: dict[str, type] = {}
+
+
+class Error(TypedDict):
+    """What every error looks like. `detail` says what is wrong and what to do."""
+
+    error: str
+    detail: str
+    code: str
+
+
+# What each status means, with the codes that it may carry.
+_ERRORS: Mapping[int, tuple[str, str, str]] = {
+    400: ("VALIDATION_ERROR", "Invalid request", "prompt is empty: say what is to be done."),
+    401: ("UNAUTHORIZED", "Authentication required", "Send a key or a token."),
+    403: ("FORBIDDEN", "Forbidden", "This needs the scope admin."),
+    404: ("NOT_FOUND", "Not found", "There is no service named 'nobody'. GET /api/services/ lists them."),
+    405: ("METHOD_NOT_ALLOWED", "Method not allowed", 'Method "PUT" not allowed.'),
+    406: ("NOT_ACCEPTABLE", "Not acceptable", "Could not satisfy the request Accept header."),
+    409: ("VALIDATION_ERROR", "Conflict", "It was changed meanwhile."),
+    413: ("PAYLOAD_TOO_LARGE", "Payload too large", "The body is larger than OXIDE_MAX_BODY_MB allows."),
+    415: ("UNSUPPORTED_MEDIA_TYPE", "Unsupported media type", 'Unsupported media type "text/plain" in request.'),
+    429: ("RATE_LIMIT_EXCEEDED", "Rate limit exceeded", "Too many requests. Retry after 60 seconds."),
+    500: ("INTERNAL_ERROR", "Internal server error", "Oxide failed; its log says why."),
+    502: ("INVALID_API_KEY", "Authentication failed", "Invalid API key for service openrouter."),
+    503: ("SERVICE_UNAVAILABLE", "Service not available", "ollama_local is currently unhealthy"),
+    504: ("TIMEOUT", "Timeout", "ollama_local did not answer in time."),
+}
+
+# The gate in front of every view may answer these.
+_ALWAYS = (400, 401, 403, 405, 406, 429)
+
+
+def shape(kind: type) -> dict[str, Any]:
+    """A reference to the schema of a TypedDict or msgspec Struct, which goes into the document with it."""
+    _shown[kind.__name__] = kind
+    return {"$ref": _REF.format(name=kind.__name__)}
+
+
+def json_body(kind: type) -> dict[str, Any]:
+    return {"application/json": shape(kind)}
+
+
+def answers(good: Mapping[int, type | None], *errors: int) -> dict[int, Any]:
+    """The answers of an operation: the good ones by status, those of the gate, and the `errors` of its own."""
+    found = {status: OpenApiResponse(shape(kind) if kind else None) for status, kind in good.items()}
+    return found | {status: _error(status) for status in sorted({*_ALWAYS, *errors})}
+
+
+def query(kind: type) -> list[OpenApiParameter]:
+    """The query parameters that a msgspec Struct describes."""
+    components = msgspec.json.schema_components([kind], ref_template=_REF)[1]
+    properties = components[kind.__name__]["properties"]
+    return [OpenApiParameter(name, _resolved(rule, components)) for name, rule in properties.items()]
+
+
+def add_shapes(result: dict[str, Any], **_: object) -> dict[str, Any]:
+    """drf-spectacular's hook after the document is made: put the schemas in that it refers to."""
+    components = msgspec.json.schema_components(list(_shown.values()), ref_template=_REF)[1]
+    result.setdefault("components", {}).setdefault("schemas", {}).update(components)
+    return result
+
+
+def _error(status: int) -> OpenApiResponse:
+    code, error, detail = _ERRORS[status]
+    example = OpenApiExample(code, {"error": error, "detail": detail, "code": code})
+    return OpenApiResponse(shape(Error), error, examples=[example])
+
+
+def _resolved(rule: dict[str, Any], components: Mapping[str, Any]) -> dict[str, Any]:
+    """A parameter's schema: without null, which no query can hold, and without references."""
+    options = [option for option in rule.get("anyOf", [rule]) if option.get("type") != "null"]
+    chosen = dict(options[0])
+    if "$ref" in chosen:
+        chosen = dict(components[chosen["$ref"].rpartition("/")[2]])
+    if rule.get("default") is not None:
+        chosen["default"] = rule["default"]
+    return chosen

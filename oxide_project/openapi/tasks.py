@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
+
+from oxide_project.openapi.shapes import answers, json_body, query
+from tasks.body import ExecuteBody
+from tasks.explain import Explanation
+from tasks.explain_views import ExplainView
+from tasks.history import HistoryQuery
+from tasks.presentation import HistoryPage, TaskAccepted, TaskAnswer, TaskCancelling, TaskDetail
+from tasks.views import TaskViewSet
+
+FIRST_TASK = OpenApiExample(
+    "A first task",
+    {"prompt": "Explain quantum computing", "task_type": "question_answer", "max_tokens": 500, "service": "auto"},
+    request_only=True,
+)
+
+
+def document() -> None:
+    extend_schema_view(
+        execute=extend_schema(
+            summary="Run a task",
+            description="Oxide decides who does it, unless `service` names one. Send `prompt` or `messages`.",
+            request=json_body(ExecuteBody),
+            responses=answers({200: TaskAnswer, 202: TaskAccepted}, 413, 415, 500, 502, 503, 504),
+            examples=[FIRST_TASK],
+        ),
+        history=extend_schema(
+            summary="Find tasks again, the newest first",
+            parameters=query(HistoryQuery),
+            responses=answers({200: HistoryPage}),
+        ),
+        retrieve=extend_schema(summary="One task with its attempts", responses=answers({200: TaskDetail}, 404)),
+        cancel=extend_schema(summary="Call a task off", request=None, responses=answers({202: TaskCancelling}, 404)),
+    )(TaskViewSet)
+    extend_schema_view(
+        post=extend_schema(
+            tags=["routing"],
+            summary="Who would do a task, and why",
+            description="Takes the body of a task, calls nobody and records nothing.",
+            request=json_body(ExecuteBody),
+            responses=answers({200: Explanation}, 413, 415),
+            examples=[FIRST_TASK],
+        )
+    )(ExplainView)

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import msgspec
+from django.http import Http404
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ViewSet
+
+from apikeys import decoding
+from services import directory, key_presentation, keys
+from services.config import ServiceConfig
+
+
+class KeyTest(msgspec.Struct, forbid_unknown_fields=True):
+    """`api_key` may be left out where the service has one already."""
+
+    service: str
+    api_key: str | None = None
+
+    def __repr__(self) -> str:
+        return f"KeyTest({self.service!r})"
+
+
+class KeyUpdate(msgspec.Struct, forbid_unknown_fields=True):
+    service: str
+    api_key: str
+
+    def __repr__(self) -> str:
+        return f"KeyUpdate({self.service!r})"
+
+
+class KeyViewSet(ViewSet):
+    """The keys with which Oxide calls services. No answer shows more of one than its preview."""
+
+    @action(detail=False, methods=["get"], url_path="status")
+    def overview(self, _request: Request) -> Response:
+        return Response(key_presentation.overview(directory.current()))
+
+    @action(detail=False, methods=["get"], url_path="status/(?P<service>[^/]+)")
+    def status(self, _request: Request, service: str) -> Response:
+        config = _find(service)
+        keys.require_key_taker(config)
+        return Response(key_presentation.status(config))
+
+    @action(detail=False, methods=["post"])
+    def test(self, request: Request) -> Response:
+        body = decoding.body(request.data, KeyTest)
+        config = _find(body.service)
+        return Response(key_presentation.tested(config, keys.test(config, body.api_key)))
+
+    # Not named `update`: the router would offer it as PUT.
+    @action(detail=False, methods=["post"], url_path="update")
+    def replace(self, request: Request) -> Response:
+        body = decoding.body(request.data, KeyUpdate)
+        config = _find(body.service)
+        return Response(key_presentation.updated(config, body.api_key, keys.update(config, body.api_key)))
+
+
+def _find(name: str) -> ServiceConfig:
+    config = directory.current().get(name)
+    if config is None:
+        raise Http404(f"There is no service named {name!r}. GET /api/services/ lists them.")
+    return config

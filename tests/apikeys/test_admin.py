@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from rest_framework.test import APIClient
+
+from apikeys.admin import role_of_user
+from apikeys.identity import Role
+from apikeys.models import ClientKey
+from tests.people import bearer, make_key, make_user
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("identity_on")]
+
+KEYS = "/admin/apikeys/clientkey/"
+USERS = "/admin/auth/user/"
+
+
+def make(client: Client, **form: Any) -> Any:
+    return client.post(f"{KEYS}add/", {"name": "program", "scopes": ["read"], **form})
+
+
+def test_a_key_is_shown_once_on_the_page_that_follows(admin_client: Client, client: APIClient) -> None:
+    page = make(admin_client)
+    assert page.status_code == 200
+    found = re.search(r'<code id="key"[^>]*>(ox-\w+)</code>', page.content.decode())
+    assert found
+    assert client.get("/api/services/", headers=bearer(found[1])).status_code == 200
+    assert "no-store" in page["Cache-Control"]
+    assert "messages" not in page.cookies
+    for address in (KEYS, f"{KEYS}{ClientKey.objects.get().pk}/change/", "/admin/"):
+        assert found[1] not in admin_client.get(address).content.decode()
+
+
+def test_whoever_makes_a_key_is_suggested_as_its_owner(admin_client: Client, admin_user: User) -> None:
+    form = admin_client.get(f"{KEYS}add/").context["adminform"].form
+    assert form.initial["owner"] == admin_user.pk
+
+
+def test_switching_a_key_off_in_the_list_is_live(admin_client: Client, client: APIClient) -> None:
+    secret = make_key()
+    key = ClientKey.objects.get()
+    assert client.get("/api/services/", headers=bearer(secret)).status_code == 200
+    form = {"form-TOTAL_FORMS": "1", "form-INITIAL_FORMS": "1", "form-0-id": str(key.pk), "_save": "Save"}
+    assert admin_client.post(KEYS, form).status_code == 302
+    assert client.get("/api/services/", headers=bearer(secret)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("form", "field"),
+    [
+        ({"name": "a\nb"}, "name"),
+        ({"scopes": []}, "scopes"),
+        ({"scopes": ["root"]}, "scopes"),
+        ({"expires_at_0": "2020-01-01", "expires_at_1": "00:00"}, "expires_at"),
+    ],
+)
+def test_a_wrong_field_is_named(admin_client: Client, form: dict[str, Any], field: str) -> None:
+    page = make(admin_client, **form)
+    assert field in page.context["adminform"].form.errors
+    assert not ClientKey.objects.exists()
+
+
+def test_a_key_keeps_its_name_and_secret_when_it_is_changed(admin_client: Client, client: APIClient) -> None:
+    secret = make_key()
+    key = ClientKey.objects.get()
+    form = {"name": "other", "scopes": ["execute"], "enabled": "on"}
+    assert admin_client.post(f"{KEYS}{key.pk}/change/", form).status_code == 302
+    key.refresh_from_db()
+    assert (key.name, key.scopes) == ("program", ["execute"])
+    assert client.get("/api/services/", headers=bearer(secret)).status_code == 403
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_user_is_made_with_a_role(admin_client: Client, role: Role) -> None:
+    form = {"username": "ada", "role": role.value, "password1": "cobalt-heron-71", "password2": "cobalt-heron-71"}
+    answer = admin_client.post(f"{USERS}add/", {**form, "usable_password": "true"})
+    assert answer.status_code == 302, answer.context["adminform"].form.errors
+    ada = User.objects.get(username="ada")
+    assert role_of_user(ada) is role
+    assert ada.is_superuser is ada.is_staff is (role is Role.ADMIN)
+
+
+def change(client: Client, user: User, **changes: str) -> None:
+    form = {"username": user.username, "role": role_of_user(user).value, "is_active": "on", **changes}
+    answer = client.post(f"{USERS}{user.pk}/change/", {k: v for k, v in form.items() if v})
+    assert answer.status_code == 302, answer.context["adminform"].form.errors
+
+
+def test_a_role_is_taken_away_again(admin_client: Client) -> None:
+    ada = make_user("ada", Role.ADMIN, is_superuser=True, is_staff=True)
+    ada.groups.add(Group.objects.create(name="book club"))
+    change(admin_client, ada, role="operator")
+    ada = User.objects.get(pk=ada.pk)
+    assert role_of_user(ada) is Role.OPERATOR
+    assert not ada.is_superuser
+    assert not ada.is_staff
+    assert set(ada.groups.values_list("name", flat=True)) == {"book club", "operator"}
+
+
+def test_disabling_a_user_is_live(admin_client: Client, client: APIClient) -> None:
+    ada = make_user("ada")
+    secret = make_key(owner=ada)
+    assert client.get("/api/services/", headers=bearer(secret)).status_code == 200
+    change(admin_client, ada, is_active="")
+    assert client.get("/api/services/", headers=bearer(secret)).status_code == 401
+
+
+def test_the_page_of_a_user_shows_their_role(admin_client: Client) -> None:
+    ada = make_user("ada", Role.OPERATOR)
+    page = admin_client.get(f"{USERS}{ada.pk}/change/")
+    assert page.context["adminform"].form["role"].initial == Role.OPERATOR
+    assert ">operator<" in admin_client.get(USERS).content.decode()
+
+
+def test_tokens_and_groups_have_no_pages(admin_client: Client) -> None:
+    for address in ("/admin/auth/group/", "/admin/token_blacklist/outstandingtoken/"):
+        assert admin_client.get(address).status_code == 404
+    page = admin_client.get("/admin/").content.decode()
+    assert f'href="{KEYS}"' in page
+    assert f'href="{USERS}"' in page

@@ -1,0 +1,75 @@
+"""The API's documentation: whole, valid, and true."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+pytestmark = pytest.mark.django_db
+
+# Pages for people, and what describes the rest.
+NOT_OPERATIONS = ("admin/", "openapi.json", "docs", "redoc")
+METHODS = {"get", "post", "put", "patch", "delete"}
+
+
+@pytest.fixture
+def document(client: Client) -> Any:
+    return json.loads(client.get("/openapi.json").content)
+
+
+def routes(patterns: list[Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Method and path, written as the document writes them, of everything in the URLconf."""
+    for pattern in patterns:
+        path = prefix + str(pattern.pattern).removeprefix("^")
+        if path.startswith(NOT_OPERATIONS):
+            continue
+        if isinstance(pattern, URLResolver):
+            yield from routes(pattern.url_patterns, path)
+        elif isinstance(pattern, URLPattern):
+            for method in methods(pattern.callback):
+                yield (
+                    method,
+                    "/" + re.sub(r"\(\?P<(\w+)>.*?\)(?=/)", r"{\1}", path).replace("/?$", "/").replace("pk}", "id}"),
+                )
+
+
+def methods(view: Any) -> set[str]:
+    if hasattr(view, "actions"):
+        return set(view.actions) - {"head"}
+    if hasattr(view, "cls"):
+        return {method for method in METHODS if hasattr(view.cls, method)}
+    return {"get"}
+
+
+def test_the_documented_operations_are_those_that_there_are(document: Any) -> None:
+    documented = {(method, path) for path, item in document["paths"].items() for method in item if method in METHODS}
+    assert documented == set(routes(get_resolver().url_patterns))
+
+
+def test_every_operation_says_what_it_does_and_how_it_fails(document: Any) -> None:
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            assert operation.get("summary"), f"{method} {path}"
+            if path not in ("/health/", "/ready/"):
+                assert "429" in operation["responses"], f"{method} {path}"
+
+
+def test_every_reference_leads_somewhere(document: Any) -> None:
+    names = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)))
+    assert names <= set(document["components"]["schemas"])
+
+
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+def test_the_pages_load_nothing_from_other_hosts(client: Client, page: str) -> None:
+    html = client.get(page).content.decode()
+    addresses = re.findall(r'(?:src|href)="([^"]+)"', html)
+    assert addresses
+    assert all(address.startswith("/") for address in addresses)
+    for address in addresses:
+        assert client.get(address).status_code == 200

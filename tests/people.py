@@ -1,0 +1,45 @@
+"""People and programs that call Oxide, each with what they call it with."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import Group, User
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from apikeys.identity import Role, Scope
+from apikeys.models import ClientKey
+
+PASSWORD = "correct horse battery"
+
+
+def make_user(name: str, role: Role = Role.VIEWER, **fields: Any) -> User:
+    user = User.objects.create_user(name, password=PASSWORD, **fields)
+    user.groups.add(Group.objects.get_or_create(name=role.value)[0])
+    return user
+
+
+def make_key(name: str = "program", *scopes: Scope, **fields: Any) -> str:
+    key = ClientKey(name=name, scopes=list(scopes or [Scope.READ]), **fields)
+    secret = key.draw_secret()
+    key.save()
+    return secret
+
+
+def log_in(client: APIClient, name: str, password: str = PASSWORD) -> Any:
+    return client.post("/auth/login", {"username": name, "password": password}, format="json")
+
+
+def access_token(name: str) -> str:
+    token: str = log_in(APIClient(), name).json()["access_token"]
+    return token
+
+
+def bearer(credential: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {credential}"}
+
+
+def in_the_past() -> Any:
+    return timezone.now() - timedelta(seconds=1)
