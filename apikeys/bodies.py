@@ -11,6 +11,10 @@ from msgspec import Meta, Struct
 from apikeys.identity import Scope
 
 
+# For the documentation, where \Z is not known: `apikeys.models.valid_key_name` is what decides.
+_KEY_NAME = "^[A-Za-z0-9][A-Za-z0-9_.@ -]*$"
+
+
 class LoginBody(Struct, forbid_unknown_fields=True):
     username: Annotated[str, Meta(min_length=1, max_length=150)]
     password: Annotated[str, Meta(min_length=1, max_length=1024)]
@@ -25,7 +29,7 @@ class LogoutBody(Struct, forbid_unknown_fields=True):
 
 
 class ClientKeyBody(Struct, forbid_unknown_fields=True):
-    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    name: Annotated[str, Meta(min_length=1, max_length=100, extra_json_schema={"pattern": _KEY_NAME})]
     scopes: Annotated[list[Scope], Meta(min_length=1, max_length=3)] = msgspec.field(
         default_factory=lambda: [Scope.READ, Scope.EXECUTE]
     )

@@ -27,7 +27,11 @@ def query(parameters: Mapping[str, str], kind: type[T]) -> T:
     for name, value in parameters.items():
         if "\x00" in value:  # PostgreSQL refuses even to look for it
             raise BodyError(f"{name}: A NUL character (%00) is in nothing that is stored. Take it out.")
-    return _convert(parameters, kind, strict=False)
+    found = _convert(parameters, kind, strict=False)
+    for name, value in parameters.items():
+        if getattr(found, name) is None:  # the text "null" would pass for nothing
+            raise BodyError(f"{name}: {value!r} is no value that it can have. Leave it out, or send another.")
+    return found
 
 
 def _convert(data: object, kind: type[T], *, strict: bool) -> T:

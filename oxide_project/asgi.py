@@ -17,7 +17,8 @@ from monitoring import websocket_urls  # noqa: E402
 from oxide_project.handler import PooledHandler  # noqa: E402
 
 # Every request is answered on it; it grows as it is needed, and a thread that waits costs little.
-pool = ThreadPoolExecutor(settings.THREADS, thread_name_prefix="request")
+# Two more than there are requests let in are for probes.
+pool = ThreadPoolExecutor(settings.THREADS + 2, thread_name_prefix="request")
 
 
 application = ProtocolTypeRouter(

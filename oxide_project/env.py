@@ -87,12 +87,17 @@ def networks(name: str) -> list[IPv4Network | IPv6Network]:
         raise ImproperlyConfigured(f"{name} must hold addresses or networks, such as 10.0.0.0/8: {error}.") from None
 
 
+def file(name: str, default: Path) -> Path:
+    """A path, which need not lead to anything yet."""
+    try:
+        return Path(text(name, str(default))).expanduser().resolve()
+    except RuntimeError as error:  # no such user, or links in a circle
+        raise ImproperlyConfigured(f"{name} is no path that can be used: {str(error).rstrip('.')}.") from None
+
+
 def directory(name: str, default: Path) -> Path:
     """A folder that exists and can be written to; made where it is missing."""
-    try:
-        path = Path(text(name, str(default))).expanduser().resolve()
-    except RuntimeError as error:  # no such user, or links in a circle
-        raise ImproperlyConfigured(f"{name} is no folder that can be used: {str(error).rstrip('.')}.") from None
+    path = file(name, default)
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)  # prompts and answers are nobody else's
         if not os.access(path, os.W_OK | os.X_OK):

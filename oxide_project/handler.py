@@ -36,6 +36,9 @@ Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 
 SPOOL_BYTES = 1024 * 1024
+
+# Answered however many others wait: a process that is only busy must not look like a dead one.
+PROBES = ("/health", "/ready")
 # An event beside ASGI's, which `oxide_project/server.py` knows: break the connection off, so that nobody takes what
 # was sent for all there is.
 ABORT = "oxide.abort"
@@ -80,7 +83,7 @@ class Client:
 
 
 class PooledHandler(ASGIHandler):
-    """Answers on threads of `pool`, at most `limit` requests at once."""
+    """Answers on threads of `pool`, at most `limit` requests at once and probes besides."""
 
     request_class = Request
 
@@ -106,7 +109,7 @@ class PooledHandler(ASGIHandler):
             return
         if body is TOO_BIG:
             await _send_whole(send, errors.answer(errors.too_big()))
-        elif self._in_hand >= self._limit:
+        elif self._in_hand >= self._limit and scope["path"].rstrip("/") not in PROBES:
             # Every thread is taken. Waiting in line would only move the wait to where nobody sees it.
             await _send_whole(send, errors.answer(errors.overloaded()))
         else:

@@ -13,7 +13,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # Oxide
 
 DATA_DIR = env.directory("OXIDE_DATA_DIR", BASE_DIR / "var")
-CONFIG_FILE = Path(env.text("OXIDE_CONFIG", str(BASE_DIR / "config" / "default.yaml"))).expanduser().resolve()
+CONFIG_FILE = env.file("OXIDE_CONFIG", BASE_DIR / "config" / "default.yaml")
 THREADS = env.integer("OXIDE_THREADS", 640, minimum=8, maximum=10_000)
 # Kept free for everything that is not a provider call: health, pages, admin, cancelling.
 RESERVED_THREADS = max(4, THREADS // 20)

@@ -33,7 +33,7 @@ def state_of(config: ServiceConfig) -> ServiceState:
 
 def _obstacle(config: ServiceConfig, known: health.Health | None) -> str:
     if config.needs_key and not keyring.secret_for(config.name, config.api_key_env):
-        return f"has no API key: set {config.api_key_env} and restart"
+        return f"has no API key: set {config.api_key_env} and restart, or POST /api/api-keys/update/"
     if known and not known.healthy:
         return f"is currently unhealthy: {known.detail.removeprefix(config.name).strip()}"
     if breakers[config.name].blocked():

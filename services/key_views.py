@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 from django.http import Http404
 from rest_framework.decorators import action
@@ -11,12 +13,15 @@ from apikeys import decoding
 from services import directory, key_presentation, keys
 from services.config import ServiceConfig
 
+# For the documentation: what is refused is said by `keys.require_usable`, in words of its own.
+Secret = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": "^[!-~]+$", "maxLength": keys.MAX_LENGTH})]
+
 
 class KeyTest(msgspec.Struct, forbid_unknown_fields=True):
     """`api_key` may be left out where the service has one already."""
 
     service: str
-    api_key: str | None = None
+    api_key: Secret | None = None
 
     def __repr__(self) -> str:
         return f"KeyTest({self.service!r})"
@@ -24,7 +29,7 @@ class KeyTest(msgspec.Struct, forbid_unknown_fields=True):
 
 class KeyUpdate(msgspec.Struct, forbid_unknown_fields=True):
     service: str
-    api_key: str
+    api_key: Secret
 
     def __repr__(self) -> str:
         return f"KeyUpdate({self.service!r})"

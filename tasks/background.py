@@ -10,10 +10,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from django.conf import settings
 from django.db import close_old_connections
 
-from tasks.errors import TaskFailedError
+from tasks.errors import Code, TaskFailedError
 from tasks.models import Task
 from tasks.pipeline import Run, execute
-from tasks.recorder import recorder
+from tasks.recorder import RecorderError, recorder
 from tasks.runner import runner_id
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,12 @@ class Background:
             raise QueueFullError(f"{MOST} background tasks are waiting already. Try again later.")
         run.patient = True
         run.task.runner = runner_id()
-        recorder.save(run.task)
+        try:
+            recorder.save(run.task)
+        except RecorderError:
+            # It may still be written once the database is back: not as one that waits for its turn.
+            run.task.fail(Code.SERVICE_UNAVAILABLE, "The database was away when it was to be queued. Send it again.")
+            raise
         with self._lock:
             self._accepted[run.task.pk] = (run, self._pool.submit(self._work, run))
         return run.task

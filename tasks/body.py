@@ -36,7 +36,7 @@ class TextBody(Struct, tag="text", forbid_unknown_fields=True):
 
 
 class ImageAddress(Struct):
-    url: Annotated[str, Meta(min_length=1)]
+    url: Annotated[str, Meta(min_length=1, extra_json_schema={"pattern": "^(https?://|data:image/[^,]*;base64,)"})]
 
 
 class ImageBody(Struct, tag="image_url", forbid_unknown_fields=True):
@@ -94,7 +94,7 @@ class ResponseFormat(Struct):
 class ExecuteBody(Struct, forbid_unknown_fields=True):
     """`null` means the same as leaving a field out."""
 
-    prompt: str | None = None
+    prompt: Annotated[str, Meta(extra_json_schema={"pattern": r"\S"})] | None = None
     messages: list[MessageBody] | None = None
     task_type: TaskType | None = None
     service: str | None = None

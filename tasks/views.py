@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
-
-from django.shortcuts import get_object_or_404
+from django.http import Http404
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -48,5 +46,8 @@ class TaskViewSet(ViewSet):
         return Response(presentation.cancelling(task), status=202)
 
 
-def _find(pk: str) -> Any:
-    return get_object_or_404(Task.objects.prefetch_related("attempts"), pk=pk)
+def _find(pk: str) -> Task:
+    task = Task.objects.prefetch_related("attempts").filter(pk=pk).first()
+    if task is None:
+        raise Http404(f"There is no task {pk}. GET /api/tasks/history/ lists them.")
+    return task

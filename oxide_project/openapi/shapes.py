@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypedDict
 
 import msgspec
@@ -10,6 +10,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 
 _REF = "#/components/schemas/{name}"
 _shown: dict[str, type] = {}
+_rules: dict[str, Mapping[str, Any]] = {}
 
 
 class Error(TypedDict):
@@ -48,7 +49,9 @@ def shape(kind: type) -> dict[str, Any]:
     return {"$ref": _REF.format(name=kind.__name__)}
 
 
-def json_body(kind: type) -> dict[str, Any]:
+def json_body(kind: type, **rules: Any) -> dict[str, Any]:
+    """A body in JSON, and what JSON Schema can say of it beyond its fields."""
+    _rules[kind.__name__] = rules
     return {"application/json": shape(kind)}
 
 
@@ -68,8 +71,35 @@ def query(kind: type) -> list[OpenApiParameter]:
 def add_shapes(result: dict[str, Any], **_: object) -> dict[str, Any]:
     """drf-spectacular's hook after the document is made: put the schemas in that it refers to."""
     components = msgspec.json.schema_components(list(_shown.values()), ref_template=_REF)[1]
+    for name, rules in _rules.items():
+        components[name].update(rules)
     result.setdefault("components", {}).setdefault("schemas", {}).update(components)
+    for operation in _operations(result):
+        _unwrap_lists(operation)
+        _require_body(operation, components)
     return result
+
+
+def _operations(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for item in document["paths"].values():
+        yield from (operation for operation in item.values() if "responses" in operation)
+
+
+def _unwrap_lists(operation: dict[str, Any]) -> None:
+    """drf-spectacular takes what every `list` answers for a bare array. Here lists stand in an object."""
+    for response in operation["responses"].values():
+        for content in response.get("content", {}).values():
+            if content["schema"].get("type") == "array":
+                content["schema"] = content["schema"]["items"]
+
+
+def _require_body(operation: dict[str, Any], components: Mapping[str, Any]) -> None:
+    """drf-spectacular does not look into our shapes: a body with a field that must be there must be there itself."""
+    body = operation.get("requestBody", {"content": {}})
+    for content in body["content"].values():
+        schema = components.get(content["schema"].get("$ref", "").rpartition("/")[2], {})
+        if schema.get("required") or "oneOf" in schema:
+            body["required"] = True
 
 
 def _error(status: int) -> OpenApiResponse:

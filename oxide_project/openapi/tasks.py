@@ -17,12 +17,18 @@ FIRST_TASK = OpenApiExample(
 )
 
 
+PROMPT_OR_MESSAGES = [
+    {"required": [name], "properties": {name: {"type": kind}}}
+    for name, kind in (("prompt", "string"), ("messages", "array"))
+]
+
+
 def document() -> None:
     extend_schema_view(
         execute=extend_schema(
             summary="Run a task",
             description="Oxide decides who does it, unless `service` names one. Send `prompt` or `messages`.",
-            request=json_body(ExecuteBody),
+            request=json_body(ExecuteBody, oneOf=PROMPT_OR_MESSAGES),
             responses=answers({200: TaskAnswer, 202: TaskAccepted}, 413, 415, 500, 502, 503, 504),
             examples=[FIRST_TASK],
         ),
@@ -39,7 +45,7 @@ def document() -> None:
             tags=["routing"],
             summary="Who would do a task, and why",
             description="Takes the body of a task, calls nobody and records nothing.",
-            request=json_body(ExecuteBody),
+            request=json_body(ExecuteBody, oneOf=PROMPT_OR_MESSAGES),
             responses=answers({200: Explanation}, 413, 415),
             examples=[FIRST_TASK],
         )

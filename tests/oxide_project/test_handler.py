@@ -94,7 +94,7 @@ def handler(settings: Settings) -> Iterator[PooledHandler]:
     global stage  # noqa: PLW0603 - the views have no other way to it
     stage = Stage()
     settings.ROOT_URLCONF = __name__
-    settings.MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
+    settings.MIDDLEWARE = ["monitoring.probes.middleware", "django.middleware.common.CommonMiddleware"]
     settings.ALLOWED_HOSTS = ["localhost"]
     settings.MAX_BODY_BYTES = 100_000
     pool = ThreadPoolExecutor(4, thread_name_prefix="worker")
@@ -309,6 +309,18 @@ def test_more_requests_than_there_are_threads_are_refused_at_once(handler: Poole
     assert refused.header(b"retry-after") == [b"1"]
     assert [request.status for request in done] == [200, 200]
     assert afterwards.status == 200
+
+
+def test_a_probe_is_answered_though_every_thread_is_taken(handler: PooledHandler) -> None:
+    async def scenario() -> Exchange:
+        running = [asyncio.ensure_future(Exchange("/waits_for_go").run(handler)) for _ in range(2)]
+        await until(stage.entered.is_set)
+        probe = await asyncio.wait_for(Exchange("/health").run(handler), 10)
+        stage.go.set()
+        await asyncio.gather(*running)
+        return probe
+
+    assert asyncio.run(scenario()).status == 200
 
 
 def test_a_thread_counts_until_it_is_free_even_where_nobody_waits(handler: PooledHandler) -> None:

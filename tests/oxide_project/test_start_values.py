@@ -45,6 +45,7 @@ def refused(oxide: LiveOxide, *arguments: str) -> str:
         ("OXIDE_DATA_DIR", "/dev/null"),
         ("OXIDE_CONFIG", "/nowhere/oxide.yaml"),
         ("OXIDE_CONFIG", "/dev/null"),
+        ("OXIDE_CONFIG", "~nosuchuser/oxide.yaml"),
         ("OXIDE_AUTH_ENABLED", "maybe"),
         ("OXIDE_SECRET_KEY", "short"),
         ("OXIDE_SECRET_KEY", "a" * 64),
