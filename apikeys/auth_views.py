@@ -21,7 +21,6 @@ class LoginViewSet(ViewSet):
     permission_classes = ()
 
     @action(detail=False, methods=["post"])
-    @action(detail=False, methods=["post"])
     def login(self, request: Request) -> Response:
         body = decoding.body(request.data, LoginBody)
         user = authenticate(request._request, username=body.username, password=body.password)  # noqa: SLF001
@@ -31,7 +30,6 @@ class LoginViewSet(ViewSet):
         return _never_stored(presentation.token_pair(tokens.issue(user)))
 
     @action(detail=False, methods=["post"])
-    @action(detail=False, methods=["post"])
     def refresh(self, request: Request) -> Response:
         body = decoding.body(request.data, RefreshBody)
         try:
@@ -39,7 +37,6 @@ class LoginViewSet(ViewSet):
         except tokens.RefusedTokenError:
             raise AuthenticationFailed(_DEAD) from None
 
-    @action(detail=False, methods=["post"])
     @action(detail=False, methods=["post"])
     def logout(self, request: Request) -> Response:
         body = decoding.body(request.data or {}, LogoutBody)

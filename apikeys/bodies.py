@@ -10,7 +10,6 @@ from msgspec import Meta, Struct
 
 from apikeys.identity import Scope
 
-
 # For the documentation, where \Z is not known: `apikeys.models.valid_key_name` is what decides.
 _KEY_NAME = "^[A-Za-z0-9][A-Za-z0-9_.@ -]*$"
 

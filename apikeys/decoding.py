@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -29,9 +30,16 @@ def query(parameters: Mapping[str, str], kind: type[T]) -> T:
             raise BodyError(f"{name}: A NUL character (%00) is in nothing that is stored. Take it out.")
     found = _convert(parameters, kind, strict=False)
     for name, value in parameters.items():
-        if getattr(found, name) is None:  # the text "null" would pass for nothing
-            raise BodyError(f"{name}: {value!r} is no value that it can have. Leave it out, or send another.")
+        _require_text_of(getattr(found, name), name, value)
     return found
+
+
+def _require_text_of(found: object, name: str, text: str) -> None:
+    """Refuse what msgspec reads generously in text: "null" for nothing, and a number for a moment."""
+    if found is None:
+        raise BodyError(f"{name}: {text!r} is no value that it can have. Leave it out, or send another.")
+    if isinstance(found, datetime) and ":" not in text:
+        raise BodyError(f"{name}: {text!r} is no date. Write it as in 2026-01-31T12:00:00Z.")
 
 
 def _convert(data: object, kind: type[T], *, strict: bool) -> T:

@@ -91,12 +91,13 @@ def _shown(steps: Steps, details: ErrorDetails) -> str:
     """The value, where it helps and cannot give a secret away.
 
     Text is shown only where a number or a word from a list was expected: in other places (a URL,
-    a command in one string) it may well hold a key under a name that does not say so.
+    a command in one string) it may well hold a key under a name that does not say so. And only
+    where it is no longer than such words are: a key may have slipped in there, too.
     """
     value = details["input"]
     if details["type"] in ("missing", "wrong", "extra_forbidden") or any(is_secret(str(step)) for step in steps):
         return ""
     if isinstance(value, int | float) or (isinstance(value, str) and details["type"] in _SHOWING_TEXT):
         text = repr(value)
-        return f" (got {text})" if len(text) <= 60 else ""
+        return f" (got {text})" if len(text) <= 20 else ""
     return ""

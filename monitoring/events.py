@@ -12,7 +12,8 @@ from monitoring import progress
 from monitoring.hub import hub
 from monitoring.news import Topic
 from monitoring.progress import tracker
-from tasks.models import Task, storable
+from services.text import storable
+from tasks.models import Task
 
 
 class ServiceState(TypedDict):

@@ -72,12 +72,13 @@ class Skipped:
     """A service that is not asked. `reason` is worded to follow its name: "is disabled".
 
     `by_request` tells that the request itself does not fit it (a feature, the model): asking again
-    later changes nothing, asking differently does.
+    later changes nothing, asking differently does. `aside` tells that it was never in question.
     """
 
     service: str
     reason: str
     by_request: bool = False
+    aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ class _Draft:
         unnamed = f"is named by no rule for {self._demand.task_type}, nor in the default order"
         for name, state in self._states.items():
             if name not in self._chosen and name not in self._skipped:
-                self._skip(_barred(state) or Skipped(name, unnamed))
+                self._skip(_barred(state) or Skipped(name, unnamed, aside=True))
 
     def _add(self, candidate: Candidate) -> None:
         self._candidates[candidate.service, candidate.model] = candidate
@@ -215,7 +216,7 @@ def _barred(state: ServiceState, *, named: bool = False) -> Skipped | None:
     if not state.config.enabled:
         return Skipped(state.config.name, "is disabled")
     if state.config.type == "builtin" and not named:
-        return Skipped(state.config.name, "is built in and answers only when it is named")
+        return Skipped(state.config.name, "is built in and answers only when it is named", aside=True)
     return None
 
 

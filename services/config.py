@@ -56,4 +56,9 @@ class ServiceState:
         """Whether it may be asked for `model`. Where nothing is known, the server will say."""
         if self.config.allowed_models:
             return model in self.config.allowed_models
-        return not self.listed_models or model in self.listed_models or model == self.config.model
+        if not self.listed_models or model in self.listed_models or model == self.config.model:
+            return True
+        # A list leaves names out that its server takes all the same: Ollama's without ":latest", OpenRouter's with
+        # ":nitro", Anthropic's without their date. Where it does not, the server says so and the next one is asked.
+        stem = model.partition(":")[0]
+        return any(listed.startswith(stem) for listed in self.listed_models)

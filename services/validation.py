@@ -48,6 +48,8 @@ def base_url_problem(value: str) -> str:
         return "must start with http:// or https:// and name a host"
     if "@" in parts.netloc:
         return "must not hold a user name or password: put the key in an environment variable (api_key_env)"
+    if not value.isascii():
+        return "must be written in ASCII: an international host name as xn--..., anything else percent-encoded"
     if "?" in value or "#" in value:
         return "must end with its path: remove everything from '?' or '#' on"
     return ""

@@ -8,7 +8,7 @@ import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import Error, close_old_connections
 
 from tasks.errors import Code, TaskFailedError
 from tasks.models import Task
@@ -73,10 +73,7 @@ class Background:
 
     def _work(self, run: Run) -> None:
         try:
-            # Somebody may have asked another process to call it off while it waited here.
-            if Task.objects.filter(pk=run.task.pk, cancel_requested=True).exists():
-                run.cancel.cancel()
-            close_old_connections()
+            _heed_requests(run)
             execute(run)
         except TaskFailedError:
             pass  # recorded with the task, where its owner will look
@@ -85,6 +82,17 @@ class Background:
         finally:
             with self._lock:
                 self._accepted.pop(run.task.pk, None)
+
+
+def _heed_requests(run: Run) -> None:
+    """Somebody may have asked another process to call the task off while it waited here."""
+    try:
+        if Task.objects.filter(pk=run.task.pk, cancel_requested=True).exists():
+            run.cancel.cancel()
+    except Error:
+        logger.warning("The database is away: whether task %s was called off is looked up again later.", run.task)
+    finally:
+        close_old_connections()
 
 
 background = Background()

@@ -7,7 +7,6 @@ A field that is not listed here is refused by name: a slip in spelling must not 
 
 from __future__ import annotations
 
-import binascii
 from base64 import b64decode
 from typing import Annotated, Any, Literal
 
@@ -173,7 +172,7 @@ def _image(url: str, path: str) -> ImagePart:
         raise BodyError(f"{path} must be an http(s) address or data:image/...;base64,...")
     try:
         b64decode(data, validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one; a character beyond ASCII is another
         raise BodyError(f"{path} is not valid base64.") from None
     return ImagePart(media_type=head.removeprefix("data:").removesuffix(";base64"), data=data)
 

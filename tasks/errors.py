@@ -86,4 +86,6 @@ def failure_of(error: ProviderError, service: str) -> Failure:
         detail = f"Invalid API key for service {service}. Set the right one in its environment variable and restart."
     else:
         detail = error.message
-    return Failure(_CODES[error.kind], detail, error.retry_after)
+    # Where nothing lives at the address, the operator's base_url is wrong and not the caller's request.
+    is_address = error.kind is ErrorKind.UNSUPPORTED and error.status in (404, 405)
+    return Failure(Code.PROVIDER_ERROR if is_address else _CODES[error.kind], detail, error.retry_after)

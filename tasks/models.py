@@ -4,11 +4,10 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import Q, QuerySet, Sum
@@ -19,6 +18,7 @@ from routing.engine import Candidate, Decision
 from routing.task_types import CHOICES, TaskType
 from services.adapters.base import ErrorKind, ProviderError, Reply, Usage
 from services.prices import NANO, Cost, CostBasis
+from services.text import storable
 from tasks.messages import kept
 from tasks.request import TaskRequest
 from tasks.tally import Tally
@@ -337,17 +337,3 @@ class Runner(models.Model):
 
 
 _LEAST_SURE = ["", CostBasis.REPORTED, CostBasis.COMPUTED, CostBasis.ESTIMATED, CostBasis.UNKNOWN]
-_REPLACED: Mapping[int, Any] = {0: "\ufffd", **dict.fromkeys(range(0xD800, 0xE000), "\ufffd")}
-
-
-def storable(text: str) -> str:
-    """Text that every database takes: PostgreSQL knows no NUL, and UTF-8 no lone surrogate."""
-    return text.translate(_REPLACED) if "\x00" in text or not _encodable(text) else text
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

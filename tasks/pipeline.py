@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from django.conf import settings
+from django.db import close_old_connections, connection
 
 from routing import rulebook
 from routing.classifier import classify
@@ -93,7 +94,8 @@ def prepare(request: TaskRequest, cancel: CancelToken | None = None) -> Run:
     """
     verdict = decide(request)
     decision = verdict.decision
-    if not decision.candidates and decision.skipped and all(skipped.by_request for skipped in decision.skipped):
+    considered = [skipped for skipped in decision.skipped if not skipped.aside]
+    if not decision.candidates and considered and all(skipped.by_request for skipped in considered):
         raise UnsuitableError(_reasons(decision))
     return Run(
         task=Task.of(request, verdict.task_type, verdict.confidence, decision),
@@ -111,6 +113,7 @@ def execute(run: Run) -> Task:
     """
     task, failure = run.task, None
     run.begin()
+    _hold_no_connection()
     recorder.announce(task)
     signals.task_started.send_robust(Task, task=task)
     with running.registered(task, run.cancel):
@@ -130,6 +133,12 @@ def execute(run: Run) -> Task:
     if failure:
         raise TaskFailedError(task, run.attempts, failure)
     return task
+
+
+def _hold_no_connection() -> None:
+    """Who waits for a provider needs no database, and on PostgreSQL would keep others from theirs."""
+    if not connection.in_atomic_block:
+        close_old_connections()
 
 
 def _type_of(request: TaskRequest) -> tuple[TaskType, float | None]:
@@ -191,6 +200,9 @@ def _attempt(run: Run, service: ServiceConfig, candidate: Candidate) -> Reply:
             reply = adapter_for(service).complete(chat, run.call.shortened(service.timeout_seconds))
         except ProviderError as error:
             attempt.fail(error, _price(error.partial, service, candidate) if error.partial else None)
+            raise
+        except Exception:
+            attempt.fail(ProviderError(ErrorKind.MALFORMED, "Oxide failed to make this call; its log says why."), None)
             raise
         attempt.complete(reply, _price(reply, service, candidate))
     health.note_success(service.name)

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from django.db import Error, IntegrityError, InterfaceError, OperationalError, connection
 
 from tasks.models import Attempt, Status, Task
-from tasks.storing import may_be_stored, store
+from tasks.storing import interrupt, may_be_stored, store
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Recorder:
             entry.saved.result(SAVE_SECONDS)
         except TimeoutError:
             raise RecorderError(f"The database did not take the task within {SAVE_SECONDS:g} seconds.") from None
-        except Error as error:
+        except Exception as error:
             raise RecorderError(f"The database did not take the task: {error}") from error
 
     def stop(self) -> None:
@@ -89,12 +89,16 @@ class Recorder:
         return not is_stuck and (thread is None or thread.is_alive())
 
     def _ensure_running(self) -> None:
-        if self._thread is None:
+        if not self._is_running:
             with self._lock:
-                if self._thread is None:
+                if not self._is_running:
                     self._stopping = False
                     self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
                     self._thread.start()
+
+    @property
+    def _is_running(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
 
     def _run(self) -> None:
         try:
@@ -142,6 +146,7 @@ class Recorder:
                     self._commit([entry])
             else:
                 logger.exception("A task could not be recorded.", exc_info=error)
+                _close(batch[0].task)
                 batch[0].saved.set_exception(error)
         else:
             for entry in batch:
@@ -176,6 +181,14 @@ def _write(batch: list[_Entry]) -> None:
     # A task stands in a batch twice where it was kept from an outage as running, and has ended since.
     tasks = {entry.task.pk: entry.task for entry in sorted(batch, key=lambda entry: not entry.task.is_open)}
     store(tasks.values(), [attempt for entry in batch for attempt in entry.attempts])
+
+
+def _close(task: Task) -> None:
+    """A task whose end cannot be written must not stay running where its beginning was."""
+    try:
+        interrupt(Task.objects.open().filter(pk=task.pk))
+    except Exception:
+        logger.exception("Task %s stays open in the database until this process ends.", task.pk)
 
 
 def _snapshot(task: Task) -> Task:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_view, inline_serializer
 
-from oxide_project.openapi.shapes import answers
+from oxide_project.openapi.shapes import answers, refine
 from routing.serializers import RuleSerializer
 from routing.views import RuleViewSet
 
@@ -19,6 +19,7 @@ RULE = OpenApiExample(
 
 
 def document() -> None:
+    refine("Rule", additionalProperties=False)
     listed = inline_serializer("RuleList", {"rules": RuleSerializer(many=True)})
     rule = OpenApiResponse(RuleSerializer)
     extend_schema_view(

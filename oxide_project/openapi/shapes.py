@@ -29,7 +29,6 @@ _ERRORS: Mapping[int, tuple[str, str, str]] = {
     404: ("NOT_FOUND", "Not found", "There is no service named 'nobody'. GET /api/services/ lists them."),
     405: ("METHOD_NOT_ALLOWED", "Method not allowed", 'Method "PUT" not allowed.'),
     406: ("NOT_ACCEPTABLE", "Not acceptable", "Could not satisfy the request Accept header."),
-    409: ("VALIDATION_ERROR", "Conflict", "It was changed meanwhile."),
     413: ("PAYLOAD_TOO_LARGE", "Payload too large", "The body is larger than OXIDE_MAX_BODY_MB allows."),
     415: ("UNSUPPORTED_MEDIA_TYPE", "Unsupported media type", 'Unsupported media type "text/plain" in request.'),
     429: ("RATE_LIMIT_EXCEEDED", "Rate limit exceeded", "Too many requests. Retry after 60 seconds."),
@@ -51,8 +50,13 @@ def shape(kind: type) -> dict[str, Any]:
 
 def json_body(kind: type, **rules: Any) -> dict[str, Any]:
     """A body in JSON, and what JSON Schema can say of it beyond its fields."""
-    _rules[kind.__name__] = rules
+    refine(kind.__name__, **rules)
     return {"application/json": shape(kind)}
+
+
+def refine(schema: str, **rules: Any) -> None:
+    """Say more of a schema than its type does."""
+    _rules[schema] = {**_rules.get(schema, {}), **rules}
 
 
 def answers(good: Mapping[int, type | None], *errors: int) -> dict[int, Any]:
@@ -71,12 +75,13 @@ def query(kind: type) -> list[OpenApiParameter]:
 def add_shapes(result: dict[str, Any], **_: object) -> dict[str, Any]:
     """drf-spectacular's hook after the document is made: put the schemas in that it refers to."""
     components = msgspec.json.schema_components(list(_shown.values()), ref_template=_REF)[1]
+    schemas = result.setdefault("components", {}).setdefault("schemas", {})
+    schemas.update(components)
     for name, rules in _rules.items():
-        components[name].update(rules)
-    result.setdefault("components", {}).setdefault("schemas", {}).update(components)
+        schemas[name].update(rules)
     for operation in _operations(result):
         _unwrap_lists(operation)
-        _require_body(operation, components)
+        _require_body(operation, schemas)
     return result
 
 
@@ -93,11 +98,11 @@ def _unwrap_lists(operation: dict[str, Any]) -> None:
                 content["schema"] = content["schema"]["items"]
 
 
-def _require_body(operation: dict[str, Any], components: Mapping[str, Any]) -> None:
-    """drf-spectacular does not look into our shapes: a body with a field that must be there must be there itself."""
+def _require_body(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
+    """drf-spectacular does not look into shapes: a body with a field that must be there must be there itself."""
     body = operation.get("requestBody", {"content": {}})
     for content in body["content"].values():
-        schema = components.get(content["schema"].get("$ref", "").rpartition("/")[2], {})
+        schema = schemas.get(content["schema"].get("$ref", "").rpartition("/")[2], {})
         if schema.get("required") or "oneOf" in schema:
             body["required"] = True
 

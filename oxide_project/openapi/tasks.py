@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 
-from oxide_project.openapi.shapes import answers, json_body, query
+from oxide_project.openapi.shapes import answers, json_body, query, refine
 from tasks.body import ExecuteBody
 from tasks.explain import Explanation
 from tasks.explain_views import ExplainView
@@ -17,13 +17,30 @@ FIRST_TASK = OpenApiExample(
 )
 
 
+SAID_BY_A_USER = {
+    "required": ["role", "content"],
+    "properties": {
+        "role": {"const": "user"},
+        "content": {"anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "minItems": 1}]},
+    },
+}
 PROMPT_OR_MESSAGES = [
-    {"required": [name], "properties": {name: {"type": kind}}}
-    for name, kind in (("prompt", "string"), ("messages", "array"))
+    {"required": ["prompt"], "properties": {"prompt": {"type": "string"}}},
+    {"required": ["messages"], "properties": {"messages": {"type": "array", "contains": SAID_BY_A_USER}}},
+]
+CALLS_NOTHING = {"tool_calls": {"maxItems": 0}}
+BY_ROLE = [
+    {"properties": {"role": {"enum": ["system", "user"]}, **CALLS_NOTHING}},
+    {"properties": {"role": {"const": "assistant"}}},
+    {
+        "required": ["tool_call_id"],
+        "properties": {"role": {"const": "tool"}, "tool_call_id": {"minLength": 1}, **CALLS_NOTHING},
+    },
 ]
 
 
 def document() -> None:
+    refine("MessageBody", oneOf=BY_ROLE)
     extend_schema_view(
         execute=extend_schema(
             summary="Run a task",

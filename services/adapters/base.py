@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
 from services.adapters.call import Call
+from services.text import storable
 
 Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
@@ -225,9 +226,10 @@ class ProviderError(Exception):
         retry_after: float | None = None,
         partial: Reply | None = None,
     ) -> None:
-        super().__init__(message)
+        # Here and once: a provider's words end up in rows, and a database may refuse some characters.
+        self.message = storable(message)
+        super().__init__(self.message)
         self.kind = kind
-        self.message = message
         self.status = status
         self.retry_after = retry_after
         self.partial = partial

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import selectors
 import shutil
 import signal
@@ -29,7 +30,7 @@ from services.adapters.call import Call
 from services.adapters.estimate import estimate
 
 # Oxide's own, which no tool needs. The keys that the tool itself uses stay in its environment.
-_SECRETS = frozenset({"OXIDE_SECRET_KEY", "DATABASE_URL", "REDIS_URL"})
+_OWN = re.compile(r"OXIDE_.*|DATABASE_URL|REDIS_URL")
 
 _CHUNK_BYTES = 65_536
 _STDERR_BYTES = 8_000
@@ -208,7 +209,7 @@ class _Program:
             stderr=subprocess.PIPE,
             bufsize=0,
             cwd="/",
-            env={name: value for name, value in os.environ.items() if name not in _SECRETS},
+            env={name: value for name, value in os.environ.items() if not _OWN.fullmatch(name)},
             start_new_session=True,
         )
         self._selector = selectors.PollSelector()

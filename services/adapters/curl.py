@@ -82,6 +82,9 @@ class CurlHandle:
             except pycurl.error as error:
                 code, message = map(str, error.args)
                 raise self.explain(int(code), message, request, call) from None
+        if call.cancel.cancelled:
+            # Our own shutdown looks like the end of an answer that has no length.
+            raise self.cancelled(request)
         self.forget_dead_sockets()
         response = self.response(request)
         response._content = b"".join(self.body)  # noqa: SLF001 - requests has no public way to set a body
@@ -133,7 +136,7 @@ class CurlHandle:
     ) -> exceptions.RequestException:
         """Say in `requests` terms what libcurl said. https://curl.se/libcurl/c/libcurl-errors.html"""
         if call.cancel.cancelled:
-            return Cancelled("Cancelled while it was running.", request=request)
+            return self.cancelled(request)
         if self._refused:
             return AddressRefused(self._refused, request=request)
         if self._overflow or code == pycurl.E_FILESIZE_EXCEEDED:
@@ -143,6 +146,9 @@ class CurlHandle:
             sent = self.curl.getinfo(pycurl.PRETRANSFER_TIME) > 0
             return (exceptions.ReadTimeout if sent else exceptions.ConnectTimeout)(message, request=request)
         return _EXCEPTIONS.get(code, exceptions.ConnectionError)(message, request=request)
+
+    def cancelled(self, request: requests.PreparedRequest) -> Cancelled:
+        return Cancelled("Cancelled while it was running.", request=request)
 
     def close(self) -> None:
         self.curl.close()

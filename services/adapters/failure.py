@@ -36,6 +36,7 @@ _WORDS: Final[Mapping[str, ErrorKind]] = {
     "overloaded_error": ErrorKind.SERVER,
     # https://ai.google.dev/gemini-api/docs/troubleshooting
     "api_key_invalid": ErrorKind.AUTH,
+    "failed_precondition": ErrorKind.QUOTA,  # no free tier in this country, or billing is off
 }
 # Only where no status says it better: within a stream that began with 200.
 _VAGUE_WORDS: Final[Mapping[str, ErrorKind]] = {

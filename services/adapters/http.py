@@ -334,13 +334,18 @@ _EXPLANATIONS: Final[tuple[tuple[type[Exception], ErrorKind, str], ...]] = (
     (exceptions.ChunkedEncodingError, ErrorKind.CONNECT, "broke the connection in mid-answer. Try again."),
     (exceptions.RequestException, ErrorKind.CONNECT, f"cannot be reached ({{error}}). {_ADVICE['connect']}"),
     (_CutShortError, ErrorKind.MALFORMED, "ended its stream before the answer was whole. Try again."),
+    (
+        UnicodeEncodeError,
+        ErrorKind.CONNECT,
+        "cannot be called: no address holds such characters. Mend its base_url.",
+    ),
     (_RedirectedError, ErrorKind.MALFORMED, "redirects ({error}), which is not followed. Set base_url to the target."),
 )
 _FAULTS: Final = (
     exceptions.RequestException,
     ReportedError,
     msgspec.MsgspecError,
-    UnicodeDecodeError,
+    UnicodeError,
     RecursionError,
     _CutShortError,
     _RedirectedError,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -40,6 +39,7 @@ _FINISH_REASONS: Final[Mapping[str | None, FinishReason]] = {
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
+_MOST_DOLLARS: Final = 1_000_000  # for one call; also false for what is not a number
 _DONE: Final = b"[DONE]"
 # OpenRouter's words where no provider of a model can do what is asked, and where there is no such model.
 _CANNOT: Final = re.compile(
@@ -331,7 +331,7 @@ def _usage(figures: Any) -> Usage | None:
 def _cost(figures: Any) -> Decimal | None:
     # OpenRouter names it: https://openrouter.ai/docs/use-cases/usage-accounting
     cost = figures.get("cost") if isinstance(figures, dict) else None
-    known = isinstance(cost, int | float) and not isinstance(cost, bool) and math.isfinite(cost) and cost >= 0
+    known = isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost <= _MOST_DOLLARS
     return Decimal(str(cost)) if known else None
 
 

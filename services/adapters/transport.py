@@ -178,12 +178,13 @@ class CurlStream:
             return
         self._closed = True
         self._cleanup.close()
+        if self._done:
+            self._handle.forget_dead_sockets()  # while the multi handle can still tell which one lives
         try:
             self._handle.multi.remove_handle(self._handle.curl)
         except pycurl.error:  # it was never added
             self._done = False
         if self._done:
-            self._handle.forget_dead_sockets()
             self._give_back(self._handle)
         else:
             self._handle.close()
@@ -203,6 +204,9 @@ class CurlStream:
             # Not raised yet: what came in the same breath is passed on first.
             self._broken = self._handle.explain(code, message, self._request, self._call)
         self._done = bool(succeeded)
+        if self._done and self._call.cancel.cancelled:
+            # Our own shutdown looks like the end of an answer that has no length.
+            self._broken = self._handle.cancelled(self._request)
 
     def _wait_ms(self) -> int:
         # libcurl names its next timer, or -1 for none; the deadline is one in any case. One

@@ -21,6 +21,9 @@ from services.adapters.base import (
 )
 from services.adapters.estimate import estimate
 
+# No call takes more; a figure beyond it is nonsense, and no database column would hold some of those.
+MOST_TOKENS = 10**12
+
 
 def finished(reply: Reply, request: ChatRequest, reason: FinishReason, usage: Usage | None) -> Reply:
     """The reply with why it ended and what it took, guessed where the provider gave no figures."""
@@ -75,7 +78,7 @@ def count(figures: Any, *path: str) -> int:
     """The whole number at `path`, else 0: an answer that was paid for is not lost over an odd figure."""
     for name in path:
         figures = figures.get(name) if isinstance(figures, dict) else None
-    known = isinstance(figures, int | float) and math.isfinite(figures) and figures > 0
+    known = isinstance(figures, int | float) and math.isfinite(figures) and 0 < figures <= MOST_TOKENS
     return int(figures) if known else 0
 
 

@@ -221,7 +221,7 @@ def test_a_built_in_service_answers_only_when_it_is_named(way: str) -> None:
 
     decision = decide(Demand(CODE), [echo], rules, default)
 
-    assert decision == Decision((), (Skipped("echo", "is built in and answers only when it is named"),))
+    assert decision == Decision((), (Skipped("echo", "is built in and answers only when it is named", aside=True),))
     assert names(decide(Demand(CODE, "echo"), [echo], rules, default)) == ["echo"]
 
 

@@ -186,6 +186,10 @@ def test_a_body_with_a_mistake_is_refused_by_the_fields_name(
             [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,?"}}]}],
             "base64",
         ),
+        (
+            [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,é"}}]}],
+            "base64",
+        ),
     ],
 )
 def test_a_conversation_with_a_mistake_is_refused_by_its_place(

@@ -91,6 +91,8 @@ def test_filters(client: APIClient, query: dict[str, str], expected: list[str]) 
         {"task_type": "poetry"},
         {"created_after": "yesterday"},
         {"created_after": "2026-01-01T00:00:00"},
+        {"created_after": "1767225600"},
+        {"task_type": "null"},
         {"search": "x" * 201},
         {"ordering": "password"},
     ],

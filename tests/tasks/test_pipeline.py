@@ -14,7 +14,7 @@ from services.availability import states
 from services.breaker import breakers
 from services.models import Service
 from tasks.models import Attempt, Task
-from tests.fake_provider import FakeProvider
+from tests.fake_provider import FakeProvider, Tokens
 from tests.tasks.conftest import Execute
 from tests.waiting import wait_until
 
@@ -251,3 +251,45 @@ def test_a_defect_of_ours_leaves_no_task_running(
     assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL_ERROR")
     assert Task.objects.get().status == "failed"
     assert Task.objects.get().error_code == "INTERNAL_ERROR"
+
+
+def test_a_model_that_nobody_offers_is_the_callers_mistake_and_not_recorded(
+    execute: Execute, service: MakeService, default_order: Order
+) -> None:
+    default_order(service("only", allowed_models=["alpha"]))
+    Service.objects.create(name="echo", type="builtin")
+    service("unnamed")
+    answer = execute(model="no-such")
+    assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR")
+    assert "does not offer model no-such" in answer.json()["detail"]
+    assert not Task.objects.exists()
+
+
+def test_nonsense_from_a_provider_costs_no_answer(
+    execute: Execute, service: MakeService, provider: FakeProvider, default_order: Order
+) -> None:
+    default_order(service("odd"), service("fine"))
+    provider.misbehave("status", service="odd", status=500, body=b'{"error": {"message": "bro\\u0000ken"}}')
+    health.check(states()["odd"].config)
+    provider.say("fine", tokens=Tokens(prompt=10**30, completion=15))
+    assert execute().json()["tokens_used"] == 15
+    assert "\x00" not in str(Task.objects.get().decision)
+
+
+def test_an_address_where_nothing_lives_is_not_the_callers_mistake(
+    execute: Execute, service: MakeService, provider: FakeProvider
+) -> None:
+    service("only")
+    provider.misbehave("status", status=404, body=b'{"detail": "Not Found"}')
+    answer = execute(service="only")
+    assert (answer.status_code, answer.json()["code"]) == (502, "PROVIDER_ERROR")
+
+
+def test_a_name_without_its_tag_is_asked_for_though_the_list_has_it_with_one(
+    execute: Execute, service: MakeService, provider: FakeProvider
+) -> None:
+    service("ollama_local", "ollama")
+    provider.model_names = ["mistral:latest"]
+    health.check(states()["ollama_local"].config)
+    assert execute(service="ollama_local", model="mistral").json()["status"] == "completed"
+    assert execute(service="ollama_local", model="qwen").status_code == 400

@@ -28,7 +28,7 @@ def ended(prompt: str = "Fine.") -> Task:
 
 
 def test_a_row_that_cannot_even_be_sent_does_not_end_the_recorder(recorder: Recorder) -> None:
-    with pytest.raises(UnicodeEncodeError):
+    with pytest.raises(RecorderError):
         recorder.save(ended("half a pair: \ud800"))
     recorder.save(ended())
     assert Task.objects.get().prompt == "Fine."

@@ -772,6 +772,24 @@ def test_cancelling_closes_the_connection(
     assert (error.partial is not None) is ((fault, way) == ("stall", "stream"))
 
 
+def test_cancelling_also_closes_a_connection_that_was_used_before(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, way: str
+) -> None:
+    ask(adapter, question, way)
+    provider.misbehave("stall")
+    token = CancelToken()
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(failure, adapter, question, way, Call.within(20, token))
+        assert eventually(lambda: len(provider.requests) == 2)
+        time.sleep(0.2)
+        began = time.monotonic()
+        token.cancel()
+        error = ended.result(15)
+    assert time.monotonic() - began < 3
+    assert error.kind is ErrorKind.CANCELLED
+    assert provider.connections == 1
+
+
 def test_a_call_cancelled_before_it_began_is_not_made(
     adapter: Adapter, provider: FakeProvider, question: ChatRequest, way: str
 ) -> None:
