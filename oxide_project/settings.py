@@ -34,7 +34,7 @@ TRUSTED_PROXIES = env.networks("OXIDE_TRUSTED_PROXIES")
 # Whether clients come over TLS, which a proxy before Oxide ends.
 HTTPS = env.boolean("OXIDE_HTTPS", False)
 
-LOG_LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"]
+LOG_LEVEL = env.choice("OXIDE_LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"])
 
 # Django
 
@@ -223,9 +223,9 @@ LOGGING = {
         "console": {"class": "logging.StreamHandler", "formatter": "plain"},
         "exceptions": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["is_exception"]},
     },
-    "root": {"handlers": ["console"], "level": env.choice("OXIDE_LOG_LEVEL", "INFO", LOG_LEVELS)},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
-        "django": {"handlers": []},
+        "django": {"handlers": [], "level": LOG_LEVEL},
         "django.request": {"handlers": ["exceptions"], "propagate": False},
         # Anybody can send any Host; the answer says what to do.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
