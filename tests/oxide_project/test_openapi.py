@@ -73,3 +73,8 @@ def test_the_pages_load_nothing_from_other_hosts(client: Client, page: str) -> N
     assert all(address.startswith("/") for address in addresses)
     for address in addresses:
         assert client.get(address).status_code == 200
+
+
+def test_redoc_may_not_fetch_the_picture_that_its_script_names(client: Client) -> None:
+    html = client.get("/redoc").content.decode()
+    assert "img-src 'self' data:" in html
