@@ -17,3 +17,6 @@ class Identity(OpenApiAuthenticationExtension):  # importing it registers it
             {"type": "http", "scheme": "bearer", "description": "An access token, or a key for programs (`ox-…`)."},
             {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "A key for programs."},
         ]
+
+    def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[Any]]]:  # noqa: ARG002
+        return [{name: []} for name in self.name]  # either, not both

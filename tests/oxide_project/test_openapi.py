@@ -60,6 +60,12 @@ def test_every_operation_says_what_it_does_and_how_it_fails(document: Any) -> No
                 assert "429" in operation["responses"], f"{method} {path}"
 
 
+def test_a_token_or_a_key_is_enough(document: Any) -> None:
+    security = document["paths"]["/api/tasks/execute/"]["post"]["security"]
+    assert {"bearer": []} in security
+    assert {"apiKey": []} in security
+
+
 def test_every_reference_leads_somewhere(document: Any) -> None:
     names = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)))
     assert names <= set(document["components"]["schemas"])
