@@ -13,8 +13,9 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from django.db import close_old_connections, connection, transaction
+from django.db import transaction
 
+from snapshots.connections import release_connection
 from snapshots.models import Revision
 
 logger = logging.getLogger(__name__)
@@ -67,10 +68,7 @@ class Snapshot(Generic[T]):
             seen = Revision.numbers().get(self.name, 0)
             self._value = value = self._load()
         finally:
-            # Whoever needs the value first may be about to wait for a provider, or be a thread that ends soon:
-            # on PostgreSQL it would keep a connection of the pool for itself.
-            if not connection.in_atomic_block:
-                close_old_connections()
+            release_connection()
         self._seen = seen
         return value
 

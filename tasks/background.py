@@ -8,7 +8,7 @@ import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from django.conf import settings
-from django.db import Error, close_old_connections
+from django.db import Error
 
 from tasks.errors import Code, TaskFailedError
 from tasks.models import Task
@@ -91,8 +91,6 @@ def _heed_requests(run: Run) -> None:
             run.cancel.cancel()
     except Error:
         logger.warning("The database is away: whether task %s was called off is looked up again later.", run.task)
-    finally:
-        close_old_connections()
 
 
 background = Background()

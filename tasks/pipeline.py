@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from django.conf import settings
-from django.db import close_old_connections, connection
 
 from routing import rulebook
 from routing.classifier import classify
@@ -27,6 +26,7 @@ from services.bulkhead import BusyError
 from services.config import ServiceConfig
 from services.connections import adapter_for
 from services.prices import Cost, cost_of
+from snapshots.connections import release_connection
 from tasks import running, signals
 from tasks.backoff import delay_before_retry
 from tasks.errors import (
@@ -113,7 +113,7 @@ def execute(run: Run) -> Task:
     """
     task, failure = run.task, None
     run.begin()
-    _hold_no_connection()
+    release_connection()
     recorder.announce(task)
     signals.task_started.send_robust(Task, task=task)
     with running.registered(task, run.cancel):
@@ -133,12 +133,6 @@ def execute(run: Run) -> Task:
     if failure:
         raise TaskFailedError(task, run.attempts, failure)
     return task
-
-
-def _hold_no_connection() -> None:
-    """Who waits for a provider needs no database, and on PostgreSQL would keep others from theirs."""
-    if not connection.in_atomic_block:
-        close_old_connections()
 
 
 def _type_of(request: TaskRequest) -> tuple[TaskType, float | None]:

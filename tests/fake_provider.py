@@ -123,6 +123,10 @@ class FakeProvider:
     def requests_to(self, service: str) -> list[Recorded]:
         return [request for request in self.requests if request.service == service]
 
+    def calls_to(self, service: str) -> int:
+        """How many times it was asked for an answer; health checks, which only GET, do not count."""
+        return sum(request.method == "POST" for request in self.requests_to(service))
+
     # For the handler.
 
     def answer_of(self, service: str) -> Answer:

@@ -265,6 +265,10 @@ class Connection:
     max_reply_bytes: int = 32 * 1024 * 1024
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    def without_key(self, text: str) -> str:
+        """What a provider said, fit to be shown: some quote the key that they refuse."""
+        return text.replace(self.api_key, "[key]") if self.api_key else text
+
 
 class Adapter(ABC):
     """Speaks one provider's protocol.

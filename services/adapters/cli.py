@@ -171,7 +171,7 @@ class CliAdapter(Adapter):
         program.end()
         if program.status == 0 and answered:
             return
-        said = f"On standard error it said: {self._without_key(program.stderr) or 'nothing'}"
+        said = f"On standard error it said: {self.connection.without_key(program.stderr) or 'nothing'}"
         if program.status == 0:
             raise ProviderError(
                 ErrorKind.MALFORMED,
@@ -180,10 +180,6 @@ class CliAdapter(Adapter):
         raise ProviderError(
             ErrorKind.SERVER, f"{program.name} {_ending(program.status)}. Try its command in a terminal. {said}"
         )
-
-    def _without_key(self, text: str) -> str:
-        key = self.connection.api_key
-        return text.replace(key, "[key]") if key else text
 
     def _reply(self, request: ChatRequest, text: str) -> Reply:
         return Reply(model=request.model or Path(self._program).name, text=text, usage=estimate(request, text))

@@ -247,19 +247,15 @@ class HttpAdapter(Adapter):
 
     def _explain_report(self, failure: Failure) -> ProviderError:
         kind = self.kind_of(failure)
-        said = self._redacted(" ".join(failure.message.split()))[: _MESSAGE_LENGTH - 200]
+        said = self.connection.without_key(" ".join(failure.message.split()))[: _MESSAGE_LENGTH - 200]
         status = f"answered {failure.status}" if failure.status else "reported an error"
         error = self.error(kind, f"{status}{': ' + said.rstrip('.') if said else ''}. {_ADVICE[kind]}")
         error.status = failure.status
         error.retry_after = self.pause_of(failure)
         return error
 
-    def _redacted(self, text: str) -> str:
-        key = self.connection.api_key
-        return text.replace(key, "[key]") if key else text
-
     def _fit_to_show(self, text: str) -> str:
-        text = self._redacted(text).strip()
+        text = self.connection.without_key(text).strip()
         return text if len(text) <= _MESSAGE_LENGTH else text[: _MESSAGE_LENGTH - 1] + "…"
 
 

@@ -44,7 +44,7 @@ def test_sigterm_lets_calls_in_flight_end(live: LiveOxide, provider: FakeProvide
     threads = [threading.Thread(target=_execute, args=(live, "slow", answers)) for _ in range(20)]
     for thread in threads:
         thread.start()
-    wait_until(lambda: len(provider.requests_to("openai")) >= 20)
+    wait_until(lambda: provider.calls_to("openai") == 20)
     assert live.stop() == 0
     for thread in threads:
         thread.join()

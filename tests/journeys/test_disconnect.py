@@ -94,7 +94,7 @@ def execute_aside(oxide: LiveOxide, answers: list[requests.Response], **fields: 
 def test_callers_who_hang_up_free_everything_at_once(oxide: LiveOxide, provider: FakeProvider, round_: str) -> None:
     cancelled = count(oxide, "cancelled")
     callers = [call(oxide) for _ in range(CALLERS)]
-    wait_until(lambda: len(provider.requests_to("slow")) == CALLERS)
+    wait_until(lambda: provider.calls_to("slow") == CALLERS)
     assert seconds_for_services(oxide) < 2
     for caller in callers:
         caller.close()
@@ -182,7 +182,7 @@ def test_calls_that_a_drain_cannot_finish_are_called_off(oxide: LiveOxide, provi
     upload = socket.create_connection(("127.0.0.1", urlsplit(oxide.url).port or 0), timeout=30)
     upload.sendall(b"POST /api/tasks/execute/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
     callers = [call(oxide) for _ in range(10)]
-    wait_until(lambda: len(provider.requests_to("slow")) == 10)
+    wait_until(lambda: provider.calls_to("slow") == 10)
     assert oxide.stop(seconds=20) == 0
     assert provider.hangups == 10
     for sock in (upload, *callers):

@@ -141,7 +141,7 @@ def test_two_workers_share_the_load_and_drain_together(scaled: Scaled, provider:
         assert min(runners.values()) >= 10
 
         slow = [callers.submit(scaled.execute, service="slow") for _ in range(20)]
-        wait_until(lambda: len(provider.requests_to("slow")) == 20)
+        wait_until(lambda: provider.calls_to("slow") == 20)
         assert scaled.live.stop() == 0
         assert [answer.result().json()["status"] for answer in slow] == ["completed"] * 20
 

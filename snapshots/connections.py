@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+from django.db import close_old_connections, connection
+
+
+def release_connection() -> None:
+    """Give this thread's database connection back where it is not in the middle of a transaction.
+
+    Who is about to wait for a provider, or is a thread that ends soon, needs none; on PostgreSQL it
+    would keep one of the pool from others.
+    """
+    if not connection.in_atomic_block:
+        close_old_connections()
