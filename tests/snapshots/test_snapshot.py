@@ -15,6 +15,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
+def no_groups(transactional_db: None) -> None:
+    """The groups that stand for roles come with a migration, and only the first test of a process finds them."""
+    Group.objects.all().delete()
+
+
+@pytest.fixture(autouse=True)
 def _only_the_snapshots_of_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshot, "_registry", [])
 
