@@ -224,6 +224,10 @@ _LACKING = {
     Feature.TOOLS: "cannot call tools",
     Feature.IMAGES: "cannot take images",
     Feature.JSON_SCHEMA: "cannot keep to a JSON schema",
+    Feature.JSON_OBJECT: "cannot be held to answer in JSON",
+    Feature.EMBEDDINGS: "makes no embeddings",
+    Feature.OPENAI: "speaks another protocol than OpenAI's, which alone has what this request asks for",
+    Feature.ANTHROPIC: "speaks another protocol than Anthropic's, which alone has what this request asks for",
 }
 
 

@@ -18,14 +18,24 @@ from services.text import storable
 
 Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
+Protocol = Literal["openai", "anthropic"]
+Effort = Literal["none", "minimal", "low", "medium", "high"]
 
 
 class Feature(enum.StrEnum):
-    """Something a request may need and not every provider can do."""
+    """Something a request may need and not every provider can do.
+
+    `OPENAI` and `ANTHROPIC` stand for what only a provider of that protocol can be asked at all:
+    several answers to one request, log probabilities, audio; documents, tools of the vendor's own.
+    """
 
     TOOLS = "tools"
     IMAGES = "images"
     JSON_SCHEMA = "json_schema"
+    JSON_OBJECT = "json_object"
+    EMBEDDINGS = "embeddings"
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,33 +101,69 @@ class JsonSchema:
 
 
 @dataclass(frozen=True, slots=True)
+class Native:
+    """A request as its client wrote it, for a provider of the same protocol.
+
+    Such a provider gets `body` as it is, but for the model and what a stream needs, and its answer
+    goes back as it came. `headers` are the client's that belong to the protocol.
+    """
+
+    protocol: Protocol
+    body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ChatRequest:
     """What is asked of a provider.
 
-    `tool_choice` is "auto", "none", "required" or the name of one tool. `extra` holds parameters
-    that Oxide does not interpret: they are laid over the provider's request body as they are.
+    `tool_choice` is "auto", "none", "required" or the name of one tool. `json_object` asks for any
+    JSON object, where `json_schema` asks for one of a certain shape. `effort` is how much a model
+    is to think before it answers; empty, that is left to it. `extra` holds parameters that Oxide
+    does not interpret: they are laid over the provider's request body as they are. `needs` are
+    features beside those that can be seen from the rest.
     """
 
     model: str
     messages: tuple[Message, ...]
     max_tokens: int | None = None
     temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
     stop: tuple[str, ...] = ()
     tools: tuple[Tool, ...] = ()
     tool_choice: str = ""
+    parallel_tool_calls: bool | None = None
     json_schema: JsonSchema | None = None
+    json_object: bool = False
+    effort: Effort | Literal[""] = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    native: Native | None = None
+    needs: frozenset[Feature] = frozenset()
 
     @property
     def features(self) -> frozenset[Feature]:
-        needed = set()
+        needed = set(self.needs)
         if self.tools:
             needed.add(Feature.TOOLS)
         if self.json_schema:
             needed.add(Feature.JSON_SCHEMA)
+        if self.json_object:
+            needed.add(Feature.JSON_OBJECT)
         if any(message.images for message in self.messages):
             needed.add(Feature.IMAGES)
         return frozenset(needed)
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingRequest:
+    """Texts, or texts as the model's own tokens, to be turned into vectors of `dimensions` numbers."""
+
+    model: str
+    inputs: tuple[str, ...] | tuple[tuple[int, ...], ...]
+    dimensions: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +191,26 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole answer. `model` is the one that really answered, as the provider names it."""
+    """A whole answer. `model` is the one that really answered, as the provider names it.
+
+    `native` is the provider's own JSON, where it was asked in its own protocol (`Native`).
+    """
 
     model: str
     text: str = ""
     reasoning: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     finish_reason: FinishReason = "stop"
+    usage: Usage = field(default_factory=Usage)
+    native: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """One vector for each input, in their order."""
+
+    model: str
+    vectors: tuple[tuple[float, ...], ...]
     usage: Usage = field(default_factory=Usage)
 
 
@@ -185,7 +244,17 @@ class Finish:
 
 
 Delta = TextDelta | ReasoningDelta | ToolCallDelta
-StreamEvent = Delta | Finish
+
+
+@dataclass(frozen=True, slots=True)
+class Verbatim:
+    """An event as a provider sent it that was asked in its own protocol, and what it says in ours."""
+
+    event: bytes
+    deltas: tuple[Delta, ...] = ()
+
+
+StreamEvent = Delta | Verbatim | Finish
 
 
 class ErrorKind(enum.StrEnum):
@@ -279,6 +348,7 @@ class Adapter(ABC):
     """
 
     FEATURES: ClassVar[frozenset[Feature]] = frozenset()
+    PROTOCOL: ClassVar[Protocol | None] = None  # whose `Native` requests it takes
     OPTIONS: ClassVar[Mapping[str, Any]] = {}  # option → its default; `None` where unset means "leave out"
 
     def __init__(self, connection: Connection) -> None:
@@ -291,11 +361,22 @@ class Adapter(ABC):
 
     @abstractmethod
     def stream(self, request: ChatRequest, call: Call) -> Iterator[StreamEvent]:
-        """Ask and yield the answer as it comes: deltas, then one `Finish`.
+        """Ask and yield the answer as it comes: deltas (each within a `Verbatim` where the request is
+        native to this provider), then one `Finish`.
 
         An iterator that ends without `Finish` does not happen: a stream that breaks raises.
         Closing the iterator closes the connection.
         """
+
+    def embed(self, request: EmbeddingRequest, call: Call) -> Embeddings:  # noqa: ARG002
+        """Turn texts into vectors."""
+        raise ProviderError(
+            ErrorKind.UNSUPPORTED, f"{self.connection.service} makes no embeddings. Use another service."
+        )
+
+    def count_tokens(self, request: ChatRequest, call: Call) -> int | None:  # noqa: ARG002
+        """How long the prompt is, as the provider counts. Never a paid call; None where it offers no count."""
+        return None
 
     @abstractmethod
     def models(self, call: Call) -> list[str]:

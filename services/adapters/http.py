@@ -107,7 +107,7 @@ class HttpAdapter(Adapter):
     out therefore: "temperature", for some reasoning models.
     """
 
-    FEATURES = frozenset(Feature)
+    FEATURES = frozenset({Feature.TOOLS, Feature.IMAGES, Feature.JSON_SCHEMA})
     OPTIONS: ClassVar[Mapping[str, Any]] = {"omit": []}
     ROOT: ClassVar[str] = ""
     MODELS_PATH: ClassVar[str]
