@@ -54,7 +54,9 @@ class TaskProgress(TypedDict):
 
 
 class TaskDelta(TypedDict):
-    """A piece of a task's answer. `offset` is how many characters came before it."""
+    """A piece of a task's answer. `offset` is how many characters came before it; where that is less than what came
+    so far, another service has begun to answer, and what came from `offset` on no longer counts.
+    """
 
     type: Literal["task_delta"]
     task_id: str

@@ -33,7 +33,7 @@ class News:
 class Coalescing:
     """What is to be told until it is told; of several things about one subject only the latest.
 
-    Text is joined and keeps its place; everything else is replaced and moves to the end, so that
+    Text is joined and keeps its place, unless it begins anew; everything else is replaced and moves to the end, so that
     the end of a task comes after its last text. Safe to use from several threads.
     """
 
@@ -47,7 +47,7 @@ class Coalescing:
         with self._lock:
             is_first = not self._news
             earlier = self._news.get(key)
-            if earlier and news.topic is Topic.TEXT:
+            if earlier and news.topic is Topic.TEXT and news.event["offset"] > earlier.event["offset"]:
                 text = earlier.event["text"] + news.event["text"]
                 self._news[key] = News(*key, {**earlier.event, "text": text})
             else:

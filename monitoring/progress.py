@@ -70,6 +70,12 @@ class Tracker:
         running.characters += characters
         return before
 
+    def forget_text(self, task_id: str) -> None:
+        """Another service begins to answer: what the one before had said no longer counts."""
+        running = self._running.get(task_id)
+        if running:
+            running.characters = 0
+
     def get(self, task_id: str) -> Running | None:
         return self._running.get(task_id)
 

@@ -19,6 +19,14 @@ def task_started(task: Task, **_signal: Any) -> None:
     events.task_progress(task)
 
 
+def answer_begins(task: Task, **_signal: Any) -> None:
+    tracker.forget_text(str(task.pk))
+
+
+def task_said(task: Task, text: str, **_signal: Any) -> None:
+    events.task_delta(str(task.pk), text)
+
+
 def tasks_recorded(ended: Sequence[Task], **_signal: Any) -> None:
     # Told once it is true: a client that asks the database at once must find what it was told.
     transaction.on_commit(lambda: _tell_end(ended), robust=True)

@@ -58,15 +58,20 @@ class Problem:
 
 def handle_exception(error: Exception, context: dict[str, Any]) -> Response:
     """Django REST framework's hook: every exception of an API view ends here."""
+    log(error, context["request"].path)
     problem = problem_of(error)
-    if problem.status == 500:
-        logger.error("%s failed", context["request"].path, exc_info=error)
-    elif isinstance(error, _DATABASE_ERRORS):
-        logger.error("%s: the database is not available: %s", context["request"].path, error)
     headers = problem.headers
     if isinstance(error, exceptions.MethodNotAllowed):
         headers["Allow"] = ", ".join(context["view"].allowed_methods)
     return Response(problem.body, status=problem.status, headers=headers)
+
+
+def log(error: Exception, path: str) -> None:
+    """What an operator has to know: defects of ours, and a database that is away."""
+    if isinstance(error, _DATABASE_ERRORS):
+        logger.error("%s: the database is not available: %s", path, error)
+    elif problem_of(error).status == 500:
+        logger.error("%s failed", path, exc_info=error)
 
 
 def problem_of(error: Exception) -> Problem:
@@ -76,7 +81,7 @@ def problem_of(error: Exception) -> Problem:
     return Problem(500, "INTERNAL_ERROR", "Internal server error", "Oxide failed; its log says why.")
 
 
-def answer(problem: Problem) -> HttpResponse:
+def answer(problem: Problem, path: str = "") -> HttpResponse:
     """The same body where no API view is involved."""
     return HttpResponse(
         JSONRenderer().render(problem.body),

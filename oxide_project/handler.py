@@ -12,7 +12,7 @@ import asyncio
 import logging
 import tempfile
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, Executor, Future
 from contextlib import closing, suppress
 from io import BytesIO
@@ -26,22 +26,19 @@ from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
 from oxide_project import errors
+from oxide_project.answers import ABORT, Event, Receive, Send, body, head, send_whole, whole
+from oxide_project.streams import Sender
 from services.adapters.call import CancelToken
+from tasks.event_stream import EventStream
 
 logger = logging.getLogger(__name__)
 
 Scope = dict[str, Any]
-Event = Mapping[str, Any]
-Receive = Callable[[], Awaitable[Event]]
-Send = Callable[[Event], Awaitable[None]]
 
 SPOOL_BYTES = 1024 * 1024
 
 # Answered however many others wait: a process that is only busy must not look like a dead one.
 PROBES = ("/health", "/ready")
-# An event beside ASGI's, which `oxide_project/server.py` knows: break the connection off, so that nobody takes what
-# was sent for all there is.
-ABORT = "oxide.abort"
 
 
 class Request(ASGIRequest):
@@ -60,6 +57,16 @@ class Client:
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
         self._sending: Future[None] | None = None
+        self._on_leave: Callable[[], None] | None = None
+
+    def stream(self, response: EventStream, path: str) -> None:
+        """On a worker: send events while they are made."""
+        sender = Sender(response, path, self._send, self._loop)
+        with self._lock:
+            self._on_leave = sender.leave
+        if self.gone:
+            sender.leave()
+        sender.run()
 
     def send(self, event: Event) -> None:
         """On a worker: hand an event over, and wait until a slow reader has room for more."""
@@ -79,6 +86,8 @@ class Client:
             self.gone = True
             if self._sending:
                 self._sending.cancel()
+            if self._on_leave:
+                self._on_leave()
         self.cancel.cancel()
 
 
@@ -108,10 +117,10 @@ class PooledHandler(ASGIHandler):
         if body is None:
             return
         if body is TOO_BIG:
-            await _send_whole(send, errors.answer(errors.too_big()))
+            await send_whole(send, errors.answer(errors.too_big()))
         elif self._in_hand >= self._limit and scope["path"].rstrip("/") not in PROBES:
             # Every thread is taken. Waiting in line would only move the wait to where nobody sees it.
-            await _send_whole(send, errors.answer(errors.overloaded()))
+            await send_whole(send, errors.answer(errors.overloaded()))
         else:
             await self._handle(scope, body, receive, send)
 
@@ -141,14 +150,17 @@ class PooledHandler(ASGIHandler):
             signals.request_started.send(sender=self.__class__, scope=scope)
             # Closing sends request_finished, on the thread that owns the database connection.
             with closing(self._respond(scope, body, client.cancel)) as response:
+                if isinstance(response, EventStream):
+                    client.stream(response, scope["path"])
+                    return ()
                 if isinstance(response, StreamingHttpResponse):
                     _pump(response, client)
                     return ()
-                return _whole(response)
+                return whole(response)
         except Exception as error:
             logger.exception("%s could not be answered.", scope["path"])
             signals.request_finished.send(sender=self.__class__)
-            return _whole(errors.answer(errors.problem_of(error)))
+            return whole(errors.answer(errors.problem_of(error)))
         finally:
             body.close()
 
@@ -188,31 +200,16 @@ async def _read_body(receive: Receive) -> IO[bytes] | None:
     return None
 
 
-def _start(response: HttpResponseBase) -> Event:
-    headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in response.items()]
-    headers += [(b"Set-Cookie", cookie.OutputString().encode("ascii")) for cookie in response.cookies.values()]
-    return {"type": "http.response.start", "status": response.status_code, "headers": headers}
-
-
-def _whole(response: Any) -> Iterable[Event]:
-    return _start(response), {"type": "http.response.body", "body": response.content}
-
-
-async def _send_whole(send: Send, response: HttpResponseBase) -> None:
-    for event in _whole(response):
-        await send(event)
-
-
 def _pump(response: StreamingHttpResponse, client: Client) -> None:
     """Send a streamed body piece by piece, each when the one before has gone."""
-    client.send(_start(response))
+    client.send(head(response))
     try:
         for chunk in response:
-            client.send({"type": "http.response.body", "body": chunk, "more_body": True})
+            client.send(body(chunk, more=True))
             if client.gone:
                 return
     except Exception:
         logger.exception("A streamed answer broke off.")
         client.send({"type": ABORT})
     else:
-        client.send({"type": "http.response.body", "body": b""})
+        client.send(body(b""))

@@ -20,8 +20,8 @@ from twisted.web.http import HTTPChannel
 
 from monitoring.hub import hub
 from oxide_project import errors, websocket
+from oxide_project.answers import ABORT, BODY
 from oxide_project.errors import Problem
-from oxide_project.handler import ABORT
 from tasks.background import background
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,6 @@ _DISCARD_FACTOR = 16
 # An answer is handed to the socket in pieces of this size, and a client has so long to take each.
 WINDOW = 256 * 1024
 STALL_SECONDS = 60.0
-BODY = "http.response.body"
 
 
 class Request(WebRequest):  # type: ignore[misc]

@@ -39,7 +39,7 @@ class Background:
         """Take a prepared task on. It is recorded as queued when this returns."""
         if len(self._accepted) >= MOST:
             raise QueueFullError(f"{MOST} background tasks are waiting already. Try again later.")
-        run.patient = True
+        run.patient = run.in_pieces = True  # whoever is interested reads along at /ws
         run.task.runner = runner_id()
         try:
             recorder.save(run.task)

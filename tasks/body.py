@@ -107,9 +107,12 @@ class ExecuteBody(Struct, forbid_unknown_fields=True):
     parameters: dict[str, Any] | None = None
     timeout_seconds: Annotated[float, Meta(gt=0, le=86_400)] | None = None
     background: bool | None = None
+    stream: bool | None = None
 
 
 def task_request(body: ExecuteBody, client: str = "") -> TaskRequest:
+    if body.background and body.stream:
+        raise BodyError("A task is either streamed or done in the background: leave stream or background out.")
     return TaskRequest(
         chat=ChatRequest(
             model=body.model or "",

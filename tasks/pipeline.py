@@ -1,14 +1,14 @@
 """The way of one task, top to bottom: classify, choose, attempt, record.
 
-`prepare` refuses what cannot be done before anything is written. `execute` does the rest, and
-whatever happens leaves an ended task behind.
+`prepare` refuses what cannot be done before anything is written. `execute` does the rest, or
+`stream` for who wants the answer as it comes; whatever happens leaves an ended task behind.
 """
 
 from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -39,6 +39,7 @@ from tasks.errors import (
     failure_of,
 )
 from tasks.models import Attempt, Status, Task
+from tasks.reading import Piece, read
 from tasks.recorder import recorder
 from tasks.request import TaskRequest
 from tasks.runner import runner_id
@@ -56,9 +57,17 @@ class Verdict:
     services: Mapping[str, ServiceConfig]
 
 
+Events = Generator[Piece, None, Reply]
+
+
 @dataclass(slots=True)
 class Run:
-    """A task under way. `patient` where nobody holds the line: it waits for a free place instead of giving up."""
+    """A task under way.
+
+    `patient` where nobody holds the line: it waits for a free place instead of giving up. `in_pieces` where
+    the answer is asked for as a stream. `heard` once somebody has got a piece of it: nothing can be tried
+    again from then on. `reply` is there once it is completed.
+    """
 
     task: Task
     request: TaskRequest
@@ -66,6 +75,9 @@ class Run:
     services: Mapping[str, ServiceConfig]
     cancel: CancelToken
     patient: bool = False
+    in_pieces: bool = False
+    heard: bool = False
+    reply: Reply | None = None
     attempts: list[Attempt] = field(default_factory=list)
     call: Call = field(init=False)
 
@@ -111,6 +123,30 @@ def execute(run: Run) -> Task:
 
     Raises `TaskFailedError` once a failed one is recorded, `RecorderError` where the database is away.
     """
+    for _piece in _work(run):
+        pass
+    return run.task
+
+
+def stream(run: Run) -> Iterator[Piece]:
+    """Do a prepared task, and yield its answer as it comes. At the end the task is recorded, as `execute` does it.
+
+    Raises what `execute` raises, before the first piece or after it. Whoever stops reading calls the task off.
+    """
+    run.in_pieces = True
+    work = _work(run)
+    try:
+        for piece in work:
+            run.heard = True
+            yield piece
+    except GeneratorExit:
+        run.cancel.cancel()
+        for _piece in work:  # it ends at once, and is recorded with what it has come to
+            pass
+        raise
+
+
+def _work(run: Run) -> Iterator[Piece]:
     task, failure = run.task, None
     run.begin()
     release_connection()
@@ -118,7 +154,7 @@ def execute(run: Run) -> Task:
     signals.task_started.send_robust(Task, task=task)
     with running.registered(task, run.cancel):
         try:
-            _answer(run)
+            yield from _answer(run)
         except (NoCandidateError, BusyError, ServiceRefusedError) as error:
             failure = _refuse(task, error)
         except ProviderError as error:
@@ -132,7 +168,6 @@ def execute(run: Run) -> Task:
             recorder.save(task, run.attempts)
     if failure:
         raise TaskFailedError(task, run.attempts, failure)
-    return task
 
 
 def _type_of(request: TaskRequest) -> tuple[TaskType, float | None]:
@@ -143,30 +178,30 @@ def _type_of(request: TaskRequest) -> tuple[TaskType, float | None]:
     return verdict.task_type, verdict.confidence
 
 
-def _answer(run: Run) -> None:
+def _answer(run: Run) -> Iterator[Piece]:
     """Ask one candidate after the other until one answers. The last one's error is the task's."""
     problem: Exception = NoCandidateError(_reasons(run.decision))
     for candidate in run.decision.candidates:
         try:
-            reply = _ask(run, candidate)
+            run.reply = yield from _ask(run, candidate)
         except (BusyError, ServiceRefusedError) as error:
             problem = problem if isinstance(problem, ProviderError) else error
         except ProviderError as error:
             problem = error
-            if error.is_callers or not run.call.remaining:
+            if error.is_callers or run.heard or not run.call.remaining:
                 break
         else:
-            run.task.complete(candidate.service, reply)
+            run.task.complete(candidate.service, run.reply)
             return
     raise problem
 
 
-def _ask(run: Run, candidate: Candidate) -> Reply:
+def _ask(run: Run, candidate: Candidate) -> Events:
     """Ask one service, again if it is worth it and there is time."""
     service, failures = run.services[candidate.service], 0
     while True:
         try:
-            return _attempt(run, service, candidate)
+            return (yield from _attempt(run, service, candidate))
         except BusyError as error:
             delay = error.retry_after
             if not run.patient or delay >= run.call.remaining:
@@ -174,14 +209,14 @@ def _ask(run: Run, candidate: Candidate) -> Reply:
         except ProviderError as error:
             failures += 1
             wait = delay_before_retry(error, failures, run.call.remaining)
-            if failures > service.max_retries or wait is None:
+            if run.heard or failures > service.max_retries or wait is None:
                 raise
             delay = wait
         if run.cancel.wait(delay):
             raise ProviderError(ErrorKind.CANCELLED, "Cancelled while waiting to try again.")
 
 
-def _attempt(run: Run, service: ServiceConfig, candidate: Candidate) -> Reply:
+def _attempt(run: Run, service: ServiceConfig, candidate: Candidate) -> Events:
     """One call to one service: let in by its bulkhead and breaker, priced, kept."""
     with (
         availability.bulkhead.enter(service.name, service.max_concurrency),
@@ -189,9 +224,8 @@ def _attempt(run: Run, service: ServiceConfig, candidate: Candidate) -> Reply:
     ):
         attempt = run.task.begin_attempt(len(run.attempts) + 1, candidate)
         run.attempts.append(attempt)
-        chat = replace(run.request.chat, model=candidate.model)
         try:
-            reply = adapter_for(service).complete(chat, run.call.shortened(service.timeout_seconds))
+            reply = yield from _call(run, service, candidate)
         except ProviderError as error:
             attempt.fail(error, _price(error.partial, service, candidate) if error.partial else None)
             raise
@@ -201,6 +235,14 @@ def _attempt(run: Run, service: ServiceConfig, candidate: Candidate) -> Reply:
         attempt.complete(reply, _price(reply, service, candidate))
     health.note_success(service.name)
     return reply
+
+
+def _call(run: Run, service: ServiceConfig, candidate: Candidate) -> Events:
+    adapter, call = adapter_for(service), run.call.shortened(service.timeout_seconds)
+    chat = replace(run.request.chat, model=candidate.model)
+    if run.in_pieces:
+        return (yield from read(run.task, adapter.stream(chat, call)))
+    return adapter.complete(chat, call)
 
 
 @contextmanager

@@ -5,6 +5,12 @@ from django.dispatch import Signal
 # Each is sent with `task` (tasks.models.Task).
 task_started = Signal()
 
+# Sent before each attempt whose answer comes in pieces: what an earlier one had said no longer counts.
+answer_begins = Signal()
+
+# Sent with `task` and `text`, a piece of the answer, as it comes from the provider.
+task_said = Signal(use_caching=True)  # for each token
+
 # Sent in the transaction that writes them: a receiver that fails undoes it. With `ended`, the tasks that have ended;
 # `attempts`, those that were not recorded before; `revoked`, tasks of `ended` as they were when they ended before
 # (marked as interrupted, for example), which no longer counts.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.http import Http404
+from django.http.response import HttpResponseBase
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,6 +14,7 @@ from tasks import body, history, pipeline, presentation
 from tasks.background import background
 from tasks.cancel import cancel
 from tasks.models import Task
+from tasks.task_stream import TaskStream
 
 
 class TaskViewSet(ViewSet):
@@ -22,7 +24,7 @@ class TaskViewSet(ViewSet):
     lookup_value_regex = "[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}"
 
     @action(detail=False, methods=["post"])
-    def execute(self, request: Request) -> Response:
+    def execute(self, request: Request) -> HttpResponseBase:
         asked = decoding.body(request.data, body.ExecuteBody)
         wanted = body.task_request(asked, client=known_caller(request).name)
         if asked.background:
@@ -30,6 +32,8 @@ class TaskViewSet(ViewSet):
             return Response(presentation.accepted(background.submit(run)), status=202)
         # Set by the HTTP handler: the client going away calls the task off.
         run = pipeline.prepare(wanted, getattr(request, "cancel", None))
+        if asked.stream:
+            return TaskStream(run)
         return Response(presentation.answer(pipeline.execute(run)))
 
     @action(detail=False, methods=["get"])

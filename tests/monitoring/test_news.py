@@ -36,6 +36,13 @@ def test_text_is_joined_and_comes_before_the_end_of_its_task() -> None:
     ]
 
 
+def test_text_that_begins_anew_takes_the_place_of_what_was_said() -> None:
+    coalescing = Coalescing()
+    for news in (text("a", "Wro"), text("a", "ng", 3), text("a", "Right"), text("a", " away", 5)):
+        coalescing.put(news)
+    assert events(coalescing) == [{"task_id": "a", "text": "Right away", "offset": 0}]
+
+
 def test_only_the_first_of_a_batch_has_to_wake_anybody() -> None:
     coalescing = Coalescing()
     assert coalescing.put(progress("a", 0))

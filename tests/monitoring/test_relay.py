@@ -109,8 +109,8 @@ def test_text_crosses_only_where_somebody_follows_the_task(server: Redis) -> Non
             assert not there.is_followed(TASK)
             here.follow(client, TASK)
             await until(lambda: there.is_followed(TASK))
-            for word in ("Quan", "tum"):
-                there.publish(Topic.TEXT, TASK, {"type": "task_delta", "text": word})
+            for word, offset in (("Quan", 0), ("tum", 4)):
+                there.publish(Topic.TEXT, TASK, {"type": "task_delta", "text": word, "offset": offset})
             assert (await client.hear())["text"] == "Quantum"
             here.unfollow(client, TASK)
             await until(lambda: not there.is_followed(TASK))

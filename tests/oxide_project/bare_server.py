@@ -15,7 +15,7 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "oxide_project.settings"
 django.setup(set_prefix=False)
 
 from oxide_project import server  # noqa: E402 - the settings must be there first
-from oxide_project.handler import ABORT  # noqa: E402
+from oxide_project.answers import ABORT  # noqa: E402
 
 PIECE = b"x" * 65_536
 BODY = "http.response.body"

@@ -19,7 +19,8 @@ from django.urls import path
 from pytest_django import Settings
 
 from oxide_project import errors
-from oxide_project.handler import ABORT, Event, PooledHandler, Request
+from oxide_project.answers import ABORT, Event
+from oxide_project.handler import PooledHandler, Request
 from tests.waiting import wait_until
 
 
