@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig, SuspiciousOperation
@@ -22,6 +23,9 @@ from apikeys.decoding import BodyError
 from apikeys.key_file import KeyFileError, NotWritableError
 from apikeys.login_guard import TooManyFailuresError
 from config.problems import ConfigInvalidError
+from gateway.errors import complaint
+from gateway.names import ModelNotFoundError
+from gateway.paths import dialect_of
 from oxide_project.rendering import JSONRenderer
 from routing.engine import UnknownServiceError
 from services.adapters.base import ProviderError
@@ -58,12 +62,12 @@ class Problem:
 
 def handle_exception(error: Exception, context: dict[str, Any]) -> Response:
     """Django REST framework's hook: every exception of an API view ends here."""
-    log(error, context["request"].path)
-    problem = problem_of(error)
-    headers = problem.headers
+    request = context["request"]
+    log(error, request.path)
+    status, body, headers = in_dialect(problem_of(error), request.path, request.headers)
     if isinstance(error, exceptions.MethodNotAllowed):
         headers["Allow"] = ", ".join(context["view"].allowed_methods)
-    return Response(problem.body, status=problem.status, headers=headers)
+    return Response(body, status=status, headers=headers)
 
 
 def log(error: Exception, path: str) -> None:
@@ -81,35 +85,43 @@ def problem_of(error: Exception) -> Problem:
     return Problem(500, "INTERNAL_ERROR", "Internal server error", "Oxide failed; its log says why.")
 
 
-def answer(problem: Problem, path: str = "") -> HttpResponse:
-    """The same body where no API view is involved."""
-    return HttpResponse(
-        JSONRenderer().render(problem.body),
-        status=problem.status,
-        headers=problem.headers,
-        content_type="application/json",
-    )
+def in_dialect(
+    problem: Problem, path: str, headers: Mapping[str, str] = MappingProxyType({})
+) -> tuple[int, dict[str, Any], dict[str, str]]:
+    """Status, body and headers as the clients of an address understand them; `headers` are the request's."""
+    dialect = dialect_of(path, headers)
+    if dialect is None:
+        return problem.status, problem.body, problem.headers
+    told = complaint(dialect, problem.status, problem.body, problem.retry_after)
+    return told.status, told.body, problem.headers | told.headers
+
+
+def answer(problem: Problem, path: str = "", headers: Mapping[str, str] = MappingProxyType({})) -> HttpResponse:
+    """The same where no API view is involved."""
+    status, body, more = in_dialect(problem, path, headers)
+    return HttpResponse(JSONRenderer().render(body), status=status, headers=more, content_type="application/json")
 
 
 # Django calls these with just these parameter names: handler404 and its like in urls.py.
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return answer(Problem(404, "NOT_FOUND", "Not found", "There is nothing at this address."))
+    return answer(Problem(404, "NOT_FOUND", "Not found", "There is nothing at this address."), request.path)
 
 
 def bad_request(request: HttpRequest | None = None, exception: Exception | None = None) -> HttpResponse:
+    path = request.path if request else ""
     if isinstance(exception, DisallowedHost):
-        return answer(malformed("Oxide does not serve this Host. Add it to OXIDE_ALLOWED_HOSTS."))
-    return answer(malformed("The request cannot be understood. Check its headers, cookies and query."))
+        return answer(malformed("Oxide does not serve this Host. Add it to OXIDE_ALLOWED_HOSTS."), path)
+    return answer(malformed("The request cannot be understood. Check its headers, cookies and query."), path)
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return answer(Problem(403, "FORBIDDEN", "Forbidden", "You may not do this."))
+    return answer(Problem(403, "FORBIDDEN", "Forbidden", "You may not do this."), request.path)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return answer(problem_of(Exception()))
+    return answer(problem_of(Exception()), request.path)
 
 
 def _invalid(error: Exception) -> Problem:
@@ -246,6 +258,7 @@ _TABLE: list[tuple[type[Exception], Callable[[Any], Problem]]] = [
     (BodyError, _invalid),
     (UnknownServiceError, _invalid),
     (UnsuitableError, _invalid),
+    (ModelNotFoundError, _with(404, "MODEL_NOT_FOUND", "Model not found")),
     (AlreadyEndedError, _invalid),
     (QueueFullError, _refused),
     (KeyRefusedError, _invalid),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
@@ -18,7 +20,10 @@ from oxide_project.errors import Problem
 
 _GUARDED = re.compile(r"/(api|v1|auth)(/|\Z)")
 _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
-_EXPOSED = "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After"
+_EXPOSED = ", ".join(
+    ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Retry-After", "x-request-id"]
+    + [f"x-oxide-{what}" for what in ("task-id", "service", "model", "attempts", "cost", "cost-basis")]
+)
 _PREFLIGHT_SECONDS = 600
 
 
@@ -35,7 +40,9 @@ class Gate:
             response = self._answer(request)
             _let_page_read(request, response)
         except (OperationalError, InterfaceError) as error:  # before anything was ever read from the database
-            return errors.answer(errors.problem_of(error))
+            response = _refuse(request, errors.problem_of(error))
+        if request.path_info.startswith("/v1"):
+            _name(response)
         return response
 
     def _answer(self, request: HttpRequest) -> HttpResponseBase:
@@ -46,14 +53,40 @@ class Gate:
             response: HttpResponseBase = _allow_call(request)
         elif allowance and allowance.exceeded:
             detail = f"Too many requests. Retry after {allowance.retry_after} seconds."
-            response = errors.answer(errors.too_many(detail, allowance.retry_after))
+            response = _refuse(request, errors.too_many(detail, allowance.retry_after))
         elif _is_foreign_page(request):
-            response = errors.answer(_foreign_page())
+            response = _refuse(request, _foreign_page())
         else:
             response = self._get_response(request)
         if allowance:
             _tell_allowance(response, allowance)
+            if request.path_info.startswith("/v1"):
+                _tell_sdks(response, allowance)
         return response
+
+
+def _refuse(request: HttpRequest, problem: Problem) -> HttpResponse:
+    return errors.answer(problem, request.path_info, request.headers)
+
+
+def _name(response: HttpResponseBase) -> None:
+    """Each answer has an id, which SDKs show with their errors; that of a task is the task's."""
+    if "x-request-id" not in response:
+        response["x-request-id"] = response["request-id"] = f"req_{secrets.token_hex(12)}"
+
+
+def _tell_sdks(response: HttpResponseBase, allowance: Allowance) -> None:
+    """The same as OpenAI and Anthropic say it.
+
+    https://platform.openai.com/docs/guides/rate-limits#rate-limits-in-headers,
+    https://platform.claude.com/docs/en/api/rate-limits#response-headers
+    """
+    response["x-ratelimit-limit-requests"] = response["anthropic-ratelimit-requests-limit"] = str(allowance.limit)
+    response["x-ratelimit-remaining-requests"] = str(allowance.remaining)
+    response["anthropic-ratelimit-requests-remaining"] = str(allowance.remaining)
+    response["x-ratelimit-reset-requests"] = f"{allowance.retry_after}s"
+    reset = datetime.fromtimestamp(allowance.reset, UTC)
+    response["anthropic-ratelimit-requests-reset"] = f"{reset:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _tell_allowance(response: HttpResponseBase, allowance: Allowance) -> None:

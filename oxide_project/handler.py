@@ -25,6 +25,7 @@ from django.http import FileResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
+from gateway.paths import canonical
 from oxide_project import errors
 from oxide_project.answers import ABORT, Event, Receive, Send, body, head, send_whole, whole
 from oxide_project.streams import Sender
@@ -168,7 +169,7 @@ class PooledHandler(ASGIHandler):
         if "\0" in scope["path"] or b"%00" in scope["query_string"]:
             return errors.answer(errors.malformed("The address holds a NUL character (%00). Take it out."))
         try:
-            request = Request(scope, body)
+            request = Request({**scope, "path": canonical(scope["path"])}, body)
         except (LookupError, ValueError):  # of characters and encodings
             return errors.answer(errors.malformed("The address or a header cannot be decoded. Check Content-Type."))
         request.cancel = cancel

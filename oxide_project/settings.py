@@ -60,6 +60,7 @@ INSTALLED_APPS = [
     "services",
     "routing",
     "tasks",
+    "gateway",
     "monitoring",
     "config",
     "oxide_project",

@@ -8,6 +8,8 @@ from rest_framework.routers import SimpleRouter
 from apikeys.auth_views import LoginViewSet, MeViewSet
 from apikeys.client_key_views import ClientKeyViewSet
 from config.views import ConfigViewSet
+from gateway.model_views import ModelListView, ModelView
+from gateway.openai_views import ChatCompletionsView, CompletionsView, EmbeddingsView
 from monitoring.probes import HealthView, ReadyView
 from monitoring.views import MonitoringViewSet, PrometheusView
 from oxide_project import errors
@@ -43,6 +45,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/", include(router.urls)),
     path("", include(login.urls)),
     re_path("^auth/me/?$", MeViewSet.as_view({"get": "retrieve"}), name="me"),
+    re_path("^v1/chat/completions/?$", ChatCompletionsView.as_view(), name="chat-completions"),
+    re_path("^v1/completions/?$", CompletionsView.as_view(), name="completions"),
+    re_path("^v1/embeddings/?$", EmbeddingsView.as_view(), name="embeddings"),
+    re_path("^v1/models/?$", ModelListView.as_view(), name="models"),
+    re_path("^v1/models/(?P<model>.+?)/?$", ModelView.as_view(), name="model"),
     re_path("^health/?$", HealthView.as_view(), name="health"),
     re_path("^ready/?$", ReadyView.as_view(), name="ready"),
     re_path("^metrics/?$", PrometheusView.as_view(), name="prometheus"),

@@ -106,7 +106,8 @@ def choose(demand: Demand, rulebook: Rulebook, states: Mapping[str, ServiceState
     """Rank the services for one task.
 
     The rules for its type come first, by priority; rules of equal priority in a random order drawn
-    by weight. Then the default order follows. A task that names its service has that one alone as
+    by weight. Then the default order follows, and after it whoever else has the model, where the task
+    names one. A task that names its service has that one alone as
     its candidate. Raises `UnknownServiceError` where it names one that is not in `states`.
     """
     if demand.service not in ("", ANY_SERVICE):
@@ -116,6 +117,8 @@ def choose(demand: Demand, rulebook: Rulebook, states: Mapping[str, ServiceState
         draft.add_rule(rule)
     for place, service in enumerate(rulebook.default, start=1):
         draft.add_default(service, place)
+    for service in states if demand.model else ():
+        draft.add_listing(service)
     draft.account_for_the_rest()
     return draft.decision
 
@@ -158,6 +161,16 @@ class _Draft:
             self._skip(skip)
             return
         self._add(Candidate(service, model, f"default order, place {place}"))
+
+    def add_listing(self, service: str) -> None:
+        """One that neither a rule nor the default order names, but that is known to have the model asked for."""
+        state, model = self._states[service], self._demand.model
+        if service in self._chosen or service in self._skipped or model not in state.models:
+            return
+        if skip := _barred(state, named=True) or _misfit(state, self._demand, model):
+            self._skip(skip)
+            return
+        self._add(Candidate(service, model, f"has the model {model}"))
 
     def account_for_the_rest(self) -> None:
         unnamed = f"is named by no rule for {self._demand.task_type}, nor in the default order"

@@ -52,11 +52,17 @@ class ServiceState:
     obstacle: str = ""
     listed_models: frozenset[str] = frozenset()
 
+    @property
+    def models(self) -> frozenset[str]:
+        """The models that it is known to have: those allowed, or its own and what its server lists."""
+        own = {self.config.model} if self.config.model else set()
+        return self.config.allowed_models or self.listed_models | own
+
     def offers(self, model: str) -> bool:
         """Whether it may be asked for `model`. Where nothing is known, the server will say."""
-        if self.config.allowed_models:
-            return model in self.config.allowed_models
-        if not self.listed_models or model in self.listed_models or model == self.config.model:
+        if self.config.allowed_models or model in self.models:
+            return model in self.models
+        if not self.listed_models:
             return True
         # A list leaves names out that its server takes all the same: Ollama's without ":latest", OpenRouter's with
         # ":nitro", Anthropic's without their date. Where it does not, the server says so and the next one is asked.

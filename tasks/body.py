@@ -162,12 +162,12 @@ def _parts(content: str | list[TextBody | ImageBody] | None, path: str) -> tuple
     if isinstance(content, str):
         return (TextPart(content),) if content else ()
     return tuple(
-        TextPart(part.text) if isinstance(part, TextBody) else _image(part.image_url.url, f"{path}[{i}].image_url.url")
+        TextPart(part.text) if isinstance(part, TextBody) else image(part.image_url.url, f"{path}[{i}].image_url.url")
         for i, part in enumerate(content or ())
     )
 
 
-def _image(url: str, path: str) -> ImagePart:
+def image(url: str, path: str) -> ImagePart:
     if url.startswith(("https://", "http://")):
         return ImagePart(url=url)
     head, comma, data = url.partition(",")

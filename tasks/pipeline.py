@@ -19,7 +19,7 @@ from routing.classifier import classify
 from routing.engine import Candidate, Decision, Demand, choose
 from routing.task_types import TaskType
 from services import availability, health
-from services.adapters.base import ErrorKind, ProviderError, Reply
+from services.adapters.base import Adapter, EmbeddingRequest, ErrorKind, ProviderError, Reply
 from services.adapters.call import Call, CancelToken
 from services.breaker import Breaker, breakers
 from services.bulkhead import BusyError
@@ -239,10 +239,19 @@ def _attempt(run: Run, service: ServiceConfig, candidate: Candidate) -> Events:
 
 def _call(run: Run, service: ServiceConfig, candidate: Candidate) -> Events:
     adapter, call = adapter_for(service), run.call.shortened(service.timeout_seconds)
+    if run.request.embedding:
+        return _embed(adapter, replace(run.request.embedding, model=candidate.model), call)
     chat = replace(run.request.chat, model=candidate.model)
     if run.in_pieces:
         return (yield from read(run.task, adapter.stream(chat, call)))
     return adapter.complete(chat, call)
+
+
+def _embed(adapter: Adapter, request: EmbeddingRequest, call: Call) -> Reply:
+    found = adapter.embed(request, call)
+    numbers = len(found.vectors[0]) if found.vectors else 0
+    said = f"{len(found.vectors)} vectors of {numbers} numbers"  # the history keeps no more of it
+    return Reply(model=found.model, text=said, usage=found.usage, vectors=found.vectors)
 
 
 @contextmanager

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from routing.task_types import TaskType
-from services.adapters.base import ChatRequest
+from services.adapters.base import ChatRequest, EmbeddingRequest
 
 
 @dataclass(frozen=True, slots=True)
 class TaskRequest:
     """One task. `service` is a name, or empty where Oxide is to choose; so are `task_type` and `chat.model`.
 
-    `client` is the name of who asks.
+    `client` is the name of who asks. With `embedding`, texts are to be turned into vectors, and `chat`
+    only tells them for whoever chooses and records.
     """
 
     chat: ChatRequest
@@ -21,6 +22,7 @@ class TaskRequest:
     service: str = ""
     timeout_seconds: float | None = None
     client: str = ""
+    embedding: EmbeddingRequest | None = None
 
     @property
     def prompt(self) -> str:
@@ -34,11 +36,15 @@ class TaskRequest:
         asked = {
             "max_tokens": chat.max_tokens,
             "temperature": chat.temperature,
+            "top_p": chat.top_p,
+            "seed": chat.seed,
+            "effort": chat.effort,
             "stop": list(chat.stop),
             "tools": [tool.name for tool in chat.tools],
             "tool_choice": chat.tool_choice,
             "json_schema": chat.json_schema.name if chat.json_schema else None,
             "timeout_seconds": self.timeout_seconds,
+            "embeddings": len(self.embedding.inputs) if self.embedding else None,
             "extra": dict(chat.extra),
         }
         return {name: value for name, value in asked.items() if value not in (None, "", [], {})}

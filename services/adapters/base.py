@@ -193,7 +193,8 @@ class Usage:
 class Reply:
     """A whole answer. `model` is the one that really answered, as the provider names it.
 
-    `native` is the provider's own JSON, where it was asked in its own protocol (`Native`).
+    `native` is the provider's own JSON, where it was asked in its own protocol (`Native`). `vectors`
+    are what texts were turned into, where that was asked.
     """
 
     model: str
@@ -203,6 +204,7 @@ class Reply:
     finish_reason: FinishReason = "stop"
     usage: Usage = field(default_factory=Usage)
     native: bytes | None = field(default=None, repr=False)
+    vectors: tuple[tuple[float, ...], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

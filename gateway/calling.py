@@ -1,0 +1,60 @@
+"""From a request in another dialect to a task under way, and what every answer says of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from django.conf import settings
+from django.http.response import HttpResponseBase
+from rest_framework.request import Request
+
+from apikeys.permissions import known_caller
+from services.adapters.base import Reply
+from services.adapters.failure import seconds
+from tasks import pipeline
+from tasks.errors import Code, Failure, TaskFailedError
+from tasks.pipeline import Run
+from tasks.request import TaskRequest
+
+CALLED_OFF = "The task was called off. Send it again."
+
+
+def begin(request: Request, wanted: TaskRequest, *, streams: bool = False) -> Run:
+    """Prepare a task on behalf of whoever calls. Raises what `pipeline.prepare` raises."""
+    patience = None if streams else _patience(request)
+    wanted = replace(wanted, client=known_caller(request).name, timeout_seconds=patience)
+    return pipeline.prepare(wanted, getattr(request, "cancel", None))
+
+
+def finish(run: Run) -> Reply:
+    """Do the task. Raises what `pipeline.execute` raises, and for a task that somebody called off."""
+    task = pipeline.execute(run)
+    if run.reply is None:
+        raise TaskFailedError(task, run.attempts, Failure(Code.CANCELLED, CALLED_OFF))
+    return run.reply
+
+
+def tell(response: HttpResponseBase, run: Run) -> HttpResponseBase:
+    """Say in the headers who answered. Cost and attempts are known of a stream only as far as it has come."""
+    task = run.task
+    response["x-request-id"] = response["request-id"] = response["x-oxide-task-id"] = str(task.pk)
+    response["x-oxide-attempts"] = str(len(run.attempts))
+    if run.attempts:
+        response["x-oxide-service"] = run.attempts[-1].service
+        response["x-oxide-model"] = _header(run.attempts[-1].model)
+    if not task.is_open:
+        response["x-oxide-cost"] = "unknown" if task.cost is None else f"{task.cost:f}"
+        response["x-oxide-cost-basis"] = task.cost_basis
+        if task.execution_time is not None:
+            response["openai-processing-ms"] = str(round(task.execution_time * 1000))
+    return response
+
+
+def _patience(request: Request) -> float | None:
+    """How long the client waits, as OpenAI's and Anthropic's SDKs say: nobody hears what comes later."""
+    patience = seconds(request.headers.get("x-stainless-read-timeout", ""))
+    return min(patience, settings.TASK_TIMEOUT_SECONDS) if patience else None
+
+
+def _header(text: str) -> str:
+    return text.encode("ascii", "replace").decode() if text.isprintable() else ""

@@ -1,0 +1,58 @@
+"""What `POST /v1/chat/completions` answers: https://platform.openai.com/docs/api-reference/chat/object"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from services.adapters.base import Reply, ToolCall, Usage
+from tasks.models import Task
+
+
+def completion(task: Task, reply: Reply) -> bytes:
+    """The provider's own answer, where it speaks the same protocol, or one that we write."""
+    return reply.native or orjson.dumps(_completion(task, reply))
+
+
+def _completion(task: Task, reply: Reply) -> dict[str, Any]:
+    choice = {"index": 0, "message": _message(reply), "logprobs": None, "finish_reason": reply.finish_reason}
+    return {
+        **head(task, "chat.completion", reply.model),
+        "choices": [choice],
+        "usage": usage(reply.usage),
+    }
+
+
+def head(task: Task, kind: str, model: str) -> dict[str, Any]:
+    """What every object of one answer begins with."""
+    return {
+        "id": f"chatcmpl-{task.pk.hex}",
+        "object": kind,
+        "created": int(task.created_at.timestamp()),
+        "model": model,
+    }
+
+
+def usage(spent: Usage) -> dict[str, Any]:
+    return {
+        "prompt_tokens": spent.prompt_tokens,
+        "completion_tokens": spent.completion_tokens,
+        "total_tokens": spent.total_tokens,
+        "prompt_tokens_details": {"cached_tokens": spent.cached_tokens, "cache_write_tokens": spent.cache_write_tokens},
+        "completion_tokens_details": {"reasoning_tokens": spent.reasoning_tokens},
+    }
+
+
+def _message(reply: Reply) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": reply.text, "refusal": None}
+    if reply.reasoning:
+        message["reasoning_content"] = reply.reasoning
+    if reply.tool_calls:
+        message["content"] = reply.text or None
+        message["tool_calls"] = [_tool_call(call) for call in reply.tool_calls]
+    return message
+
+
+def _tool_call(call: ToolCall) -> dict[str, Any]:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}

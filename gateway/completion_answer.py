@@ -1,0 +1,51 @@
+"""What `POST /v1/completions` answers: https://platform.openai.com/docs/api-reference/completions/object"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gateway import calling, chat_answer, errors
+from gateway.chat_stream import DONE
+from services.adapters.base import Reply, TextDelta
+from tasks.event_stream import EventStream, event
+from tasks.models import Task
+from tasks.pipeline import Run
+from tasks.reading import Piece
+
+
+def completion(task: Task, reply: Reply) -> dict[str, Any]:
+    return {**_object(task, reply.model, reply.text, reply.finish_reason), "usage": chat_answer.usage(reply.usage)}
+
+
+class CompletionStream(EventStream):
+    def __init__(self, run: Run, *, wants_usage: bool) -> None:
+        super().__init__(run)
+        self._wants_usage = wants_usage
+
+    def opening(self) -> bytes:
+        calling.tell(self, self.run)
+        return b""
+
+    def pieces(self, piece: Piece) -> Iterator[bytes]:
+        if isinstance(piece, TextDelta):
+            yield event(_object(self.run.task, self.run.attempts[-1].model, piece.text))
+
+    def closing(self) -> Iterator[bytes]:
+        reply = self.run.reply
+        if reply is None:
+            yield self.complaint(503, {"detail": calling.CALLED_OFF, "code": "CANCELLED"})
+            return
+        end = _object(self.run.task, reply.model, "", reply.finish_reason)
+        yield event(end)
+        if self._wants_usage:
+            yield event({**end, "choices": [], "usage": chat_answer.usage(reply.usage)})
+        yield DONE
+
+    def complaint(self, status: int, problem: Mapping[str, Any]) -> bytes:
+        return event(errors.complaint("openai", status, problem).body)
+
+
+def _object(task: Task, model: str, text: str, finish_reason: str | None = None) -> dict[str, Any]:
+    choice = {"index": 0, "text": text, "logprobs": None, "finish_reason": finish_reason}
+    return {**chat_answer.head(task, "text_completion", model), "id": f"cmpl-{task.pk.hex}", "choices": [choice]}

@@ -1,0 +1,83 @@
+"""The body of `POST /v1/completions`: https://platform.openai.com/docs/api-reference/completions/create
+
+An old form, which editors still use. The prompt becomes the one message of a conversation.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from apikeys import decoding
+from apikeys.decoding import BodyError
+from gateway import names
+from gateway.chat_body import StreamOptions
+from services.adapters.base import ChatRequest, Message, TextPart
+from tasks.request import TaskRequest
+
+_UNKNOWN = {
+    "suffix": "Text cannot be filled in between two pieces here: leave suffix out.",
+    "echo": "The prompt is not repeated in the answer: leave echo out.",
+    "best_of": "One answer is made to each request: leave best_of out.",
+    "logprobs": "Log probabilities are to be had at /v1/chat/completions: leave logprobs out.",
+}
+
+
+class CompletionBody(Struct):
+    model: str
+    prompt: str | list[str] | list[int] | list[list[int]]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    n: int | None = None
+    seed: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    stop: str | list[str] | None = None
+    suffix: str | None = None
+    echo: bool | None = None
+    best_of: int | None = None
+    logprobs: int | None = None
+
+    @property
+    def wants_usage(self) -> bool:
+        return bool(self.stream_options and self.stream_options.include_usage)
+
+
+def read(raw: object) -> CompletionBody:
+    """Raises `BodyError`."""
+    body = decoding.body(raw, CompletionBody)
+    for name, advice in _UNKNOWN.items():
+        if getattr(body, name) not in (None, False, "", 0, 1):
+            raise BodyError(advice)
+    if (body.n or 1) > 1:
+        raise BodyError("One answer is made to each request: leave n out, or use /v1/chat/completions.")
+    return body
+
+
+def task_request(body: CompletionBody) -> TaskRequest:
+    """Raises `BodyError` and `names.ModelNotFoundError`."""
+    named = names.resolve(body.model)
+    return TaskRequest(
+        chat=ChatRequest(
+            model=named.model,
+            messages=(Message("user", (TextPart(_prompt(body)),)),),
+            max_tokens=body.max_tokens,
+            temperature=body.temperature,
+            top_p=body.top_p,
+            seed=body.seed,
+            presence_penalty=body.presence_penalty,
+            frequency_penalty=body.frequency_penalty,
+            stop=(body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ()),
+        ),
+        task_type=named.task_type,
+        service=named.service,
+    )
+
+
+def _prompt(body: CompletionBody) -> str:
+    prompts = [body.prompt] if isinstance(body.prompt, str) else body.prompt
+    if len(prompts) == 1 and isinstance(prompts[0], str) and prompts[0]:
+        return prompts[0]
+    raise BodyError("prompt must be one text that is not empty: send each prompt in a request of its own.")
