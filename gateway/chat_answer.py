@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict
 
 import orjson
 
@@ -10,13 +10,70 @@ from services.adapters.base import Reply, ToolCall, Usage
 from tasks.models import Task
 
 
+class FunctionCalled(TypedDict):
+    name: str
+    arguments: str
+
+
+class ToolCalled(TypedDict):
+    id: str
+    type: Literal["function"]
+    function: FunctionCalled
+
+
+class AssistantMessage(TypedDict):
+    role: Literal["assistant"]
+    content: str | None
+    refusal: NotRequired[str | None]
+    reasoning_content: NotRequired[str]
+    tool_calls: NotRequired[list[ToolCalled]]
+
+
+class Choice(TypedDict):
+    index: int
+    message: AssistantMessage
+    logprobs: NotRequired[Any]
+    finish_reason: str
+
+
+class PromptTokensDetails(TypedDict):
+    cached_tokens: int
+    cache_write_tokens: int
+
+
+class CompletionTokensDetails(TypedDict):
+    reasoning_tokens: int
+
+
+class CompletionUsage(TypedDict):
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: PromptTokensDetails
+    completion_tokens_details: CompletionTokensDetails
+
+
+class Head(TypedDict):
+    id: str
+    object: str
+    created: int
+    model: str
+
+
+class ChatCompletion(Head):
+    """An answer that a provider of the same protocol gives goes to the client as it came, with all that is in it."""
+
+    choices: list[Choice]
+    usage: CompletionUsage
+
+
 def completion(task: Task, reply: Reply) -> bytes:
     """The provider's own answer, where it speaks the same protocol, or one that we write."""
     return reply.native or orjson.dumps(_completion(task, reply))
 
 
-def _completion(task: Task, reply: Reply) -> dict[str, Any]:
-    choice = {"index": 0, "message": _message(reply), "logprobs": None, "finish_reason": reply.finish_reason}
+def _completion(task: Task, reply: Reply) -> ChatCompletion:
+    choice = Choice(index=0, message=_message(reply), logprobs=None, finish_reason=reply.finish_reason)
     return {
         **head(task, "chat.completion", reply.model),
         "choices": [choice],
@@ -24,7 +81,7 @@ def _completion(task: Task, reply: Reply) -> dict[str, Any]:
     }
 
 
-def head(task: Task, kind: str, model: str) -> dict[str, Any]:
+def head(task: Task, kind: str, model: str) -> Head:
     """What every object of one answer begins with."""
     return {
         "id": f"chatcmpl-{task.pk.hex}",
@@ -34,7 +91,7 @@ def head(task: Task, kind: str, model: str) -> dict[str, Any]:
     }
 
 
-def usage(spent: Usage) -> dict[str, Any]:
+def usage(spent: Usage) -> CompletionUsage:
     return {
         "prompt_tokens": spent.prompt_tokens,
         "completion_tokens": spent.completion_tokens,
@@ -44,8 +101,8 @@ def usage(spent: Usage) -> dict[str, Any]:
     }
 
 
-def _message(reply: Reply) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": reply.text, "refusal": None}
+def _message(reply: Reply) -> AssistantMessage:
+    message: AssistantMessage = {"role": "assistant", "content": reply.text, "refusal": None}
     if reply.reasoning:
         message["reasoning_content"] = reply.reasoning
     if reply.tool_calls:
@@ -54,5 +111,5 @@ def _message(reply: Reply) -> dict[str, Any]:
     return message
 
 
-def _tool_call(call: ToolCall) -> dict[str, Any]:
+def _tool_call(call: ToolCall) -> ToolCalled:
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}

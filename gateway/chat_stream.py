@@ -29,7 +29,7 @@ class ChatStream(EventStream):
         self._wants_usage = wants_usage
         self._tidy = Tidy()
         self._has_told_usage = False
-        self._head: dict[str, Any] = {}  # what each chunk begins with; empty before the first
+        self._head: Mapping[str, Any] = {}  # what each chunk begins with; empty before the first
 
     def opening(self) -> bytes:
         calling.tell(self, self.run)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 from gateway import calling, chat_answer, errors
+from gateway.chat_answer import CompletionUsage, Head
 from gateway.chat_stream import DONE
 from services.adapters.base import Reply, TextDelta
 from tasks.event_stream import EventStream, event
@@ -14,7 +15,22 @@ from tasks.pipeline import Run
 from tasks.reading import Piece
 
 
-def completion(task: Task, reply: Reply) -> dict[str, Any]:
+class TextChoice(TypedDict):
+    index: int
+    text: str
+    logprobs: None
+    finish_reason: str | None
+
+
+class TextObject(Head):
+    choices: list[TextChoice]
+
+
+class TextCompletion(TextObject):
+    usage: CompletionUsage
+
+
+def completion(task: Task, reply: Reply) -> TextCompletion:
     return {**_object(task, reply.model, reply.text, reply.finish_reason), "usage": chat_answer.usage(reply.usage)}
 
 
@@ -46,6 +62,6 @@ class CompletionStream(EventStream):
         return event(errors.complaint("openai", status, problem).body)
 
 
-def _object(task: Task, model: str, text: str, finish_reason: str | None = None) -> dict[str, Any]:
-    choice = {"index": 0, "text": text, "logprobs": None, "finish_reason": finish_reason}
+def _object(task: Task, model: str, text: str, finish_reason: str | None = None) -> TextObject:
+    choice = TextChoice(index=0, text=text, logprobs=None, finish_reason=finish_reason)
     return {**chat_answer.head(task, "text_completion", model), "id": f"cmpl-{task.pk.hex}", "choices": [choice]}

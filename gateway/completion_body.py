@@ -24,7 +24,7 @@ _UNKNOWN = {
 
 class CompletionBody(Struct):
     model: str
-    prompt: str | list[str] | list[int] | list[list[int]]
+    prompt: str | list[str | int | list[int]]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_tokens: int | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import struct
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, TypedDict
 
 from msgspec import Meta, Struct
 
@@ -20,7 +20,7 @@ MOST_INPUTS = 2048
 
 class EmbeddingsBody(Struct):
     model: str
-    input: str | list[str] | list[int] | list[list[int]]
+    input: str | list[str | int | list[int]]
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: Annotated[int, Meta(ge=1, le=100_000)] | None = None
 
@@ -40,13 +40,37 @@ def task_request(body: EmbeddingsBody) -> TaskRequest:
     )
 
 
-def answer(reply: Reply, encoding: str) -> dict[str, Any]:
+class Embedding(TypedDict):
+    """The vector as numbers or, where the client asks for `base64`, as the bytes of its float32 numbers."""
+
+    object: Literal["embedding"]
+    index: int
+    embedding: list[float] | str
+
+
+class EmbeddingUsage(TypedDict):
+    prompt_tokens: int
+    total_tokens: int
+
+
+class EmbeddingList(TypedDict):
+    object: Literal["list"]
+    data: list[Embedding]
+    model: str
+    usage: EmbeddingUsage
+
+
+def answer(reply: Reply, encoding: str) -> EmbeddingList:
     """SDKs ask for base64, which is shorter and quicker to read than numbers in JSON."""
     spent = reply.usage.prompt_tokens
     return {
         "object": "list",
         "data": [
-            {"object": "embedding", "index": index, "embedding": _encoded(vector) if encoding == "base64" else vector}
+            {
+                "object": "embedding",
+                "index": index,
+                "embedding": _encoded(vector) if encoding == "base64" else list(vector),
+            }
             for index, vector in enumerate(reply.vectors)
         ],
         "model": reply.model,
@@ -54,16 +78,17 @@ def answer(reply: Reply, encoding: str) -> dict[str, Any]:
     }
 
 
-def _inputs(given: str | list[str] | list[int] | list[list[int]]) -> tuple[str, ...] | tuple[tuple[int, ...], ...]:
-    if isinstance(given, str):
-        given = [given]
-    if not 1 <= len(given) <= MOST_INPUTS or not all(item or item == 0 for item in given):
-        raise BodyError(f"input must be 1 to {MOST_INPUTS} texts, none of them empty.")
-    if isinstance(given[0], int):
-        return (tuple(given),)
-    if isinstance(given[0], list):
-        return tuple(tuple(tokens) for tokens in given)
-    return tuple(given)
+def _inputs(given: str | list[str | int | list[int]]) -> tuple[str, ...] | tuple[tuple[int, ...], ...]:
+    """One text, one text as tokens, or several of either."""
+    items = [given] if isinstance(given, str) else given
+    tokens = [item for item in items if isinstance(item, int)]
+    if tokens and len(tokens) == len(items):
+        return (tuple(tokens),)
+    texts = tuple(item for item in items if isinstance(item, str) and item)
+    lists = tuple(tuple(item) for item in items if isinstance(item, list) and item)
+    if not items or len(items) > MOST_INPUTS or len(items) not in (len(texts), len(lists)):
+        raise BodyError(f"input must be 1 to {MOST_INPUTS} texts, or texts as lists of tokens; none may be empty.")
+    return texts or lists
 
 
 def _encoded(vector: Sequence[float]) -> str:

@@ -9,15 +9,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from gateway.paths import Dialect
+
+
+class OpenAIErrorDetail(TypedDict):
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class OpenAIError(TypedDict):
+    """An error as OpenAI's clients understand it."""
+
+    error: OpenAIErrorDetail
+
+
+class AnthropicErrorDetail(TypedDict):
+    type: str
+    message: str
+
+
+class AnthropicError(TypedDict):
+    """An error as Anthropic's clients understand it."""
+
+    type: Literal["error"]
+    error: AnthropicErrorDetail
 
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
     status: int
-    body: dict[str, Any]
+    body: OpenAIError | AnthropicError
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -30,13 +55,13 @@ def complaint(dialect: Dialect, status: int, problem: Mapping[str, Any], retry_a
     )
 
 
-def _openai(status: int, code: str, detail: str) -> dict[str, Any]:
+def _openai(status: int, code: str, detail: str) -> OpenAIError:
     """https://platform.openai.com/docs/guides/error-codes"""
     kind, name = _OPENAI.get(code, ("api_error" if status >= 500 else "invalid_request_error", None))
     return {"error": {"message": detail, "type": kind, "param": None, "code": name}}
 
 
-def _anthropic(status: int, code: str, detail: str) -> dict[str, Any]:
+def _anthropic(status: int, code: str, detail: str) -> AnthropicError:
     """https://platform.claude.com/docs/en/api/errors"""
     kind = _ANTHROPIC.get(code, "api_error" if status >= 500 else "invalid_request_error")
     return {"type": "error", "error": {"type": kind, "message": detail}}

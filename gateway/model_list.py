@@ -6,7 +6,7 @@ https://platform.openai.com/docs/api-reference/models/list, https://platform.cla
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Literal, TypedDict
 
 from gateway.names import Offer
 
@@ -15,15 +15,41 @@ _CREATED = 1_700_000_000
 _CREATED_AT = "2023-11-14T22:13:20Z"
 
 
-def openai(offers: Sequence[Offer]) -> dict[str, Any]:
+class ModelShown(TypedDict):
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+
+
+class ModelList(TypedDict):
+    object: Literal["list"]
+    data: list[ModelShown]
+
+
+class AnthropicModel(TypedDict):
+    type: Literal["model"]
+    id: str
+    display_name: str
+    created_at: str
+
+
+class AnthropicModelList(TypedDict):
+    data: list[AnthropicModel]
+    has_more: bool
+    first_id: str | None
+    last_id: str | None
+
+
+def openai(offers: Sequence[Offer]) -> ModelList:
     return {"object": "list", "data": [openai_entry(offer) for offer in offers]}
 
 
-def openai_entry(offer: Offer) -> dict[str, Any]:
+def openai_entry(offer: Offer) -> ModelShown:
     return {"id": offer.id, "object": "model", "created": _CREATED, "owned_by": offer.service}
 
 
-def anthropic(offers: Sequence[Offer]) -> dict[str, Any]:
+def anthropic(offers: Sequence[Offer]) -> AnthropicModelList:
     ids = [offer.id for offer in offers]
     return {
         "data": [anthropic_entry(offer) for offer in offers],
@@ -33,5 +59,5 @@ def anthropic(offers: Sequence[Offer]) -> dict[str, Any]:
     }
 
 
-def anthropic_entry(offer: Offer) -> dict[str, Any]:
+def anthropic_entry(offer: Offer) -> AnthropicModel:
     return {"type": "model", "id": offer.id, "display_name": offer.id, "created_at": _CREATED_AT}

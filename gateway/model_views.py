@@ -13,14 +13,14 @@ from gateway.paths import dialect_of
 class ModelListView(APIView):
     def get(self, request: Request) -> Response:
         offers = tuple(names.offers())
-        show = model_list.anthropic if _is_anthropic(request) else model_list.openai
-        return Response(show(offers))
+        return Response(model_list.anthropic(offers) if _is_anthropic(request) else model_list.openai(offers))
 
 
 class ModelView(APIView):
     def get(self, request: Request, model: str) -> Response:
-        show = model_list.anthropic_entry if _is_anthropic(request) else model_list.openai_entry
-        return Response(show(names.offer(model)))
+        offer = names.offer(model)
+        is_anthropic = _is_anthropic(request)
+        return Response(model_list.anthropic_entry(offer) if is_anthropic else model_list.openai_entry(offer))
 
 
 def _is_anthropic(request: Request) -> bool:

@@ -93,7 +93,7 @@ def in_dialect(
     if dialect is None:
         return problem.status, problem.body, problem.headers
     told = complaint(dialect, problem.status, problem.body, problem.retry_after)
-    return told.status, told.body, problem.headers | told.headers
+    return told.status, dict(told.body), problem.headers | told.headers
 
 
 def answer(problem: Problem, path: str = "", headers: Mapping[str, str] = MappingProxyType({})) -> HttpResponse:

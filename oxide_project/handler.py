@@ -13,7 +13,7 @@ import logging
 import tempfile
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import CancelledError, Executor, Future
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from io import BytesIO
 from typing import IO, Any
@@ -28,6 +28,8 @@ from django.urls import set_script_prefix
 from gateway.paths import canonical
 from oxide_project import errors
 from oxide_project.answers import ABORT, Event, Receive, Send, body, head, send_whole, whole
+from oxide_project.errors import Problem
+from oxide_project.refusals import refuse
 from oxide_project.streams import Sender
 from services.adapters.call import CancelToken
 from tasks.event_stream import EventStream
@@ -37,6 +39,8 @@ logger = logging.getLogger(__name__)
 Scope = dict[str, Any]
 
 SPOOL_BYTES = 1024 * 1024
+# Whoever is refused because every thread is taken must not wait for one.
+REFUSING_THREADS = 2
 
 # Answered however many others wait: a process that is only busy must not look like a dead one.
 PROBES = ("/health", "/ready")
@@ -102,6 +106,7 @@ class PooledHandler(ASGIHandler):
         super(ASGIHandler, self).__init__()
         self.load_middleware(is_async=False)
         self._pool = pool
+        self._refusing = ThreadPoolExecutor(REFUSING_THREADS, thread_name_prefix="refusal")
         self._limit = limit
         self._in_hand = 0
 
@@ -118,12 +123,16 @@ class PooledHandler(ASGIHandler):
         if body is None:
             return
         if body is TOO_BIG:
-            await send_whole(send, errors.answer(errors.too_big()))
+            await self._refuse(scope, errors.too_big(), send)
         elif self._in_hand >= self._limit and scope["path"].rstrip("/") not in PROBES:
             # Every thread is taken. Waiting in line would only move the wait to where nobody sees it.
-            await send_whole(send, errors.answer(errors.overloaded()))
+            await self._refuse(scope, errors.overloaded(), send)
         else:
             await self._handle(scope, body, receive, send)
+
+    async def _refuse(self, scope: Scope, problem: Problem, send: Send) -> None:
+        loop = asyncio.get_running_loop()
+        await send_whole(send, await loop.run_in_executor(self._refusing, refuse, scope, problem))
 
     async def _handle(self, scope: Scope, body: IO[bytes], receive: Receive, send: Send) -> None:
         client = Client(send)
@@ -161,17 +170,17 @@ class PooledHandler(ASGIHandler):
         except Exception as error:
             logger.exception("%s could not be answered.", scope["path"])
             signals.request_finished.send(sender=self.__class__)
-            return whole(errors.answer(errors.problem_of(error)))
+            return whole(errors.answer(errors.problem_of(error), scope["path"]))
         finally:
             body.close()
 
     def _respond(self, scope: Scope, body: IO[bytes], cancel: CancelToken) -> HttpResponseBase:
         if "\0" in scope["path"] or b"%00" in scope["query_string"]:
-            return errors.answer(errors.malformed("The address holds a NUL character (%00). Take it out."))
+            return refuse(scope, errors.malformed("The address holds a NUL character (%00). Take it out."))
         try:
             request = Request({**scope, "path": canonical(scope["path"])}, body)
         except (LookupError, ValueError):  # of characters and encodings
-            return errors.answer(errors.malformed("The address or a header cannot be decoded. Check Content-Type."))
+            return refuse(scope, errors.malformed("The address or a header cannot be decoded. Check Content-Type."))
         request.cancel = cancel
         response = self.get_response(request)
         if isinstance(response, FileResponse):

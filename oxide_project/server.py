@@ -44,14 +44,11 @@ class Request(WebRequest):  # type: ignore[misc]
         self.writable = asyncio.Event()
         self.writable.set()
 
-    @property
-    def too_big(self) -> bool:
-        return self._received > settings.MAX_BODY_BYTES
-
     def handleContentChunk(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+        room = settings.MAX_BODY_BYTES + 1 - self._received  # one byte too many tells the application
         self._received += len(data)
-        if not self.too_big:
-            super().handleContentChunk(data)
+        if room > 0:
+            super().handleContentChunk(data[:room])
         elif self._received > settings.MAX_BODY_BYTES * _DISCARD_FACTOR:
             self.abort()
 
@@ -61,8 +58,6 @@ class Request(WebRequest):  # type: ignore[misc]
             self.setHeader(b"connection", b"close")
             if self.requestHeaders.hasHeader(b"upgrade"):
                 return self._answer(errors.draining())
-        if self.too_big:
-            return self._answer(errors.too_big())
         # To daphne this header says under which path it is mounted; a client must not say that.
         self.requestHeaders.removeHeader(b"daphne-root-path")
         return super().process()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypedDict
 
 import msgspec
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 
 _REF = "#/components/schemas/{name}"
@@ -61,8 +62,28 @@ def refine(schema: str, **rules: Any) -> None:
 
 def answers(good: Mapping[int, type | None], *errors: int) -> dict[int, Any]:
     """The answers of an operation: the good ones by status, those of the gate, and the `errors` of its own."""
-    found = {status: OpenApiResponse(shape(kind) if kind else None) for status, kind in good.items()}
-    return found | {status: _error(status) for status in sorted({*_ALWAYS, *errors})}
+    return _good(good) | {status: _error(status) for status in _statuses(errors)}
+
+
+def answers_in(error: type, good: Mapping[int, type | None], *errors: int) -> dict[int, Any]:
+    """The same for an operation in another dialect, whose errors look like `error`."""
+    return _good(good) | {status: OpenApiResponse(shape(error), _ERRORS[status][1]) for status in _statuses(errors)}
+
+
+def streamed(answers: Mapping[int, Any]) -> dict[Any, Any]:
+    """The answers of an operation that answers with server-sent events, too, where it is asked to."""
+    events = OpenApiResponse(OpenApiTypes.STR, "With `stream`: server-sent events.")
+    return {(200, "application/json"): answers[200], (200, "text/event-stream"): events} | {
+        status: answer for status, answer in answers.items() if status != 200
+    }
+
+
+def _good(good: Mapping[int, type | None]) -> dict[int, Any]:
+    return {status: OpenApiResponse(shape(kind) if kind else None) for status, kind in good.items()}
+
+
+def _statuses(errors: Iterable[int]) -> list[int]:
+    return sorted({*_ALWAYS, *errors})
 
 
 def query(kind: type) -> list[OpenApiParameter]:

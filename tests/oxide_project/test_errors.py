@@ -20,6 +20,7 @@ from apikeys.decoding import BodyError
 from apikeys.key_file import KeyFileError, NotWritableError
 from apikeys.login_guard import TooManyFailuresError
 from config.problems import ConfigInvalidError, Problem
+from gateway.names import ModelNotFoundError
 from oxide_project import errors
 from oxide_project.rendering import JSONRenderer
 from routing.engine import UnknownServiceError
@@ -51,6 +52,7 @@ CASES: list[tuple[Exception, int, str]] = [
     (BodyError("prompt is empty."), 400, "VALIDATION_ERROR"),
     (UnknownServiceError("nope", ["echo"]), 400, "VALIDATION_ERROR"),
     (UnsuitableError("No service takes images."), 400, "VALIDATION_ERROR"),
+    (ModelNotFoundError("Nobody has it."), 404, "MODEL_NOT_FOUND"),
     (AlreadyEndedError("It is over."), 400, "VALIDATION_ERROR"),
     (QueueFullError("Too many."), 503, "SERVICE_BUSY"),
     (KeyRefusedError("It has no key."), 400, "VALIDATION_ERROR"),

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
+
+from gateway.chat_answer import ChatCompletion
+from gateway.chat_body import ChatBody
+from gateway.completion_answer import TextCompletion
+from gateway.completion_body import CompletionBody
+from gateway.embeddings import EmbeddingList, EmbeddingsBody
+from gateway.errors import OpenAIError
+from gateway.model_list import ModelList, ModelShown
+from gateway.model_views import ModelListView, ModelView
+from gateway.openai_views import ChatCompletionsView, CompletionsView, EmbeddingsView
+from oxide_project.openapi.shapes import answers_in, json_body, streamed
+
+_CALL_ERRORS = (404, 413, 415, 500, 502, 503, 504)
+_MODEL = (
+    "`model` is `auto`, `auto/<task type>`, the name of a service, `<service>/<model>`, or the name of a model that "
+    "some service has."
+)
+_FIRST_CHAT = OpenApiExample(
+    "A first chat",
+    {"model": "auto", "messages": [{"role": "user", "content": "Explain quantum computing"}]},
+    request_only=True,
+)
+
+
+def document() -> None:
+    _chat()
+    _completions()
+    _embeddings()
+    _models()
+
+
+def _chat() -> None:
+    extend_schema_view(
+        post=extend_schema(
+            tags=["OpenAI"],
+            summary="Chat, as OpenAI's API has it",
+            description=f"{_MODEL} Fields that are not listed here reach OpenAI-compatible services as they are.",
+            request=json_body(ChatBody),
+            responses=streamed(answers_in(OpenAIError, {200: ChatCompletion}, *_CALL_ERRORS)),
+            examples=[_FIRST_CHAT],
+        )
+    )(ChatCompletionsView)
+
+
+def _completions() -> None:
+    extend_schema_view(
+        post=extend_schema(
+            tags=["OpenAI"],
+            summary="Continue a text, as OpenAI's older API has it",
+            description=_MODEL,
+            request=json_body(CompletionBody),
+            responses=streamed(answers_in(OpenAIError, {200: TextCompletion}, *_CALL_ERRORS)),
+        )
+    )(CompletionsView)
+
+
+def _embeddings() -> None:
+    extend_schema_view(
+        post=extend_schema(
+            tags=["OpenAI"],
+            summary="Turn texts into vectors",
+            description="`model` names a model that makes embeddings: `<service>/<model>`, or what some service has.",
+            request=json_body(EmbeddingsBody),
+            responses=answers_in(OpenAIError, {200: EmbeddingList}, *_CALL_ERRORS),
+        )
+    )(EmbeddingsView)
+
+
+def _models() -> None:
+    extend_schema_view(
+        get=extend_schema(
+            tags=["OpenAI"],
+            operation_id="v1_models_list",
+            summary="What `model` may say",
+            description="In Anthropic's form where the header `anthropic-version` is sent.",
+            responses=answers_in(OpenAIError, {200: ModelList}),
+        )
+    )(ModelListView)
+    extend_schema_view(
+        get=extend_schema(
+            tags=["OpenAI"],
+            summary="One model, by any name that a request may use",
+            responses=answers_in(OpenAIError, {200: ModelShown}, 404),
+        )
+    )(ModelView)
