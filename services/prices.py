@@ -58,7 +58,7 @@ def _nano(dollars: Decimal) -> int:
 
 
 def _table_cost(usage: Usage, model: str, base_url: str) -> Decimal | None:
-    if not _is_priced(model, base_url):
+    if not _is_priced(model, base_url, writes=usage.completion_tokens > 0):
         return None
     try:
         tokens = genai_prices.Usage(
@@ -66,6 +66,7 @@ def _table_cost(usage: Usage, model: str, base_url: str) -> Decimal | None:
             output_tokens=usage.completion_tokens,
             cache_read_tokens=usage.cached_tokens,
             cache_write_tokens=usage.cache_write_tokens,
+            output_reasoning_tokens=usage.reasoning_tokens,
         )
         return genai_prices.calc_price(tokens, model, provider_api_url=base_url).total_price
     except ValueError:  # counts that cannot be: negative, or more read from the cache than was sent
@@ -73,7 +74,7 @@ def _table_cost(usage: Usage, model: str, base_url: str) -> Decimal | None:
 
 
 @lru_cache(maxsize=4096)
-def _is_priced(model: str, base_url: str) -> bool:
+def _is_priced(model: str, base_url: str, *, writes: bool) -> bool:
     # A price belongs to a vendor, known by the address called. The same model name on another
     # address (a local server, say) says nothing about what that one charges.
     if not model or not base_url:
@@ -82,5 +83,6 @@ def _is_priced(model: str, base_url: str) -> bool:
         price = genai_prices.calc_price(genai_prices.Usage(), model, provider_api_url=base_url).model_price
     except LookupError:
         return False
-    # The table also lists models without a price, and some that are not sold by the token.
-    return price.input_mtok is not None and price.output_mtok is not None
+    # The table also lists models without a price, and some that are not sold by the token. Those that make embeddings
+    # write nothing, and have no price for it.
+    return price.input_mtok is not None and (price.output_mtok is not None or not writes)

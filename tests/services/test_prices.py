@@ -54,6 +54,21 @@ def test_cached_tokens_are_cheaper(model: str, base_url: str) -> None:
     assert 0 < cached < fresh
 
 
+def test_embeddings_cost_what_was_read() -> None:
+    assert price(Usage(prompt_tokens=1000), "text-embedding-3-small") == 20_000
+
+
+def test_thinking_is_part_of_what_was_written() -> None:
+    plain = price(Usage(prompt_tokens=10, completion_tokens=1000), "o3-mini")
+    assert price(Usage(prompt_tokens=10, completion_tokens=1000, reasoning_tokens=900), "o3-mini") == plain
+
+
+def test_thinking_has_its_own_price_where_the_table_has_one() -> None:
+    model = "perplexity/sonar-deep-research"
+    written = price(Usage(completion_tokens=1000), model, OPENROUTER)
+    assert price(Usage(completion_tokens=1000, reasoning_tokens=1000), model, OPENROUTER) < written
+
+
 def test_writing_to_the_cache_is_dearer_where_the_vendor_says_so() -> None:
     model = "claude-3-5-sonnet-20241022"
     fresh = price(Usage(prompt_tokens=1000), model, ANTHROPIC)
