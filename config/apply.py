@@ -144,9 +144,17 @@ def _service_values(entry: ServiceEntry) -> Values:
     if "capabilities" in entry.model_fields_set:
         values["capabilities"] = [task_type.value for task_type in entry.capabilities]
     if "price" in entry.model_fields_set:
-        values["input_price"] = entry.price.input_per_million if entry.price else None
-        values["output_price"] = entry.price.output_per_million if entry.price else None
+        values |= {column: getattr(entry.price, name, None) for column, name in _PRICES.items()}
     return values
+
+
+_PRICES = {
+    "input_price": "input_per_million",
+    "output_price": "output_per_million",
+    "cached_price": "cached_input_per_million",
+    "cache_write_price": "cache_write_per_million",
+    "reasoning_price": "reasoning_per_million",
+}
 
 
 def _wanted_rules(declaration: Declaration, services: Mapping[str, Service]) -> dict[str, Values]:

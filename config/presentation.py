@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 from django.conf import settings
 
@@ -20,6 +20,9 @@ MASK = "***"
 class PriceShown(TypedDict):
     input_per_million: float
     output_per_million: float
+    cached_input_per_million: NotRequired[float]
+    cache_write_per_million: NotRequired[float]
+    reasoning_per_million: NotRequired[float]
 
 
 class ServiceShown(TypedDict):
@@ -148,10 +151,17 @@ def _price(service: Service) -> PriceShown | None:
     price = service.price
     if price is None:
         return None
-    return {
+    shown: PriceShown = {
         "input_per_million": float(price.input_per_million),
         "output_per_million": float(price.output_per_million),
     }
+    if price.cached_input_per_million is not None:
+        shown["cached_input_per_million"] = float(price.cached_input_per_million)
+    if price.cache_write_per_million is not None:
+        shown["cache_write_per_million"] = float(price.cache_write_per_million)
+    if price.reasoning_per_million is not None:
+        shown["reasoning_per_million"] = float(price.reasoning_per_million)
+    return shown
 
 
 def _routing() -> RoutingShown:

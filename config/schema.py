@@ -139,10 +139,13 @@ class _Entry(BaseModel):
 
 
 class Price(_Entry):
-    """In US dollars a million tokens."""
+    """In US dollars a million tokens. What is left out costs what the other tokens of its side do."""
 
     input_per_million: Dollars
     output_per_million: Dollars
+    cached_input_per_million: Dollars | None = None
+    cache_write_per_million: Dollars | None = None
+    reasoning_per_million: Dollars | None = None
 
 
 class ServiceEntry(_Entry):

@@ -109,9 +109,10 @@ class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         (
             "Price",
             {
-                "fields": ["input_price", "output_price"],
-                "description": "US dollars a million tokens. Leave both empty to go by the price table; "
-                "0 for a server of your own.",
+                "fields": ["input_price", "output_price", "cached_price", "cache_write_price", "reasoning_price"],
+                "description": "US dollars a million tokens. Leave all empty to go by the price table; 0 for a server "
+                "of your own. Tokens read from or written to a cache, and those of thinking, cost what the others do "
+                "where they have no price here.",
             },
         ),
         ("The protocol's own settings", {"fields": ["options"], "classes": ["collapse"]}),

@@ -62,6 +62,9 @@ class Service(models.Model):
         max_digits=12, decimal_places=6, null=True, blank=True, help_text="US dollars a million tokens."
     )
     output_price = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
+    cached_price = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
+    cache_write_price = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
+    reasoning_price = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
     options = models.JSONField(default=dict, blank=True, help_text="The protocol's own settings.")
     declared = models.BooleanField(default=False, editable=False, help_text="Stands in the configuration file.")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -118,6 +121,9 @@ class Service(models.Model):
             "options": validation.options_problem(kind, self.options),
             "input_price": validation.price_problem(self.input_price, self.output_price),
             "output_price": validation.price_problem(self.output_price, self.input_price),
+            "cached_price": validation.extra_price_problem(self.cached_price, self.input_price),
+            "cache_write_price": validation.extra_price_problem(self.cache_write_price, self.input_price),
+            "reasoning_price": validation.extra_price_problem(self.reasoning_price, self.output_price),
         }
         return values | {name: problem for name, problem in belonging.items() if problem}
 
@@ -145,4 +151,10 @@ class Service(models.Model):
     def price(self) -> PriceOverride | None:
         if self.input_price is None and self.output_price is None:
             return None
-        return PriceOverride(self.input_price or Decimal(0), self.output_price or Decimal(0))
+        return PriceOverride(
+            self.input_price or Decimal(0),
+            self.output_price or Decimal(0),
+            self.cached_price,
+            self.cache_write_price,
+            self.reasoning_price,
+        )

@@ -25,13 +25,26 @@ class CostBasis(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PriceOverride:
-    """The operator's own price, in US dollars a million tokens."""
+    """The operator's own price, in US dollars a million tokens.
+
+    Tokens read from or written to a cache, and those of thinking, cost what all others of the prompt
+    or of the answer do, where they have no price of their own.
+    """
 
     input_per_million: Decimal
     output_per_million: Decimal
+    cached_input_per_million: Decimal | None = None
+    cache_write_per_million: Decimal | None = None
+    reasoning_per_million: Decimal | None = None
 
     def cost(self, usage: Usage) -> Decimal:
+        parts = (
+            (usage.cached_tokens, self.cached_input_per_million, self.input_per_million),
+            (usage.cache_write_tokens, self.cache_write_per_million, self.input_per_million),
+            (usage.reasoning_tokens, self.reasoning_per_million, self.output_per_million),
+        )
         spent = usage.prompt_tokens * self.input_per_million + usage.completion_tokens * self.output_per_million
+        spent += sum(tokens * (own - usual) for tokens, own, usual in parts if own is not None)
         return Decimal(spent) / 1_000_000
 
 
@@ -47,10 +60,19 @@ def cost_of(usage: Usage, *, model: str, base_url: str = "", override: PriceOver
     """Price one call: what the provider itself named, else the operator's price, else the price table."""
     if usage.cost is not None:
         return Cost(_nano(usage.cost), CostBasis.REPORTED)
+    if not _adds_up(usage):
+        return Cost(None, CostBasis.UNKNOWN)
     dollars = override.cost(usage) if override else _table_cost(usage, model, base_url)
     if dollars is None:
         return Cost(None, CostBasis.UNKNOWN)
     return Cost(_nano(dollars), CostBasis.COMPUTED if usage.reported else CostBasis.ESTIMATED)
+
+
+def _adds_up(usage: Usage) -> bool:
+    """Whether parts are no greater than their whole, and nothing is negative."""
+    parts = (usage.cached_tokens, usage.cache_write_tokens, usage.reasoning_tokens, usage.completion_tokens)
+    is_less = usage.cached_tokens + usage.cache_write_tokens <= usage.prompt_tokens
+    return is_less and min(parts) >= 0 and usage.reasoning_tokens <= usage.completion_tokens
 
 
 def _nano(dollars: Decimal) -> int:
@@ -69,7 +91,7 @@ def _table_cost(usage: Usage, model: str, base_url: str) -> Decimal | None:
             output_reasoning_tokens=usage.reasoning_tokens,
         )
         return genai_prices.calc_price(tokens, model, provider_api_url=base_url).total_price
-    except ValueError:  # counts that cannot be: negative, or more read from the cache than was sent
+    except ValueError:  # the table has rules of its own for what can be
         return None
 
 

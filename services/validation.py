@@ -100,6 +100,13 @@ def price_problem(value: object, other: object) -> str:
     return "must be at least 0" if isinstance(value, Decimal) and value < 0 else ""
 
 
+def extra_price_problem(value: object, usual: object) -> str:
+    """`usual` is the price of the tokens among which those with a price of their own are."""
+    if value is not None and usual is None:
+        return "needs the prices of input and output beside it"
+    return price_problem(value, None)
+
+
 def _is_like(value: object, default: object) -> bool:
     """Whether an option's value is of the kind of its default; without one anything goes."""
     if default is None:

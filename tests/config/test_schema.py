@@ -180,6 +180,13 @@ def test_impossible_prices(value: object) -> None:
     assert list(found) == [("services", "one", "price", "input_per_million")]
 
 
+def test_cached_tokens_and_thinking_may_have_prices_of_their_own() -> None:
+    price = declaration(price={"input_per_million": 3, "output_per_million": 15, "cached_input_per_million": 0.3})
+    found = price.services["one"].price
+    assert found is not None
+    assert (found.cached_input_per_million, found.reasoning_per_million) == (Decimal("0.3"), None)
+
+
 def test_a_price_has_two_sides() -> None:
     found = problems({"services": {"one": {**HTTP, "price": {"input_per_million": 1}}}})
     assert found == {("services", "one", "price", "output_per_million"): "is missing: add it"}

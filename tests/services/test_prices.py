@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -110,6 +111,17 @@ def test_the_operators_price_goes_before_the_table() -> None:
     cost = cost_of(A_THOUSAND_EACH, model="gpt-4o", base_url=OPENAI, override=override)
 
     assert cost == Cost(3_500_000, CostBasis.COMPUTED)
+
+
+def test_the_operator_may_price_cached_tokens_and_thinking_apart() -> None:
+    override = PriceOverride(Decimal(10), Decimal(20), Decimal(1), Decimal(12), Decimal(5))
+    usage = Usage(
+        prompt_tokens=1000, completion_tokens=1000, cached_tokens=600, cache_write_tokens=100, reasoning_tokens=400
+    )
+    cost = cost_of(usage, model="mine", override=override)
+    # 300 at 10, 600 at 1, 100 at 12; 600 at 20, 400 at 5.
+    assert cost == Cost((3000 + 600 + 1200 + 12_000 + 2000) * 1000, CostBasis.COMPUTED)
+    assert cost_of(replace(usage, prompt_tokens=100), model="mine", override=override) == UNKNOWN
 
 
 def test_the_operators_price_needs_no_known_model_or_address() -> None:
