@@ -190,6 +190,7 @@ class Task(Metered):
     def complete(self, service: str, reply: Reply) -> None:
         self._end(Status.COMPLETED)
         self._keep(service, reply)
+        self.finish_reason = reply.finish_reason
 
     def fail(self, code: str, detail: str, service: str = "", partial: Reply | None = None) -> None:
         self._end(Status.FAILED)
@@ -230,7 +231,6 @@ class Task(Metered):
             {"id": storable(call.id), "name": storable(call.name), "arguments": storable(call.arguments)}
             for call in reply.tool_calls
         ]
-        self.finish_reason = reply.finish_reason
 
 
 class Attempt(Metered):
@@ -261,6 +261,7 @@ class Attempt(Metered):
     def complete(self, reply: Reply, cost: Cost) -> None:
         self._end(Status.COMPLETED)
         self._keep(reply, cost)
+        self.finish_reason = reply.finish_reason
 
     def fail(self, error: ProviderError, partial_cost: Cost | None) -> None:
         self._end(Status.CANCELLED if error.kind is ErrorKind.CANCELLED else Status.FAILED)
@@ -276,7 +277,6 @@ class Attempt(Metered):
 
     def _keep(self, reply: Reply, cost: Cost) -> None:
         self.model = storable(reply.model)[:200] or self.model
-        self.finish_reason = reply.finish_reason
         self.meter(reply.usage, cost)
 
 
