@@ -37,6 +37,8 @@ class Answer:
     finish: str = ""
     tokens: Tokens | None = field(default_factory=Tokens)
     model: str = ""
+    choices: int = 1
+    logprobs: bool = False
 
     @property
     def words(self) -> list[str]:
@@ -55,6 +57,10 @@ class Dialect:
 
     def model(self, path: str, body: JSON) -> str:  # noqa: ARG002
         return str(body.get("model", ""))
+
+    def aside(self, path: str, body: JSON) -> JSON | None:  # noqa: ARG002
+        """The answer to what is no chat: embeddings, a count of tokens; None for a chat."""
+        return None
 
     def whole(self, answer: Answer, model: str) -> JSON:
         raise NotImplementedError
@@ -89,8 +95,9 @@ class OpenAI(Dialect):
             message["reasoning_content"] = answer.reasoning
         if answer.tool_calls:
             message["tool_calls"] = [self._call(index, *call) for index, call in enumerate(answer.tool_calls)]
-        choice = {"index": 0, "message": message, "finish_reason": self._finish(answer)}
-        result: JSON = {"id": "chatcmpl-1", "object": "chat.completion", "model": model, "choices": [choice]}
+        choices = [self._choice(answer, index, "message", message) for index in range(answer.choices)]
+        result: JSON = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1_700_000_000, "model": model}
+        result |= {"choices": choices, "system_fingerprint": "fp_1"}
         return result | ({"usage": self._usage(answer.tokens)} if answer.tokens else {})
 
     def frames(self, answer: Answer, model: str) -> list[bytes]:
@@ -99,8 +106,13 @@ class OpenAI(Dialect):
         deltas += [{"content": word} for word in answer.words]
         for index, call in enumerate(answer.tool_calls):
             deltas += self._call_pieces(index, self._call(index, *call))
-        chunks = [self._chunk(model, [{"index": 0, "delta": delta, "finish_reason": None}]) for delta in deltas]
-        chunks.append(self._chunk(model, [{"index": 0, "delta": {}, "finish_reason": self._finish(answer)}]))
+        indexes = range(answer.choices)
+        chunks = [
+            self._chunk(model, [self._choice(answer, index, "delta", delta, ended=False)])
+            for delta in deltas
+            for index in indexes
+        ]
+        chunks += [self._chunk(model, [self._choice(answer, index, "delta", {})]) for index in indexes]
         if answer.tokens:
             chunks.append(self._chunk(model, []) | {"usage": self._usage(answer.tokens)})
         return [b": keep-alive\n\n", *(_sse(chunk) for chunk in chunks), b"data: [DONE]\n\n"]
@@ -108,8 +120,24 @@ class OpenAI(Dialect):
     def error_frame(self) -> bytes:
         return _sse({"error": {"message": "The provider went away.", "code": 502}})
 
+    def aside(self, path: str, body: JSON) -> JSON | None:
+        if not path.endswith("/embeddings"):
+            return None
+        given = body["input"] if isinstance(body["input"], list) else [body["input"]]
+        # In another order than asked for, which clients must not rely on.
+        data = [{"object": "embedding", "index": i, "embedding": vector_of(item)} for i, item in enumerate(given)]
+        usage = {"prompt_tokens": 3 * len(given), "total_tokens": 3 * len(given)}
+        return {"object": "list", "data": data[::-1], "model": body["model"], "usage": usage}
+
+    def _choice(self, answer: Answer, index: int, name: str, said: JSON, *, ended: bool = True) -> JSON:
+        choice = {"index": index, name: dict(said), "finish_reason": self._finish(answer) if ended else None}
+        if answer.logprobs:
+            choice["logprobs"] = {"content": [{"token": "Quantum", "logprob": -0.1, "bytes": None, "top_logprobs": []}]}
+        return choice
+
     def _chunk(self, model: str, choices: list[JSON]) -> JSON:
-        return {"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": model, "choices": choices}
+        head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": model}
+        return head | {"choices": choices}
 
     def _finish(self, answer: Answer) -> str:
         return answer.finish or ("tool_calls" if answer.tool_calls else "stop")
@@ -166,6 +194,12 @@ class Ollama(Dialect):
         chunks.append(self._piece(model, {"role": "assistant", "content": ""}) | self._end(answer))
         return [json.dumps(chunk).encode() + b"\n" for chunk in chunks]
 
+    def aside(self, path: str, body: JSON) -> JSON | None:
+        if not path.endswith("/embed"):
+            return None
+        vectors = [vector_of(text) for text in body["input"]]
+        return {"model": body["model"], "embeddings": vectors, "prompt_eval_count": 3 * len(vectors)}
+
     def error_frame(self) -> bytes:
         return b'{"error": "an error was encountered while running the model"}\n'
 
@@ -186,6 +220,9 @@ class Ollama(Dialect):
 
 
 class Anthropic(Dialect):
+    def aside(self, path: str, body: JSON) -> JSON | None:
+        return {"input_tokens": 10 * len(body["messages"])} if path.endswith("/count_tokens") else None
+
     refusals: ClassVar = {
         "auth": (401, {"type": "error", "error": {"type": "authentication_error", "message": "invalid {key}"}}),
         "model": (404, {"type": "error", "error": {"type": "not_found_error", "message": "model: x"}}),
@@ -321,12 +358,20 @@ class Gemini(Dialect):
         pieces = [self._piece(model, [part], None, None) for part in parts]
         return [_sse(piece) for piece in (*pieces, self._piece(model, [], self._finish(answer), answer.tokens))]
 
+    def aside(self, path: str, body: JSON) -> JSON | None:
+        if path.endswith(":countTokens"):
+            return {"totalTokens": 10 * len(body["generateContentRequest"]["contents"])}
+        if path.endswith(":batchEmbedContents"):
+            texts = ["".join(part["text"] for part in one["content"]["parts"]) for one in body["requests"]]
+            return {"embeddings": [{"values": vector_of(text)} for text in texts]}
+        return None
+
     def error_frame(self) -> bytes:
         return _sse({"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}})
 
     def models(self, names: list[str]) -> JSON:
         chat = [{"name": f"models/{name}", "supportedGenerationMethods": ["generateContent"]} for name in names]
-        return {"models": [*chat, {"name": "models/embedder", "supportedGenerationMethods": ["embedContent"]}]}
+        return {"models": [*chat, {"name": "models/painter", "supportedGenerationMethods": ["predict"]}]}
 
     def _parts(self, answer: Answer, texts: list[str]) -> list[JSON]:
         thoughts: list[JSON] = [{"text": answer.reasoning, "thought": True}] if answer.reasoning else []
@@ -353,6 +398,12 @@ class Gemini(Dialect):
             "thoughtsTokenCount": tokens.reasoning,
             "cachedContentTokenCount": tokens.cached,
         }
+
+
+def vector_of(item: Any) -> list[float]:
+    """The same for the same text, or list of tokens, and hardly the same for another."""
+    numbers = [ord(letter) for letter in item] if isinstance(item, str) else list(item)
+    return [float(len(numbers)), sum(numbers) % 97 / 2, 0.25]
 
 
 def _sse(data: JSON) -> bytes:

@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
@@ -66,7 +66,10 @@ class FakeProvider:
         self.hangups = 0
         """How many clients closed the connection before they had their answer."""
         self.model_names = ["alpha", "beta"]
+        self.reported: list[tuple[str, Tokens]] = []
+        """What was said of the tokens of each answer that was sent to its end, by service."""
         self._answers: dict[str, Answer] = {}
+        self._pauses: dict[str, float] = {}
         self._faults: dict[str, deque[Fault]] = {}
         self._standing: dict[str, Fault] = {}
         self._lock = threading.Lock()
@@ -109,6 +112,10 @@ class FakeProvider:
         """Set what a service answers from now on, in the fields of `Answer`; all services where none is named."""
         self._answers[service] = Answer(**answer)
 
+    def pace(self, seconds: float, service: str = "") -> None:
+        """Let so much time pass before each event of a stream, from now on."""
+        self._pauses[service] = seconds
+
     def misbehave(self, fault: str, *, service: str = "", times: int | None = None, **details: Any) -> None:
         found = Fault(fault, details)
         if times is None:
@@ -128,6 +135,14 @@ class FakeProvider:
         return sum(request.method == "POST" for request in self.requests_to(service))
 
     # For the handler.
+
+    def pause_of(self, service: str) -> float:
+        return self._pauses.get(service, self._pauses.get("", 0.0))
+
+    def report(self, service: str, tokens: Tokens | None) -> None:
+        if tokens:
+            with self._lock:
+                self.reported.append((service, tokens))
 
     def answer_of(self, service: str) -> Answer:
         return self._answers.get(service) or self._answers.get("") or Answer()
@@ -216,17 +231,29 @@ class _Handler(BaseHTTPRequestHandler):
 
     @property
     def is_stream(self) -> bool:
-        return self.asked is not None and self.dialect.is_stream(self.path, self.asked)
+        return self.asked is not None and self.is_chat and self.dialect.is_stream(self.path, self.asked)
 
     def answer(self) -> None:
         if self.is_stream:
             self.send_frames(self.frames())
         else:
-            self.send_json(200, self.document())
+            document = self.document()
+            self._report()
+            self.send_json(200, document)
+
+    def _report(self) -> None:
+        if self.is_chat:
+            self.provider.report(self.service, self.provider.answer_of(self.service).tokens)
+
+    @property
+    def is_chat(self) -> bool:
+        return self.asked is not None and self.dialect.aside(self.path, self.asked) is None
 
     def document(self) -> Any:
         if self.asked is None:
             return self.dialect.models(self.provider.model_names)
+        if not self.is_chat:
+            return self.dialect.aside(self.path, self.asked)
         said, model = self._said()
         return self.dialect.whole(said, model)
 
@@ -234,7 +261,9 @@ class _Handler(BaseHTTPRequestHandler):
         return self.dialect.frames(*self._said())
 
     def _said(self) -> tuple[Answer, str]:
+        asked = self.asked or {}
         answer = self.provider.answer_of(self.service)
+        answer = replace(answer, choices=asked.get("n") or 1, logprobs=bool(asked.get("logprobs")))
         return answer, answer.model or self.dialect.model(self.path, self.asked or {})
 
     def send_json(self, status: int, document: Any, headers: dict[str, str] | None = None) -> None:
@@ -262,9 +291,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def send_frames(self, frames: list[bytes]) -> None:
         self.begin_stream()
+        pause = self.provider.pause_of(self.service)
         for frame in frames[:-1]:
+            if pause:
+                self.wait(pause)
             self.send_chunk(frame)
         last = frames[-1]
+        self._report()
         self.wfile.write(f"{len(last):x}\r\n".encode() + last + b"\r\n0\r\n\r\n")
 
     # Faults

@@ -12,10 +12,11 @@ from services.adapters.base import (
     ChatRequest,
     Delta,
     ErrorKind,
+    Feature,
     FinishReason,
     ImagePart,
-    JsonSchema,
     Message,
+    Native,
     Part,
     ReasoningDelta,
     Reply,
@@ -25,6 +26,7 @@ from services.adapters.base import (
     ToolCallDelta,
     Usage,
 )
+from services.adapters.call import Call
 from services.adapters.failure import Failure, ReportedError
 from services.adapters.http import HttpAdapter, StreamReader
 from services.adapters.wire import arguments_object, count, finished, parameters_schema
@@ -76,6 +78,14 @@ class _Event(msgspec.Struct):
     error: Any = None
 
 
+class _Kind(msgspec.Struct):
+    type: str
+
+
+class _Count(msgspec.Struct):
+    input_tokens: int
+
+
 class _Model(msgspec.Struct):
     id: str
 
@@ -87,6 +97,12 @@ class _Models(msgspec.Struct):
 _MESSAGE: Final = msgspec.json.Decoder(_Message)
 _EVENT: Final = msgspec.json.Decoder(_Event)
 _MODELS: Final = msgspec.json.Decoder(_Models)
+_KIND: Final = msgspec.json.Decoder(_Kind)
+_COUNT: Final = msgspec.json.Decoder(_Count)
+# What the address that counts tokens takes of a request.
+_COUNTED: Final = frozenset(
+    {"model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control", "mcp_servers"}
+)
 
 
 class AnthropicAdapter(HttpAdapter):
@@ -100,6 +116,8 @@ class AnthropicAdapter(HttpAdapter):
         "version": "2023-06-01",  # https://platform.claude.com/docs/en/api/versioning
         "default_max_tokens": 4096,
     }
+    FEATURES = frozenset({Feature.TOOLS, Feature.IMAGES, Feature.JSON_SCHEMA, Feature.ANTHROPIC})
+    PROTOCOL = "anthropic"
     ROOT = "/v1"
     MODELS_PATH = "/models?limit=1000"
 
@@ -120,16 +138,28 @@ class AnthropicAdapter(HttpAdapter):
         }
         if system := "\n\n".join(each.text for each in request.messages if each.role == "system" and each.text):
             body["system"] = system
-        if request.temperature is not None:
-            body["temperature"] = request.temperature
-        if request.stop:
-            body["stop_sequences"] = list(request.stop)
-        if request.json_schema:
-            body["output_config"] = _output_config(request.json_schema)
-        body |= _tools(request)
+        body |= _settings(request) | _tools(request)
         if stream:
             body["stream"] = True
         return body
+
+    def native_body(self, native: Native, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
+        # In the order in which the client wrote it: what stands first decides whether a prompt is found in the cache.
+        body = {**native.body, "model": request.model}
+        body.pop("stream", None)
+        return body | {"stream": True} if stream else body
+
+    def native_events(self, content: bytes) -> Iterator[bytes]:
+        return map(msgspec.json.encode, _as_events(msgspec.json.decode(content)))
+
+    def count_tokens(self, request: ChatRequest, call: Call) -> int | None:
+        # https://platform.claude.com/docs/en/api/messages-count-tokens
+        native = self._native(request)
+        whole = self.native_body(native, request, stream=False) if native else self.body(request, stream=False)
+        body = {name: value for name, value in whole.items() if name in _COUNTED}
+        with self._explaining(call):
+            asked = self._post(lambda: "/messages/count_tokens", body, native.headers if native else {})
+            return _COUNT.decode(self._exchange(asked, call).content).input_tokens
 
     def parse_reply(self, content: bytes, request: ChatRequest) -> Reply:
         message = _MESSAGE.decode(content)
@@ -140,6 +170,9 @@ class AnthropicAdapter(HttpAdapter):
             tool_calls=tuple(_tool_call(block) for block in message.content if block.type == "tool_use"),
         )
         return finished(reply, request, _FINISH_REASONS.get(message.stop_reason, "stop"), _usage(message.usage))
+
+    def figures(self, payload: dict[str, Any]) -> Usage | None:
+        return _usage(payload.get("usage"))
 
     def reader(self, request: ChatRequest) -> StreamReader:
         return _Reader(request)
@@ -152,6 +185,38 @@ class AnthropicAdapter(HttpAdapter):
         return ErrorKind.QUOTA if out_of_credit else failure.kind
 
 
+def _as_events(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A whole message as the events that stream it: each block in one piece."""
+    begun = {**message, "content": [], "stop_reason": None, "stop_sequence": None}
+    yield {"type": "message_start", "message": begun}
+    for index, block in enumerate(message["content"]):
+        empty, deltas = _as_deltas(block)
+        yield {"type": "content_block_start", "index": index, "content_block": empty}
+        yield from ({"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas)
+        yield {"type": "content_block_stop", "index": index}
+    end = {"stop_reason": message.get("stop_reason"), "stop_sequence": message.get("stop_sequence")}
+    yield {"type": "message_delta", "delta": end, "usage": message.get("usage") or {}}
+    yield {"type": "message_stop"}
+
+
+def _as_deltas(block: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """How a block begins, and what follows. Those of kinds that are not known here come whole."""
+    match block.get("type"):
+        case "text":
+            return {**block, "text": ""}, [{"type": "text_delta", "text": block["text"]}]
+        case "thinking":
+            signature = {"type": "signature_delta", "signature": block.get("signature", "")}
+            return (
+                {**block, "thinking": "", "signature": ""},
+                [{"type": "thinking_delta", "thinking": block["thinking"]}, signature],
+            )
+        case "tool_use":
+            text = msgspec.json.encode(block.get("input") or {}).decode()
+            return {**block, "input": {}}, [{"type": "input_json_delta", "partial_json": text}]
+        case _:
+            return block, []
+
+
 class _Reader(StreamReader):
     """From `message_start` to `message_stop`: https://platform.claude.com/docs/en/build-with-claude/streaming"""
 
@@ -161,6 +226,9 @@ class _Reader(StreamReader):
         self._stop_reason: str | None = None
         self._calls: dict[int, int] = {}  # index of a block → index of the tool call
         self._silent_calls: set[int] = set()  # blocks whose arguments have not begun
+
+    def is_news(self, event: bytes) -> bool:
+        return _KIND.decode(event).type != "ping"
 
     def feed(self, event: bytes) -> Iterator[Delta]:
         news = _EVENT.decode(event)
@@ -244,9 +312,25 @@ def _block(part: Part) -> dict[str, Any]:
             return {"type": "image", "source": source}
 
 
-def _output_config(schema: JsonSchema) -> dict[str, Any]:
-    # https://platform.claude.com/docs/en/build-with-claude/structured-outputs
-    return {"format": {"type": "json_schema", "schema": dict(schema.schema)}}
+def _settings(request: ChatRequest) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "stop_sequences": list(request.stop) or None,
+        "thinking": {"type": "disabled"} if request.effort == "none" else None,
+        "output_config": _output_config(request) or None,
+    }
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _output_config(request: ChatRequest) -> dict[str, Any]:
+    # https://platform.claude.com/docs/en/build-with-claude/structured-outputs and /effort
+    config: dict[str, Any] = {}
+    if request.json_schema:
+        config["format"] = {"type": "json_schema", "schema": dict(request.json_schema.schema)}
+    if request.effort not in ("", "none"):
+        config["effort"] = "low" if request.effort == "minimal" else request.effort
+    return config
 
 
 def _tools(request: ChatRequest) -> dict[str, Any]:
@@ -260,6 +344,8 @@ def _tools(request: ChatRequest) -> dict[str, Any]:
     result: dict[str, Any] = {"tools": tools}
     if request.tool_choice:
         result["tool_choice"] = _tool_choice(request.tool_choice)
+    if request.parallel_tool_calls is False and request.tool_choice != "none":
+        result["tool_choice"] = {"type": "auto", **result.get("tool_choice", {}), "disable_parallel_tool_use": True}
     return result
 
 

@@ -33,6 +33,10 @@ class Cancelled(exceptions.RequestException):
     """The call's cancel token was set."""
 
 
+class CancelledUnsent(Cancelled):
+    """The same, before the provider had the request."""
+
+
 class ReplyTooLarge(exceptions.RequestException):
     """The decoded body grew past the cap."""
 
@@ -95,9 +99,9 @@ class CurlHandle:
         if request.method not in ("GET", "POST"):
             raise exceptions.RequestException(f"No provider is asked to {request.method}.", request=request)
         if call.cancel.cancelled:
-            raise Cancelled("Cancelled before it was sent.", request=request)
+            raise CancelledUnsent("Cancelled before it was sent.", request=request)
         if not call.remaining:
-            raise exceptions.ReadTimeout("No time was left to send it.", request=request)
+            raise exceptions.ConnectTimeout("No time was left to send it.", request=request)
         self._aborted, self._refused, self._overflow, self.received = False, "", False, 0
         self.body.clear()
         self.header_lines.clear()
@@ -142,13 +146,17 @@ class CurlHandle:
         if self._overflow or code == pycurl.E_FILESIZE_EXCEEDED:
             return ReplyTooLarge(f"The answer is larger than {self._max_body} bytes.", request=request)
         if code == pycurl.E_OPERATION_TIMEDOUT:
-            # Nothing was sent yet where there is no pre-transfer time: it never connected.
-            sent = self.curl.getinfo(pycurl.PRETRANSFER_TIME) > 0
-            return (exceptions.ReadTimeout if sent else exceptions.ConnectTimeout)(message, request=request)
+            return (exceptions.ReadTimeout if self._was_sent else exceptions.ConnectTimeout)(message, request=request)
         return _EXCEPTIONS.get(code, exceptions.ConnectionError)(message, request=request)
 
     def cancelled(self, request: requests.PreparedRequest) -> Cancelled:
-        return Cancelled("Cancelled while it was running.", request=request)
+        kind = Cancelled if self._was_sent else CancelledUnsent
+        return kind("Cancelled while it was running.", request=request)
+
+    @property
+    def _was_sent(self) -> bool:
+        """Whether the provider has the request: where there is no pre-transfer time, it never connected."""
+        return bool(self.curl.getinfo(pycurl.PRETRANSFER_TIME) > 0)
 
     def close(self) -> None:
         self.curl.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from services.adapters.base import ChatRequest, Usage
+from services.adapters.base import ChatRequest, EmbeddingRequest, Usage
 
 # A common rule of thumb for English, and near enough for a figure that is marked as an estimate:
 # https://help.openai.com/en/articles/4936856-what-are-tokens-and-how-to-count-them
@@ -19,6 +19,12 @@ def estimate(request: ChatRequest, text: str) -> Usage:
         completion_tokens=_tokens(len(text)),
         reported=False,
     )
+
+
+def estimate_inputs(request: EmbeddingRequest) -> Usage:
+    """The same for texts to be embedded; those that come as tokens are counted."""
+    counts = (_tokens(len(item)) if isinstance(item, str) else len(item) for item in request.inputs)
+    return Usage(prompt_tokens=sum(counts), reported=False)
 
 
 def _prompt_texts(request: ChatRequest) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final
 from urllib.parse import quote
@@ -11,6 +12,8 @@ import msgspec
 from services.adapters.base import (
     ChatRequest,
     Delta,
+    EmbeddingRequest,
+    Embeddings,
     FinishReason,
     ImagePart,
     Message,
@@ -23,9 +26,19 @@ from services.adapters.base import (
     ToolCallDelta,
     Usage,
 )
+from services.adapters.call import Call
 from services.adapters.failure import Failure, ReportedError, seconds
 from services.adapters.http import HttpAdapter, StreamReader
-from services.adapters.wire import arguments_object, count, finished, make_call_id, parameters_schema, tool_name
+from services.adapters.wire import (
+    arguments_object,
+    count,
+    embedded,
+    finished,
+    make_call_id,
+    parameters_schema,
+    texts_of,
+    tool_name,
+)
 
 # https://ai.google.dev/api/generate-content#FinishReason
 _FILTERED: Final = frozenset(
@@ -35,6 +48,9 @@ _FILTERED: Final = frozenset(
 # may have begun at another provider, and this is the value documented for calls that have none:
 # https://ai.google.dev/gemini-api/docs/thought-signatures
 _NO_SIGNATURE: Final = "skip_thought_signature_validator"
+_USED: Final = {"generateContent", "embedContent"}
+_VERSION: Final = re.compile(r"gemini-(\d+)")
+_BUDGETS: Final = {"none": 0, "minimal": 512, "low": 1024, "medium": 8192, "high": 24_576}
 
 
 class _Call(msgspec.Struct):
@@ -93,8 +109,22 @@ class _Models(msgspec.Struct):
     models: list[_Model] = []
 
 
+class _Vector(msgspec.Struct):
+    values: tuple[float, ...]
+
+
+class _EmbeddingList(msgspec.Struct):
+    embeddings: list[_Vector]
+
+
+class _Count(msgspec.Struct, rename="camel"):
+    total_tokens: int
+
+
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
 _MODELS: Final = msgspec.json.Decoder(_Models)
+_EMBEDDINGS: Final = msgspec.json.Decoder(_EmbeddingList)
+_COUNT: Final = msgspec.json.Decoder(_Count)
 
 
 class GeminiAdapter(HttpAdapter):
@@ -110,8 +140,26 @@ class GeminiAdapter(HttpAdapter):
         return {"x-goog-api-key": self.connection.api_key} if self.connection.api_key else {}
 
     def chat_path(self, request: ChatRequest, *, stream: bool) -> str:
-        model = quote(request.model.removeprefix("models/"), safe="")
-        return f"/models/{model}:streamGenerateContent?alt=sse" if stream else f"/models/{model}:generateContent"
+        return _path(request.model, "streamGenerateContent?alt=sse" if stream else "generateContent")
+
+    def embed(self, request: EmbeddingRequest, call: Call) -> Embeddings:
+        # https://ai.google.dev/api/embeddings#method:-models.batchembedcontents; it counts no tokens
+        one: dict[str, Any] = {"model": f"models/{request.model.removeprefix('models/')}"}
+        if request.dimensions is not None:
+            one["outputDimensionality"] = request.dimensions
+        texts = texts_of(request, self.connection.service)
+        body = {"requests": [{**one, "content": {"parts": [{"text": text}]}} for text in texts]}
+        with self._explaining(call):
+            asked = self._post(lambda: _path(request.model, "batchEmbedContents"), body)
+            answer = _EMBEDDINGS.decode(self._exchange(asked, call).content)
+            return embedded(request, request.model, (vector.values for vector in answer.embeddings), None)
+
+    def count_tokens(self, request: ChatRequest, call: Call) -> int | None:
+        # https://ai.google.dev/api/tokens
+        whole = {"model": f"models/{request.model.removeprefix('models/')}", **self.body(request, stream=False)}
+        with self._explaining(call):
+            asked = self._post(lambda: _path(request.model, "countTokens"), {"generateContentRequest": whole})
+            return _COUNT.decode(self._exchange(asked, call).content).total_tokens
 
     def body(self, request: ChatRequest, *, stream: bool) -> dict[str, Any]:  # noqa: ARG002
         body: dict[str, Any] = {"contents": _contents(request)}
@@ -135,13 +183,16 @@ class GeminiAdapter(HttpAdapter):
         )
         return finished(reply, request, _finish_reason(answer) or "stop", _usage(answer.usage_metadata))
 
+    def figures(self, payload: dict[str, Any]) -> Usage | None:
+        return _usage(payload.get("usageMetadata"))
+
     def reader(self, request: ChatRequest) -> StreamReader:
         return _Reader(request)
 
     def parse_models(self, content: bytes) -> list[str]:
         models = _MODELS.decode(content).models
-        can_chat = [model for model in models if "generateContent" in model.supported_generation_methods]
-        return [model.name.removeprefix("models/") for model in can_chat]
+        useful = [model for model in models if _USED & set(model.supported_generation_methods)]
+        return [model.name.removeprefix("models/") for model in useful]
 
     def pause_of(self, failure: Failure) -> float | None:
         return failure.retry_after if failure.retry_after is not None else _retry_delay(failure.payload)
@@ -170,6 +221,10 @@ class _Reader(StreamReader):
             call = _tool_call(part.function_call)
             yield ToolCallDelta(self._calls, call.id, call.name, call.arguments)
             self._calls += 1
+
+
+def _path(model: str, method: str) -> str:
+    return f"/models/{quote(model.removeprefix('models/'), safe='')}:{method}"
 
 
 def _contents(request: ChatRequest) -> list[dict[str, Any]]:
@@ -225,12 +280,32 @@ def _generation_config(request: ChatRequest) -> dict[str, Any]:
     config: dict[str, Any] = {
         "maxOutputTokens": request.max_tokens,
         "temperature": request.temperature,
+        "topP": request.top_p,
+        "seed": request.seed,
+        "presencePenalty": request.presence_penalty,
+        "frequencyPenalty": request.frequency_penalty,
         "stopSequences": list(request.stop) or None,
+        "thinkingConfig": _thinking(request) or None,
+        "responseMimeType": "application/json" if request.json_object else None,
     }
     if request.json_schema:
         # `responseSchema` would take but a part of JSON Schema: https://ai.google.dev/gemini-api/docs/structured-output
         config |= {"responseMimeType": "application/json", "responseJsonSchema": dict(request.json_schema.schema)}
     return {name: value for name, value in config.items() if value is not None}
+
+
+def _thinking(request: ChatRequest) -> dict[str, Any]:
+    """How much to think: a budget up to version 2.5, a level since 3. https://ai.google.dev/gemini-api/docs/thinking
+
+    Of the levels only the least and the most are known to every model.
+    """
+    version = _VERSION.match(request.model.removeprefix("models/"))
+    if version is None or not request.effort:
+        return {}
+    if int(version[1]) < 3:
+        return {"thinkingBudget": _BUDGETS[request.effort]}
+    level = {"medium": None, "high": "high"}.get(request.effort, "low")
+    return {"thinkingLevel": level} if level else {}
 
 
 def _tools(request: ChatRequest) -> dict[str, Any]:

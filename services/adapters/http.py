@@ -6,9 +6,10 @@ A vendor's adapter subclasses `HttpAdapter` and says only how its wire format di
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, cast
 
 import msgspec
@@ -26,13 +27,15 @@ from services.adapters.base import (
     Feature,
     Finish,
     FinishReason,
+    Native,
     ProviderError,
     Reply,
     StreamEvent,
     Usage,
+    Verbatim,
 )
 from services.adapters.call import Call
-from services.adapters.curl import AddressRefused, Cancelled, ReplyTooLarge
+from services.adapters.curl import AddressRefused, Cancelled, CancelledUnsent, ReplyTooLarge
 from services.adapters.estimate import estimate
 from services.adapters.failure import Failure, ReportedError
 from services.adapters.sse import sse_data
@@ -58,11 +61,16 @@ class StreamReader(ABC):
         self.usage: Usage | None = None
         self.finish: FinishReason | None = None
         self.is_over = False
+        self.beside = ""  # what was written besides this answer: other answers to the same request
         self._answer = Assembly()
 
     @abstractmethod
     def feed(self, event: bytes) -> Iterator[Delta]:
         """The deltas in one event."""
+
+    def is_news(self, event: bytes) -> bool:  # noqa: ARG002
+        """Whether an event is part of the answer: a mark of the stream's end, or of life, is none."""
+        return True
 
     def read(self, event: bytes) -> Iterator[Delta]:
         for delta in self.feed(event):
@@ -79,7 +87,7 @@ class StreamReader(ABC):
     @property
     def written(self) -> str:
         """All that the model has written so far, to be counted."""
-        return self._answer.written
+        return self._answer.written + self.beside
 
     @property
     def partial(self) -> Reply | None:
@@ -107,7 +115,7 @@ class HttpAdapter(Adapter):
     out therefore: "temperature", for some reasoning models.
     """
 
-    FEATURES = frozenset({Feature.TOOLS, Feature.IMAGES, Feature.JSON_SCHEMA})
+    FEATURES = frozenset({Feature.TOOLS, Feature.IMAGES, Feature.JSON_SCHEMA, Feature.JSON_OBJECT, Feature.EMBEDDINGS})
     OPTIONS: ClassVar[Mapping[str, Any]] = {"omit": []}
     ROOT: ClassVar[str] = ""
     MODELS_PATH: ClassVar[str]
@@ -130,8 +138,20 @@ class HttpAdapter(Adapter):
     @abstractmethod
     def body(self, request: ChatRequest, *, stream: bool) -> dict[str, Any]: ...
 
+    def native_body(self, native: Native, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
+        """The client's own body, for a provider of its protocol (`PROTOCOL`)."""
+        return {**native.body, "model": request.model, "stream": stream}
+
+    def native_events(self, content: bytes) -> Iterator[bytes]:
+        """A whole answer as the events of the stream that it might have been, in the provider's own words."""
+        raise NotImplementedError
+
     @abstractmethod
     def parse_reply(self, content: bytes, request: ChatRequest) -> Reply: ...
+
+    @abstractmethod
+    def figures(self, payload: dict[str, Any]) -> Usage | None:
+        """What a decoded answer says of its tokens; None where it says nothing."""
 
     @abstractmethod
     def reader(self, request: ChatRequest) -> StreamReader: ...
@@ -153,9 +173,11 @@ class HttpAdapter(Adapter):
     # What is the same for all.
 
     def complete(self, request: ChatRequest, call: Call) -> Reply:
-        with self._explaining(call):
-            response = self._exchange(self._chat(request, stream=False), call)
-            return self.parse_reply(response.content, request)
+        whole = _Whole(request, self.figures)
+        with self._explaining(call, whole):
+            whole.content = content = self._exchange(self._chat(request, stream=False), call).content
+            reply = self.parse_reply(content, request)
+            return replace(reply, native=content) if self._native(request) else reply
 
     def stream(self, request: ChatRequest, call: Call) -> Iterator[StreamEvent]:
         reader = self.reader(request)
@@ -182,36 +204,71 @@ class HttpAdapter(Adapter):
         chunks = _chunks(response)
         if response.headers.get("content-type", "").startswith("application/json"):
             # Some servers answer as a whole though a stream was asked for.
-            yield from events_of(self.parse_reply(b"".join(chunks), reader.request))
+            yield from self._in_pieces(b"".join(chunks), reader.request)
             return
+        is_native = self._native(reader.request) is not None
         for event in self.events(chunks):
-            yield from reader.read(event)
+            deltas = reader.read(event)
+            if not is_native:
+                yield from deltas
+            elif reader.is_news(event):
+                yield Verbatim(event, tuple(deltas))
+            else:
+                for _delta in deltas:  # to be read all the same
+                    pass
             if reader.is_over:
                 break
         yield reader.end
         cast("CurlStream", response.raw).settle(_SETTLE_SECONDS)
 
+    def _in_pieces(self, content: bytes, request: ChatRequest) -> Iterator[StreamEvent]:
+        reply = self.parse_reply(content, request)
+        if not self._native(request):
+            yield from events_of(reply)
+            return
+        reader = self.reader(request)
+        for event in self.native_events(content):
+            yield Verbatim(event, tuple(reader.read(event)))
+        yield Finish(reply.finish_reason, reply.usage, reply.model)
+
+    def _native(self, request: ChatRequest) -> Native | None:
+        native = request.native
+        return native if native and native.protocol == self.PROTOCOL else None
+
     def _get(self, path: str, call: Call) -> bytes:
         return bytes(self._exchange(self._prepare("GET", path), call).content)
 
     def _chat(self, request: ChatRequest, *, stream: bool) -> requests.PreparedRequest:
-        body = _overlaid(self.body(request, stream=stream), request.extra, self.OWN_FIELDS)
-        for name in self.options["omit"]:
-            body.pop(name, None)
+        if native := self._native(request):
+            body = self.native_body(native, request, stream=stream)
+        else:
+            body = self._without_omitted(_overlaid(self.body(request, stream=stream), request.extra, self.OWN_FIELDS))
+        return self._post(lambda: self.chat_path(request, stream=stream), body, native.headers if native else {})
+
+    def _without_omitted(self, body: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in body.items() if name not in self.options["omit"]}
+
+    def _post(
+        self, path: Callable[[], str], body: Mapping[str, Any], headers: Mapping[str, str] = MappingProxyType({})
+    ) -> requests.PreparedRequest:
         try:
-            content = msgspec.json.encode(body)
-            path = self.chat_path(request, stream=stream)
+            return self._prepare("POST", path(), msgspec.json.encode(body), headers)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise ProviderError(
                 ErrorKind.BAD_REQUEST, f"The request cannot be written down: {error}. Correct its parameters."
             ) from error
-        return self._prepare("POST", path, content)
 
-    def _prepare(self, method: str, path: str, content: bytes | None = None) -> requests.PreparedRequest:
+    def _prepare(
+        self,
+        method: str,
+        path: str,
+        content: bytes | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> requests.PreparedRequest:
         request = requests.PreparedRequest()
         request.method = method
         request.url = self._root + path
-        request.headers = CaseInsensitiveDict({"User-Agent": "oxide", **self.headers()})
+        request.headers = CaseInsensitiveDict({"User-Agent": "oxide", **self.headers(), **headers})
         if content is not None:
             request.headers["Content-Type"] = "application/json"
             request.body = content
@@ -223,16 +280,17 @@ class HttpAdapter(Adapter):
         return response
 
     @contextmanager
-    def _explaining(self, call: Call, reader: StreamReader | None = None) -> Iterator[None]:
+    def _explaining(self, call: Call, answer: StreamReader | _Whole | None = None) -> Iterator[None]:
         """The one place where what goes wrong becomes a `ProviderError`, with what had arrived."""
         try:
             yield
         except ProviderError as error:
-            error.partial = error.partial or (reader.partial if reader else None)
+            error.partial = error.partial or (answer.partial if answer else None)
             raise
         except _FAULTS as error:
             explained = self._explain(error, call)
-            explained.partial = reader.partial if reader else None
+            if answer:
+                explained.partial = answer.partial or _prompt_alone(answer.request, error)
             raise explained from error
 
     def _explain(self, error: Exception, call: Call) -> ProviderError:
@@ -257,6 +315,32 @@ class HttpAdapter(Adapter):
     def _fit_to_show(self, text: str) -> str:
         text = self.connection.without_key(text).strip()
         return text if len(text) <= _MESSAGE_LENGTH else text[: _MESSAGE_LENGTH - 1] + "…"
+
+
+class _Whole:
+    """An answer that is asked for as a whole. Where it cannot be read, the figures in it may still be."""
+
+    def __init__(self, request: ChatRequest, figures: Callable[[dict[str, Any]], Usage | None]) -> None:
+        self.request = request
+        self.content = b""
+        self._figures = figures
+
+    @property
+    def partial(self) -> Reply | None:
+        try:
+            payload = msgspec.json.decode(self.content)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        usage = self._figures(payload) if isinstance(payload, dict) else None
+        return Reply(model=self.request.model, usage=usage) if usage else None
+
+
+def _prompt_alone(request: ChatRequest, error: Exception) -> Reply | None:
+    """A provider that was cut short before it said anything has read the prompt, and charges for that."""
+    is_cut_short = isinstance(error, exceptions.ReadTimeout | exceptions.ChunkedEncodingError | Cancelled)
+    if not is_cut_short or isinstance(error, CancelledUnsent):
+        return None
+    return Reply(model=request.model, usage=estimate(request, ""))
 
 
 class _CutShortError(Exception):

@@ -11,6 +11,8 @@ import msgspec
 from services.adapters.base import (
     ChatRequest,
     Delta,
+    EmbeddingRequest,
+    Embeddings,
     ErrorKind,
     FinishReason,
     ImagePart,
@@ -22,11 +24,21 @@ from services.adapters.base import (
     ToolCallDelta,
     Usage,
 )
+from services.adapters.call import Call
 from services.adapters.estimate import estimate
 from services.adapters.failure import Failure, ReportedError
 from services.adapters.http import HttpAdapter, StreamReader
 from services.adapters.sse import json_lines
-from services.adapters.wire import arguments_object, count, finished, function_tool, make_call_id, tool_name
+from services.adapters.wire import (
+    arguments_object,
+    count,
+    embedded,
+    finished,
+    function_tool,
+    make_call_id,
+    texts_of,
+    tool_name,
+)
 
 
 class _Function(msgspec.Struct):
@@ -57,6 +69,12 @@ class _Answer(msgspec.Struct):
     error: Any = None
 
 
+class _EmbeddingList(msgspec.Struct):
+    embeddings: list[tuple[float, ...]]
+    model: str | None = None
+    prompt_eval_count: Any = None
+
+
 class _Model(msgspec.Struct):
     name: str
 
@@ -67,6 +85,7 @@ class _Models(msgspec.Struct):
 
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
 _MODELS: Final = msgspec.json.Decoder(_Models)
+_EMBEDDINGS: Final = msgspec.json.Decoder(_EmbeddingList)
 
 
 class OllamaAdapter(HttpAdapter):
@@ -99,9 +118,25 @@ class OllamaAdapter(HttpAdapter):
             body["tools"] = [function_tool(tool) for tool in request.tools]
         if request.json_schema:
             body["format"] = dict(request.json_schema.schema)
+        elif request.json_object:
+            body["format"] = "json"
+        if request.effort == "none":
+            # How much is left to the model: one that cannot think refuses to be asked to. https://docs.ollama.com/capabilities/thinking
+            body["think"] = False
         if self.options["keep_alive"] is not None:
             body["keep_alive"] = self.options["keep_alive"]
         return body
+
+    def embed(self, request: EmbeddingRequest, call: Call) -> Embeddings:
+        # https://docs.ollama.com/api/embed
+        body: dict[str, Any] = {"model": request.model, "input": texts_of(request, self.connection.service)}
+        if request.dimensions is not None:
+            body["dimensions"] = request.dimensions
+        with self._explaining(call):
+            answer = _EMBEDDINGS.decode(self._exchange(self._post(lambda: "/embed", body), call).content)
+            tokens = count(answer.prompt_eval_count)
+            usage = Usage(prompt_tokens=tokens) if tokens else None
+            return embedded(request, answer.model or request.model, answer.embeddings, usage)
 
     def parse_reply(self, content: bytes, request: ChatRequest) -> Reply:
         answer = _ANSWER.decode(content)
@@ -115,6 +150,10 @@ class OllamaAdapter(HttpAdapter):
             tool_calls=tuple(map(_tool_call, answer.message.tool_calls or ())),
         )
         return finished(reply, request, _finish_reason(answer), _usage(answer, request, reply.reasoning + reply.text))
+
+    def figures(self, payload: dict[str, Any]) -> Usage | None:
+        prompt, completion = count(payload, "prompt_eval_count"), count(payload, "eval_count")
+        return Usage(prompt_tokens=prompt, completion_tokens=completion) if prompt or completion else None
 
     def reader(self, request: ChatRequest) -> StreamReader:
         return _Reader(request)
@@ -190,6 +229,10 @@ def _options(request: ChatRequest) -> dict[str, Any]:
     options = {
         "num_predict": request.max_tokens,
         "temperature": request.temperature,
+        "top_p": request.top_p,
+        "seed": request.seed,
+        "presence_penalty": request.presence_penalty,
+        "frequency_penalty": request.frequency_penalty,
         "stop": list(request.stop) or None,
     }
     return {name: value for name, value in options.items() if value is not None}

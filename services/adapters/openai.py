@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import struct
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, ClassVar, Final
@@ -13,11 +15,15 @@ import msgspec
 from services.adapters.base import (
     ChatRequest,
     Delta,
+    EmbeddingRequest,
+    Embeddings,
     ErrorKind,
+    Feature,
     FinishReason,
     ImagePart,
     JsonSchema,
     Message,
+    Native,
     Part,
     ReasoningDelta,
     Reply,
@@ -30,7 +36,7 @@ from services.adapters.base import (
 from services.adapters.call import Call
 from services.adapters.failure import Failure, ReportedError
 from services.adapters.http import HttpAdapter, StreamReader
-from services.adapters.wire import count, finished, function_tool, make_call_id
+from services.adapters.wire import count, embedded, finished, function_tool, make_call_id
 
 # https://platform.openai.com/docs/api-reference/chat/object
 _FINISH_REASONS: Final[Mapping[str | None, FinishReason]] = {
@@ -110,6 +116,17 @@ class _Chunk(_Answer):
     choices: list[_ChunkChoice] | None = None
 
 
+class _Embedding(msgspec.Struct):
+    embedding: list[float] | str
+    index: int = 0
+
+
+class _EmbeddingList(msgspec.Struct):
+    data: list[_Embedding]
+    model: str | None = None
+    usage: Any = None
+
+
 class _Model(msgspec.Struct):
     id: str
 
@@ -121,6 +138,7 @@ class _Models(msgspec.Struct):
 _COMPLETION: Final = msgspec.json.Decoder(_Completion)
 _CHUNK: Final = msgspec.json.Decoder(_Chunk)
 _MODELS: Final = msgspec.json.Decoder(_Models)
+_EMBEDDINGS: Final = msgspec.json.Decoder(_EmbeddingList)
 
 
 class OpenAIAdapter(HttpAdapter):
@@ -138,6 +156,8 @@ class OpenAIAdapter(HttpAdapter):
         "stream_usage": True,
         "key_path": None,
     }
+    FEATURES = HttpAdapter.FEATURES | {Feature.OPENAI}
+    PROTOCOL = "openai"
     MODELS_PATH = "/models"
 
     def headers(self) -> dict[str, str]:
@@ -162,18 +182,46 @@ class OpenAIAdapter(HttpAdapter):
         body: dict[str, Any] = {"model": request.model, "messages": [_message(each) for each in request.messages]}
         if request.max_tokens is not None:
             body[self.options["max_tokens_field"]] = request.max_tokens
-        if request.temperature is not None:
-            body["temperature"] = request.temperature
         if request.stop:
             body["stop"] = list(request.stop)
-        if request.json_schema:
-            body["response_format"] = _response_format(request.json_schema)
-        body |= _tools(request)
+        body |= _settings(request) | _tools(request)
         if stream:
-            body["stream"] = True
-            if self.options["stream_usage"]:
-                body["stream_options"] = {"include_usage": True}
+            body |= self._streaming({})
         return body
+
+    def native_body(self, native: Native, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
+        body = {**native.body, "model": request.model}
+        body.pop("stream_options", None)
+        body.pop("stream", None)
+        limits = [body.pop(name, None) for name in ("max_completion_tokens", "max_tokens")]
+        if limit := next(filter(None, limits), None):
+            body[self.options["max_tokens_field"]] = limit
+        if stream:
+            body |= self._streaming(native.body.get("stream_options") or {})
+        return self._without_omitted(body)
+
+    def _streaming(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Figures are asked for always: whether the client gets to see them is not the provider's business."""
+        if self.options["stream_usage"]:
+            options = {**options, "include_usage": True}
+        return {"stream": True} | ({"stream_options": dict(options)} if options else {})
+
+    def native_events(self, content: bytes) -> Iterator[bytes]:
+        answer = msgspec.json.decode(content)
+        head = {**answer, "object": "chat.completion.chunk", "usage": None}
+        for choice in answer["choices"]:
+            yield msgspec.json.encode({**head, "choices": [_as_delta(choice)]})
+        if answer.get("usage"):
+            yield msgspec.json.encode({**head, "choices": [], "usage": answer["usage"]})
+
+    def embed(self, request: EmbeddingRequest, call: Call) -> Embeddings:
+        body: dict[str, Any] = {"model": request.model, "input": request.inputs, "encoding_format": "float"}
+        if request.dimensions is not None:
+            body["dimensions"] = request.dimensions
+        with self._explaining(call):
+            answer = _EMBEDDINGS.decode(self._exchange(self._post(lambda: "/embeddings", body), call).content)
+            vectors = [item.embedding for item in sorted(answer.data, key=lambda item: item.index)]
+            return embedded(request, answer.model or request.model, map(_vector, vectors), _usage(answer.usage))
 
     def parse_reply(self, content: bytes, request: ChatRequest) -> Reply:
         completion = _COMPLETION.decode(content)
@@ -190,6 +238,9 @@ class OpenAIAdapter(HttpAdapter):
         )
         reason = _FINISH_REASONS.get(choice.finish_reason, "stop")
         return finished(reply, request, reason, _usage(completion.usage))
+
+    def figures(self, payload: dict[str, Any]) -> Usage | None:
+        return _usage(payload.get("usage"))
 
     def reader(self, request: ChatRequest) -> StreamReader:
         return _Reader(request)
@@ -220,6 +271,9 @@ class _Reader(StreamReader):
         super().__init__(request)
         self._calls: list[str] = []  # ids, in the order of the calls
 
+    def is_news(self, event: bytes) -> bool:
+        return event.strip() != _DONE
+
     def feed(self, event: bytes) -> Iterator[Delta]:
         if event.strip() == _DONE:
             self.finish = self.finish or "stop"
@@ -232,6 +286,8 @@ class _Reader(StreamReader):
         for choice in chunk.choices or ():
             if not choice.index:  # of several answers (`n`) the first is the one
                 yield from self._feed_choice(choice)
+            elif choice.delta:
+                self.beside += choice.delta.thoughts + choice.delta.text
 
     def _feed_choice(self, choice: _ChunkChoice) -> Iterator[Delta]:
         if choice.delta:
@@ -288,6 +344,36 @@ def _part(part: Part) -> dict[str, Any]:
             return {"type": "image_url", "image_url": {"url": url or f"data:{media_type};base64,{data}"}}
 
 
+def _settings(request: ChatRequest) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "seed": request.seed,
+        "presence_penalty": request.presence_penalty,
+        "frequency_penalty": request.frequency_penalty,
+        "reasoning_effort": request.effort or None,
+        "response_format": {"type": "json_object"} if request.json_object else None,
+    }
+    if request.json_schema:
+        settings["response_format"] = _response_format(request.json_schema)
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _as_delta(choice: Mapping[str, Any]) -> dict[str, Any]:
+    """A whole choice as the one delta of it."""
+    delta = dict(choice.get("message") or {})
+    if delta.get("tool_calls"):
+        delta["tool_calls"] = [{**call, "index": index} for index, call in enumerate(delta["tool_calls"])]
+    return {**{name: value for name, value in choice.items() if name != "message"}, "delta": delta}
+
+
+def _vector(numbers: list[float] | str) -> tuple[float, ...]:
+    if isinstance(numbers, list):
+        return tuple(numbers)
+    data = b64decode(numbers)  # some servers send what the SDKs ask for, whatever is asked
+    return struct.unpack(f"<{len(data) // 4}f", data)
+
+
 def _response_format(schema: JsonSchema) -> dict[str, Any]:
     wanted = {"name": schema.name, "schema": dict(schema.schema), "strict": schema.strict}
     return {"type": "json_schema", "json_schema": wanted}
@@ -301,6 +387,8 @@ def _tools(request: ChatRequest) -> dict[str, Any]:
         result["tool_choice"] = request.tool_choice
     elif request.tool_choice:
         result["tool_choice"] = {"type": "function", "function": {"name": request.tool_choice}}
+    if request.parallel_tool_calls is not None:
+        result["parallel_tool_calls"] = request.parallel_tool_calls
     return result
 
 

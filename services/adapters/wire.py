@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,8 @@ import msgspec
 
 from services.adapters.base import (
     ChatRequest,
+    EmbeddingRequest,
+    Embeddings,
     ErrorKind,
     FinishReason,
     ProviderError,
@@ -19,7 +22,7 @@ from services.adapters.base import (
     ToolCall,
     Usage,
 )
-from services.adapters.estimate import estimate
+from services.adapters.estimate import estimate, estimate_inputs
 
 # No call takes more; a figure beyond it is nonsense, and no database column would hold some of those.
 MOST_TOKENS = 10**12
@@ -33,6 +36,26 @@ def finished(reply: Reply, request: ChatRequest, reason: FinishReason, usage: Us
         finish_reason=with_tools(reason, reply.tool_calls),
         usage=usage or estimate(request, reply.reasoning + reply.text + calls),
     )
+
+
+def embedded(
+    request: EmbeddingRequest, model: str, vectors: Iterable[tuple[float, ...]], usage: Usage | None
+) -> Embeddings:
+    """The vectors, if there is one for each input, with what they took, guessed where the provider did not say."""
+    found = tuple(vectors)
+    if len(found) != len(request.inputs):
+        raise msgspec.ValidationError(f"there are {len(found)} vectors in it for {len(request.inputs)} inputs")
+    return Embeddings(model, found, usage or estimate_inputs(request))
+
+
+def texts_of(request: EmbeddingRequest, service: str) -> list[str]:
+    """The inputs, for a protocol that takes only text."""
+    texts = [item for item in request.inputs if isinstance(item, str)]
+    if len(texts) < len(request.inputs):
+        raise ProviderError(
+            ErrorKind.UNSUPPORTED, f"{service} takes texts to embed, not tokens. Send texts, or use another service."
+        )
+    return texts
 
 
 def make_call_id() -> str:

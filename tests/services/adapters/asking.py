@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from services.adapters.assembly import Assembly
-from services.adapters.base import Adapter, ChatRequest, Finish, ProviderError, Reply, StreamEvent
+from services.adapters.base import Adapter, ChatRequest, Finish, ProviderError, Reply, StreamEvent, Verbatim
 from services.adapters.call import Call
 
 KEY = "sk-oxide-secret-0123456789"
@@ -34,7 +34,8 @@ def assembled(events: Iterator[StreamEvent]) -> Reply:
     answer = Assembly()
     for delta in deltas:
         assert not isinstance(delta, Finish)
-        answer.add(delta)
+        for each in delta.deltas if isinstance(delta, Verbatim) else (delta,):
+            answer.add(each)
     return answer.reply(model=finish.model, finish_reason=finish.reason, usage=finish.usage)
 
 

@@ -1,0 +1,83 @@
+"""Settings in Oxide's words arrive in those of each protocol."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from services.adapters.base import ChatRequest, Tool
+from tests.fake_provider import FakeProvider
+from tests.services.adapters.asking import MakeAdapter, call
+
+
+def body_of(make_adapter: MakeAdapter, provider: FakeProvider, api: str, request: ChatRequest) -> Any:
+    make_adapter(api).complete(request, call())
+    return provider.requests[-1].json
+
+
+def test_sampling(make_adapter: MakeAdapter, provider: FakeProvider, question: ChatRequest) -> None:
+    asked = replace(question, top_p=0.9, seed=7, presence_penalty=0.1, frequency_penalty=0.2)
+    expected = {"top_p": 0.9, "seed": 7, "presence_penalty": 0.1, "frequency_penalty": 0.2}
+    assert expected.items() <= body_of(make_adapter, provider, "openai", asked).items()
+    assert body_of(make_adapter, provider, "ollama", asked)["options"] == expected
+    assert body_of(make_adapter, provider, "gemini", asked)["generationConfig"] == {
+        "topP": 0.9,
+        "seed": 7,
+        "presencePenalty": 0.1,
+        "frequencyPenalty": 0.2,
+    }
+    body = body_of(make_adapter, provider, "anthropic", asked)
+    assert body["top_p"] == 0.9
+    assert body.keys().isdisjoint({"seed", "presence_penalty", "frequency_penalty"})
+
+
+def test_any_json_object(make_adapter: MakeAdapter, provider: FakeProvider, question: ChatRequest) -> None:
+    asked = replace(question, json_object=True)
+    assert body_of(make_adapter, provider, "openai", asked)["response_format"] == {"type": "json_object"}
+    assert body_of(make_adapter, provider, "ollama", asked)["format"] == "json"
+    config = body_of(make_adapter, provider, "gemini", asked)["generationConfig"]
+    assert config == {"responseMimeType": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("api", "model", "effort", "expected"),
+    [
+        ("openai", "alpha", "low", {"reasoning_effort": "low"}),
+        ("ollama", "alpha", "none", {"think": False}),
+        ("anthropic", "alpha", "none", {"thinking": {"type": "disabled"}}),
+        ("anthropic", "alpha", "minimal", {"output_config": {"effort": "low"}}),
+        ("anthropic", "alpha", "high", {"output_config": {"effort": "high"}}),
+        ("gemini", "gemini-2.5-pro", "low", {"generationConfig": {"thinkingConfig": {"thinkingBudget": 1024}}}),
+        ("gemini", "gemini-3-pro", "minimal", {"generationConfig": {"thinkingConfig": {"thinkingLevel": "low"}}}),
+        ("gemini", "gemini-3.8-flash", "high", {"generationConfig": {"thinkingConfig": {"thinkingLevel": "high"}}}),
+    ],
+)
+def test_how_much_to_think(
+    make_adapter: MakeAdapter,
+    provider: FakeProvider,
+    question: ChatRequest,
+    api: str,
+    model: str,
+    effort: Any,
+    expected: dict[str, Any],
+) -> None:
+    body = body_of(make_adapter, provider, api, replace(question, model=model, effort=effort))
+    assert expected.items() <= body.items()
+
+
+@pytest.mark.parametrize(("api", "model"), [("ollama", "alpha"), ("gemini", "gemini-3-pro"), ("gemini", "alpha")])
+def test_what_a_model_may_not_know_is_left_to_it(
+    make_adapter: MakeAdapter, provider: FakeProvider, question: ChatRequest, api: str, model: str
+) -> None:
+    body = body_of(make_adapter, provider, api, replace(question, model=model, effort="medium"))
+    assert body.keys().isdisjoint({"think", "generationConfig"})
+
+
+def test_one_tool_at_a_time(make_adapter: MakeAdapter, provider: FakeProvider, question: ChatRequest) -> None:
+    asked = replace(question, tools=(Tool("now"),), parallel_tool_calls=False)
+    assert body_of(make_adapter, provider, "openai", asked)["parallel_tool_calls"] is False
+    for choice, kind in (("", "auto"), ("required", "any")):
+        body = body_of(make_adapter, provider, "anthropic", replace(asked, tool_choice=choice))
+        assert body["tool_choice"] == {"type": kind, "disable_parallel_tool_use": True}
