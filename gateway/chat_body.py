@@ -38,14 +38,14 @@ class StreamOptions(Struct):
     include_usage: bool | None = None
 
 
-class FunctionCall(Struct):
+class ChatFunctionCall(Struct):
     name: str
     arguments: str = "{}"
 
 
 class CallInMessage(Struct):
     id: str
-    function: FunctionCall | None = None  # a call of a custom tool has none
+    function: ChatFunctionCall | None = None  # a call of a custom tool has none
 
 
 class ChatMessage(Struct):
@@ -55,26 +55,26 @@ class ChatMessage(Struct):
     tool_call_id: str | None = None
 
 
-class FunctionBody(Struct):
+class ChatFunction(Struct):
     name: str
     description: str | None = None
     parameters: dict[str, Any] | None = None
 
 
-class ToolBody(Struct):
+class ChatTool(Struct):
     type: str
-    function: FunctionBody | None = None
+    function: ChatFunction | None = None
 
 
-class SchemaBody(Struct):
+class ChatSchema(Struct):
     name: str
     schema: dict[str, Any] | None = None
     strict: bool | None = None
 
 
-class ResponseFormat(Struct):
+class ChatResponseFormat(Struct):
     type: Literal["text", "json_object", "json_schema"]
-    json_schema: SchemaBody | None = None
+    json_schema: ChatSchema | None = None
 
 
 class ChatBody(Struct):
@@ -91,10 +91,10 @@ class ChatBody(Struct):
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
     stop: str | list[str] | None = None
-    tools: list[ToolBody] | None = None
+    tools: list[ChatTool] | None = None
     tool_choice: str | dict[str, Any] | None = None
     parallel_tool_calls: bool | None = None
-    response_format: ResponseFormat | None = None
+    response_format: ChatResponseFormat | None = None
     reasoning_effort: str | None = None
     modalities: list[str] | None = None
 
@@ -212,7 +212,7 @@ def _text_of(found: Any, name: str, path: str) -> str:
 _OPENAI_PARTS = ("input_audio", "file")
 
 
-def _tools(tools: Sequence[ToolBody]) -> Iterator[Tool]:
+def _tools(tools: Sequence[ChatTool]) -> Iterator[Tool]:
     for i, tool in enumerate(tools):
         if tool.type == "function":
             if tool.function is None:
@@ -220,7 +220,7 @@ def _tools(tools: Sequence[ToolBody]) -> Iterator[Tool]:
             yield Tool(tool.function.name, tool.function.description or "", tool.function.parameters or {})
 
 
-def _json_schema(format: ResponseFormat | None) -> JsonSchema | None:  # noqa: A002 - the protocol's word
+def _json_schema(format: ChatResponseFormat | None) -> JsonSchema | None:  # noqa: A002 - the protocol's word
     if format is None or format.type != "json_schema":
         return None
     if format.json_schema is None:

@@ -7,6 +7,7 @@ status, and try again by themselves on 408, 409, 429 and 5xx unless `x-should-re
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
@@ -37,6 +38,7 @@ class AnthropicError(TypedDict):
 
     type: Literal["error"]
     error: AnthropicErrorDetail
+    request_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +51,25 @@ class Complaint:
 def complaint(dialect: Dialect, status: int, problem: Mapping[str, Any], retry_after: float | None = None) -> Complaint:
     """`retry_after` is in seconds, where waiting helps."""
     status, code = _particular(status, problem)
-    make = _anthropic if dialect == "anthropic" else _openai
-    return Complaint(
-        _status(dialect, status, code), make(status, code, str(problem["detail"])), _pause(code, retry_after)
-    )
+    # That of a task that failed is the task's.
+    request_id = str(problem.get("task_id") or f"req_{secrets.token_hex(12)}")
+    headers = {"x-request-id": request_id, "request-id": request_id, **_pause(code, retry_after)}
+    if dialect == "anthropic":
+        return Complaint(_anthropic_status(status, code), _anthropic(status, code, problem, request_id), headers)
+    return Complaint(status, _openai(status, code, problem), headers)
 
 
-def _openai(status: int, code: str, detail: str) -> OpenAIError:
+def _openai(status: int, code: str, problem: Mapping[str, Any]) -> OpenAIError:
     """https://platform.openai.com/docs/guides/error-codes"""
     kind, name = _OPENAI.get(code, ("api_error" if status >= 500 else "invalid_request_error", None))
-    return {"error": {"message": detail, "type": kind, "param": None, "code": name}}
+    return {"error": {"message": str(problem["detail"]), "type": kind, "param": None, "code": name}}
 
 
-def _anthropic(status: int, code: str, detail: str) -> AnthropicError:
+def _anthropic(status: int, code: str, problem: Mapping[str, Any], request_id: str) -> AnthropicError:
     """https://platform.claude.com/docs/en/api/errors"""
     kind = _ANTHROPIC.get(code, "api_error" if status >= 500 else "invalid_request_error")
-    return {"type": "error", "error": {"type": kind, "message": detail}}
+    error = AnthropicErrorDetail(type=kind, message=str(problem["detail"]))
+    return {"type": "error", "error": error, "request_id": request_id}
 
 
 def _particular(status: int, problem: Mapping[str, Any]) -> tuple[int, str]:
@@ -78,8 +83,8 @@ def _particular(status: int, problem: Mapping[str, Any]) -> tuple[int, str]:
     return status, str(problem["code"])
 
 
-def _status(dialect: Dialect, status: int, code: str) -> int:
-    return 529 if dialect == "anthropic" and code == "SERVICE_BUSY" else status
+def _anthropic_status(status: int, code: str) -> int:
+    return 529 if code == "SERVICE_BUSY" else status
 
 
 def _pause(code: str, retry_after: float | None) -> dict[str, str]:

@@ -8,6 +8,7 @@ from rest_framework.routers import SimpleRouter
 from apikeys.auth_views import LoginViewSet, MeViewSet
 from apikeys.client_key_views import ClientKeyViewSet
 from config.views import ConfigViewSet
+from gateway.anthropic_views import CountTokensView, MessagesView
 from gateway.model_views import ModelListView, ModelView
 from gateway.openai_views import ChatCompletionsView, CompletionsView, EmbeddingsView
 from monitoring.probes import HealthView, ReadyView
@@ -50,6 +51,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path("^v1/embeddings/?$", EmbeddingsView.as_view(), name="embeddings"),
     re_path("^v1/models/?$", ModelListView.as_view(), name="models"),
     re_path("^v1/models/(?P<model>.+?)/?$", ModelView.as_view(), name="model"),
+    re_path("^v1/messages/?$", MessagesView.as_view(), name="messages"),
+    re_path("^v1/messages/count_tokens/?$", CountTokensView.as_view(), name="count-tokens"),
     re_path("^health/?$", HealthView.as_view(), name="health"),
     re_path("^ready/?$", ReadyView.as_view(), name="ready"),
     re_path("^metrics/?$", PrometheusView.as_view(), name="prometheus"),

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 
+from gateway.anthropic_views import CountTokensView, MessagesView
 from gateway.chat_answer import ChatCompletion
 from gateway.chat_body import ChatBody
 from gateway.completion_answer import TextCompletion
 from gateway.completion_body import CompletionBody
 from gateway.embeddings import EmbeddingList, EmbeddingsBody
-from gateway.errors import OpenAIError
+from gateway.errors import AnthropicError, OpenAIError
+from gateway.messages_answer import MessageShown, TokenCount
+from gateway.messages_body import MessagesBody
 from gateway.model_list import ModelList, ModelShown
 from gateway.model_views import ModelListView, ModelView
 from gateway.openai_views import ChatCompletionsView, CompletionsView, EmbeddingsView
@@ -25,11 +28,20 @@ _FIRST_CHAT = OpenApiExample(
 )
 
 
+_FIRST_MESSAGE = OpenApiExample(
+    "A first message",
+    {"model": "auto", "max_tokens": 500, "messages": [{"role": "user", "content": "Explain quantum computing"}]},
+    request_only=True,
+)
+
+
 def document() -> None:
     _chat()
     _completions()
     _embeddings()
     _models()
+    _messages()
+    _count_tokens()
 
 
 def _chat() -> None:
@@ -86,3 +98,28 @@ def _models() -> None:
             responses=answers_in(OpenAIError, {200: ModelShown}, 404),
         )
     )(ModelView)
+
+
+def _messages() -> None:
+    extend_schema_view(
+        post=extend_schema(
+            tags=["Anthropic"],
+            summary="A message, as Anthropic's API has it",
+            description=f"{_MODEL} An Anthropic service gets the body as it is, but for the model.",
+            request=json_body(MessagesBody),
+            responses=streamed(answers_in(AnthropicError, {200: MessageShown}, *_CALL_ERRORS, 529)),
+            examples=[_FIRST_MESSAGE],
+        )
+    )(MessagesView)
+
+
+def _count_tokens() -> None:
+    extend_schema_view(
+        post=extend_schema(
+            tags=["Anthropic"],
+            summary="How long a prompt is",
+            description="As the service counts that would answer; estimated where it offers no count.",
+            request=json_body(MessagesBody),
+            responses=answers_in(AnthropicError, {200: TokenCount}, 404, 413, 415, 500, 503),
+        )
+    )(CountTokensView)

@@ -36,6 +36,7 @@ _ERRORS: Mapping[int, tuple[str, str, str]] = {
     500: ("INTERNAL_ERROR", "Internal server error", "Oxide failed; its log says why."),
     502: ("INVALID_API_KEY", "Authentication failed", "Invalid API key for service openrouter."),
     503: ("SERVICE_UNAVAILABLE", "Service not available", "ollama_local is currently unhealthy"),
+    529: ("SERVICE_BUSY", "Overloaded", "ollama_local already has 16 calls in flight. Try again in a moment."),
     504: ("TIMEOUT", "Timeout", "ollama_local did not answer in time."),
 }
 

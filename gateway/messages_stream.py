@@ -1,0 +1,104 @@
+"""`POST /v1/messages` as a stream: https://platform.claude.com/docs/en/build-with-claude/streaming"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from gateway import calling, errors, messages_answer
+from gateway.messages_body import OUR_SIGNATURE
+from services.adapters.base import Delta, ReasoningDelta, TextDelta, ToolCallDelta, Verbatim
+from services.adapters.estimate import estimate
+from tasks.event_stream import EventStream, encoded, event
+from tasks.reading import Piece
+
+
+class _Kind(msgspec.Struct):
+    type: str
+
+
+_KIND = msgspec.json.Decoder(_Kind)
+
+
+class MessageStream(EventStream):
+    """Events that we write or, from an Anthropic service, pass on. Clients know them by the name beside the data."""
+
+    HEARTBEAT = event({"type": "ping"}, "ping")
+
+    _is_passed_on = False
+    _has_begun = False
+    _index = -1
+    _block: tuple[str, int] | None = None  # what is open: its kind and, of tool calls, which one
+
+    def opening(self) -> bytes:
+        calling.tell(self, self.run)
+        return b""
+
+    def pieces(self, piece: Piece) -> Iterator[bytes]:
+        if isinstance(piece, Verbatim):
+            self._is_passed_on = True
+            yield encoded(piece.event, _KIND.decode(piece.event).type)
+        else:
+            yield from self._begin(self.run.attempts[-1].model)
+            yield from self._deltas(piece)
+
+    def closing(self) -> Iterator[bytes]:
+        reply = self.run.reply
+        if reply is None:
+            yield self.complaint(503, {"detail": calling.CALLED_OFF, "code": "CANCELLED"})
+        elif not self._is_passed_on:
+            yield from self._begin(reply.model)
+            yield from self._end_block()
+            end = {"stop_reason": messages_answer.stop_reason(reply.finish_reason), "stop_sequence": None}
+            yield _told("message_delta", delta=end, usage=messages_answer.usage(reply.usage))
+            yield _told("message_stop")
+
+    def complaint(self, status: int, problem: Mapping[str, Any]) -> bytes:
+        return event(errors.complaint("anthropic", status, problem).body, "error")
+
+    def _begin(self, model: str) -> Iterator[bytes]:
+        """Only now: until the first piece another service may still answer."""
+        if not self._has_begun:
+            self._has_begun = True
+            spent = estimate(self.run.request.chat, "")  # the true figures come at the end
+            yield _told("message_start", message=messages_answer.begun(self.run.task, model, spent))
+
+    def _deltas(self, delta: Delta) -> Iterator[bytes]:
+        match delta:
+            case TextDelta(text):
+                yield from self._open("text", 0, {"type": "text", "text": ""})
+                yield self._delta({"type": "text_delta", "text": text})
+            case ReasoningDelta(text):
+                yield from self._open("thinking", 0, {"type": "thinking", "thinking": "", "signature": ""})
+                yield self._delta({"type": "thinking_delta", "thinking": text})
+            case ToolCallDelta(index, identity, name, arguments):
+                yield from self._open(
+                    "tool_use", index, {"type": "tool_use", "id": identity, "name": name, "input": {}}
+                )
+                if arguments:
+                    yield self._delta({"type": "input_json_delta", "partial_json": arguments})
+
+    def _open(self, kind: str, which: int, block: dict[str, Any]) -> Iterator[bytes]:
+        if self._block == (kind, which):
+            return
+        yield from self._end_block()
+        self._block = (kind, which)
+        self._index += 1
+        yield _told("content_block_start", index=self._index, content_block=block)
+
+    def _end_block(self) -> Iterator[bytes]:
+        if self._block is None:
+            return
+        if self._block[0] == "thinking":
+            yield self._delta({"type": "signature_delta", "signature": OUR_SIGNATURE})
+        self._block = None
+        yield _told("content_block_stop", index=self._index)
+
+    def _delta(self, delta: dict[str, Any]) -> bytes:
+        return _told("content_block_delta", index=self._index, delta=delta)
+
+
+def _told(kind: str, **more: Any) -> bytes:
+    return event({"type": kind, **more}, kind)
