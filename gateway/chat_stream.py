@@ -58,7 +58,7 @@ class ChatStream(EventStream):
         yield DONE
 
     def complaint(self, status: int, problem: Mapping[str, Any]) -> bytes:
-        return event(errors.complaint("openai", status, problem).body)
+        return event(errors.openai(status, problem))
 
     def _passed_on(self, data: bytes) -> Iterator[bytes]:
         chunk = orjson.loads(data)

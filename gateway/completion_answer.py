@@ -59,7 +59,7 @@ class CompletionStream(EventStream):
         yield DONE
 
     def complaint(self, status: int, problem: Mapping[str, Any]) -> bytes:
-        return event(errors.complaint("openai", status, problem).body)
+        return event(errors.openai(status, problem))
 
 
 def _object(task: Task, model: str, text: str, finish_reason: str | None = None) -> TextObject:

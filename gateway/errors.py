@@ -38,7 +38,7 @@ class AnthropicError(TypedDict):
 
     type: Literal["error"]
     error: AnthropicErrorDetail
-    request_id: str
+    request_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +50,28 @@ class Complaint:
 
 def complaint(dialect: Dialect, status: int, problem: Mapping[str, Any], retry_after: float | None = None) -> Complaint:
     """`retry_after` is in seconds, where waiting helps."""
-    status, code = _particular(status, problem)
     # That of a task that failed is the task's.
     request_id = str(problem.get("task_id") or f"req_{secrets.token_hex(12)}")
+    told, code = _particular(status, problem)
     headers = {"x-request-id": request_id, "request-id": request_id, **_pause(code, retry_after)}
     if dialect == "anthropic":
-        return Complaint(_anthropic_status(status, code), _anthropic(status, code, problem, request_id), headers)
-    return Complaint(status, _openai(status, code, problem), headers)
+        return Complaint(529 if code == "SERVICE_BUSY" else told, anthropic(status, problem, request_id), headers)
+    return Complaint(told, openai(status, problem), headers)
 
 
-def _openai(status: int, code: str, problem: Mapping[str, Any]) -> OpenAIError:
+def openai(status: int, problem: Mapping[str, Any]) -> OpenAIError:
     """https://platform.openai.com/docs/guides/error-codes"""
+    status, code = _particular(status, problem)
     kind, name = _OPENAI.get(code, ("api_error" if status >= 500 else "invalid_request_error", None))
     return {"error": {"message": str(problem["detail"]), "type": kind, "param": None, "code": name}}
 
 
-def _anthropic(status: int, code: str, problem: Mapping[str, Any], request_id: str) -> AnthropicError:
+def anthropic(status: int, problem: Mapping[str, Any], request_id: str | None = None) -> AnthropicError:
     """https://platform.claude.com/docs/en/api/errors"""
+    status, code = _particular(status, problem)
     kind = _ANTHROPIC.get(code, "api_error" if status >= 500 else "invalid_request_error")
     error = AnthropicErrorDetail(type=kind, message=str(problem["detail"]))
-    return {"type": "error", "error": error, "request_id": request_id}
+    return {"type": "error", "error": error, "request_id": request_id or problem.get("task_id")}
 
 
 def _particular(status: int, problem: Mapping[str, Any]) -> tuple[int, str]:
@@ -81,10 +83,6 @@ def _particular(status: int, problem: Mapping[str, Any]) -> tuple[int, str]:
     if kind == "model_not_found":
         return 404, "MODEL_NOT_FOUND"
     return status, str(problem["code"])
-
-
-def _anthropic_status(status: int, code: str) -> int:
-    return 529 if code == "SERVICE_BUSY" else status
 
 
 def _pause(code: str, retry_after: float | None) -> dict[str, str]:

@@ -56,7 +56,7 @@ class MessageStream(EventStream):
             yield _told("message_stop")
 
     def complaint(self, status: int, problem: Mapping[str, Any]) -> bytes:
-        return event(errors.complaint("anthropic", status, problem).body, "error")
+        return event(errors.anthropic(status, problem), "error")
 
     def _begin(self, model: str) -> Iterator[bytes]:
         """Only now: until the first piece another service may still answer."""

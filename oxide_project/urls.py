@@ -11,6 +11,7 @@ from config.views import ConfigViewSet
 from gateway.anthropic_views import CountTokensView, MessagesView
 from gateway.model_views import ModelListView, ModelView
 from gateway.openai_views import ChatCompletionsView, CompletionsView, EmbeddingsView
+from gateway.responses_views import ResponsesView
 from monitoring.probes import HealthView, ReadyView
 from monitoring.views import MonitoringViewSet, PrometheusView
 from oxide_project import errors
@@ -51,6 +52,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path("^v1/embeddings/?$", EmbeddingsView.as_view(), name="embeddings"),
     re_path("^v1/models/?$", ModelListView.as_view(), name="models"),
     re_path("^v1/models/(?P<model>.+?)/?$", ModelView.as_view(), name="model"),
+    re_path("^v1/responses/?$", ResponsesView.as_view(), name="responses"),
     re_path("^v1/messages/?$", MessagesView.as_view(), name="messages"),
     re_path("^v1/messages/count_tokens/?$", CountTokensView.as_view(), name="count-tokens"),
     re_path("^health/?$", HealthView.as_view(), name="health"),

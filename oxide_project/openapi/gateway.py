@@ -14,6 +14,9 @@ from gateway.messages_body import MessagesBody
 from gateway.model_list import ModelList, ModelShown
 from gateway.model_views import ModelListView, ModelView
 from gateway.openai_views import ChatCompletionsView, CompletionsView, EmbeddingsView
+from gateway.responses_answer import ResponseShown
+from gateway.responses_body import ResponsesBody
+from gateway.responses_views import ResponsesView
 from oxide_project.openapi.shapes import answers_in, json_body, streamed
 
 _CALL_ERRORS = (404, 413, 415, 500, 502, 503, 504)
@@ -28,6 +31,9 @@ _FIRST_CHAT = OpenApiExample(
 )
 
 
+_FIRST_RESPONSE = OpenApiExample(
+    "A first response", {"model": "auto", "input": "Explain quantum computing"}, request_only=True
+)
 _FIRST_MESSAGE = OpenApiExample(
     "A first message",
     {"model": "auto", "max_tokens": 500, "messages": [{"role": "user", "content": "Explain quantum computing"}]},
@@ -40,6 +46,7 @@ def document() -> None:
     _completions()
     _embeddings()
     _models()
+    _responses()
     _messages()
     _count_tokens()
 
@@ -98,6 +105,19 @@ def _models() -> None:
             responses=answers_in(OpenAIError, {200: ModelShown}, 404),
         )
     )(ModelView)
+
+
+def _responses() -> None:
+    extend_schema_view(
+        post=extend_schema(
+            tags=["OpenAI"],
+            summary="A response, as OpenAI's newer API has it",
+            description=f"{_MODEL} Nothing is remembered from one response to the next: send the whole conversation.",
+            request=json_body(ResponsesBody),
+            responses=streamed(answers_in(OpenAIError, {200: ResponseShown}, *_CALL_ERRORS)),
+            examples=[_FIRST_RESPONSE],
+        )
+    )(ResponsesView)
 
 
 def _messages() -> None:

@@ -53,6 +53,7 @@ TABLE: Mapping[tuple[str, str], tuple[str, str]] = {
     ("chat-completions", "POST"): ("/v1/chat/completions", EXECUTE),
     ("completions", "POST"): ("/v1/completions", EXECUTE),
     ("embeddings", "POST"): ("/v1/embeddings", EXECUTE),
+    ("responses", "POST"): ("/v1/responses", EXECUTE),
     ("messages", "POST"): ("/v1/messages", EXECUTE),
     ("count-tokens", "POST"): ("/v1/messages/count_tokens", READ),
     ("models", "GET"): ("/v1/models", READ),
