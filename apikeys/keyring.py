@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 Source = Literal["environment", "database", "file"]
 Keys = Mapping[str, str]
+MOST_REMEMBERED = 200
+SHORTEST_MASKED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,29 @@ def find(service: str, env_name: str = "") -> Found:
     if secret := file_keys.get().get(service, ""):
         return Found(secret, "file")
     return Found()
+
+
+def remember(secret: str) -> None:
+    """Note a key with which a provider is called: it stays one to be masked when it is replaced, or was only tried."""
+    with _lock:
+        _used.pop(secret, None)
+        _used[secret] = None
+        while len(_used) > MOST_REMEMBERED:
+            del _used[next(iter(_used))]
+
+
+def known(env_names: Iterable[str] = ()) -> frozenset[str]:
+    """Every key that this process knows, in force or not. Asks neither the database nor the file.
+
+    Left out are those that are too short to be keys: masking them would make a text unreadable.
+    """
+    stored = stored_keys.in_memory()
+    kept = (stored.secrets if stored else {}, file_keys.in_memory() or {})
+    set_ones = (os.environ.get(name, "").strip() for name in env_names if name)
+    with _lock:
+        used = tuple(_used)
+    found = {*used, *set_ones, *(secret for secrets in kept for secret in secrets.values())}
+    return frozenset(secret for secret in found if len(secret) >= SHORTEST_MASKED)
 
 
 def preview(secret: str) -> str:
@@ -108,6 +134,10 @@ def _read_database() -> StoredKeys:
             logger.error("The stored key of %s %s.", row.service, error)  # noqa: TRY400 - no traceback is needed
     return StoredKeys(_announced("database", secrets), unreadable)
 
+
+# The keys with which providers were called, the last used at the end. Whoever tries many must not fill the memory.
+_used: dict[str, None] = {}
+_lock = threading.Lock()
 
 # The keys that were last read from each place.
 _last: dict[str, Keys] = {}

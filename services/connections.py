@@ -6,10 +6,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from django.conf import settings
 
 from apikeys import keyring
+from services import directory
 from services.adapters.base import Adapter, Connection
 from services.adapters.registry import adapter_class
 from services.config import ServiceConfig
@@ -40,7 +42,7 @@ def adapter_for(config: ServiceConfig) -> Adapter:
 
 @contextmanager
 def trial(config: ServiceConfig, api_key: str) -> Iterator[Adapter]:
-    """An adapter with another key, for the length of the block. It is not kept, and neither is the key."""
+    """An adapter with another key, for the length of the block. It is not kept; the key is, but only to be masked."""
     adapter = _adapter(config, api_key)
     try:
         yield adapter
@@ -61,6 +63,7 @@ def _connect(config: ServiceConfig, api_key: str) -> Adapter:
 
 
 def _adapter(config: ServiceConfig, api_key: str) -> Adapter:
+    keyring.remember(api_key)
     return adapter_class(config.kind)(
         Connection(
             service=config.name,
@@ -70,8 +73,15 @@ def _adapter(config: ServiceConfig, api_key: str) -> Adapter:
             max_connections=config.max_concurrency,
             max_reply_bytes=settings.MAX_REPLY_BYTES,
             options=config.options,
+            other_keys=partial(_known_keys, config),
         )
     )
+
+
+def _known_keys(config: ServiceConfig) -> frozenset[str]:
+    """For what went wrong, which may be the database: so only what is in memory."""
+    others = directory.directory.in_memory() or {}
+    return keyring.known(each.api_key_env for each in (config, *others.values()))
 
 
 def close_all() -> None:

@@ -42,6 +42,10 @@ class Snapshot(Generic[T]):
         with self._lock:  # of many that come first together, one reads for all
             return self._value if self._value is not None else self._read()
 
+    def in_memory(self) -> T | None:
+        """The value if it was read already: never asks the database."""
+        return self._value
+
     def reload(self) -> T:
         with self._lock:
             return self._read()

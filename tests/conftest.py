@@ -37,6 +37,7 @@ def fresh_memory() -> Iterator[None]:
     connections.close_all()
     snapshot.forget_all()
     keyring._last.clear()
+    keyring._used.clear()
     health.forget_all()
     breakers.clear()
 

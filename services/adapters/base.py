@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
+from services.adapters import quoting
 from services.adapters.call import Call
 from services.text import storable
 
@@ -325,7 +326,8 @@ class ProviderError(Exception):
 class Connection:
     """Where and how one service is reached: all that an adapter may know of its configuration.
 
-    `options` are the vendor's own settings, named in each adapter's `OPTIONS`.
+    `options` are the vendor's own settings, named in each adapter's `OPTIONS`. `other_keys` gives the
+    keys of today and of before, of all services, which a provider's words must not show either.
     """
 
     service: str
@@ -335,10 +337,11 @@ class Connection:
     max_connections: int = 16
     max_reply_bytes: int = 32 * 1024 * 1024
     options: Mapping[str, Any] = field(default_factory=dict)
+    other_keys: Callable[[], Iterable[str]] = field(default=tuple, repr=False)
 
     def without_key(self, text: str) -> str:
-        """What a provider said, fit to be shown: some quote the key that they refuse."""
-        return text.replace(self.api_key, "[key]") if self.api_key else text
+        """What a provider said, fit to be shown: some quote the key that they refuse, or another one."""
+        return quoting.without((self.api_key, *self.other_keys()), text)
 
 
 class Adapter(ABC):

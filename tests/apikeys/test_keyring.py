@@ -254,3 +254,32 @@ def test_the_same_key_is_never_encrypted_to_the_same_text() -> None:
 def test_what_was_tampered_with_is_refused(kept: int, added: str) -> None:
     with pytest.raises(vault.VaultError, match="enter the key again"):
         vault.decrypt(vault.encrypt("a-key")[:kept] + added)
+
+
+# What is known
+
+
+def test_the_keys_of_every_place_are_known_once_they_were_read(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "sk-of-the-environment")
+    key_file.write(file, "a", "sk-of-the-file")
+    ProviderKey.store("b", "sk-of-the-database")
+    assert keyring.known() == frozenset()
+    keyring.find("a")
+    assert keyring.known([VARIABLE, "", "UNSET"]) == {"sk-of-the-environment", "sk-of-the-file", "sk-of-the-database"}
+
+
+def test_of_the_keys_that_were_used_the_last_ones_are_known() -> None:
+    for number in range(keyring.MOST_REMEMBERED):
+        keyring.remember(f"sk-used-{number}")
+    keyring.remember("sk-used-0")
+    keyring.remember("sk-used-more")
+    known = keyring.known()
+    assert len(known) == keyring.MOST_REMEMBERED
+    assert {"sk-used-0", "sk-used-more"} <= known
+    assert "sk-used-1" not in known
+
+
+def test_what_is_too_short_for_a_key_is_not_looked_for() -> None:
+    keyring.remember("model")
+    keyring.remember("")
+    assert keyring.known() == frozenset()
