@@ -17,8 +17,10 @@ from services.breaker import breakers
 from services.models import Service
 from snapshots import snapshot
 from tasks.recorder import recorder
+from tests import taps
 from tests.fake_provider import FakeProvider
 from tests.live import LiveOxide
+from tests.watch import watch
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +29,37 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     if connection.vendor == "sqlite":
         with django_db_blocker.unblock(), connection.cursor() as cursor:
             cursor.execute("PRAGMA journal_mode=WAL")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def watched() -> Iterator[None]:
+    with taps.opened():
+        yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_secret_comes_out_in_the_end(watched: None) -> Iterator[None]:
+    """As below, of what a module's own processes leave behind."""
+    yield
+    _fail_for_leaks()
+    watch.forget()
+
+
+@pytest.fixture(autouse=True)
+def no_secret_comes_out(watched: None) -> Iterator[None]:
+    """Nothing that comes out of Oxide in a test may hold a secret: see `tests/watch.py`."""
+    yield
+    watch.read_on()
+    if connection.vendor == "sqlite":
+        name = str(connection.settings_dict["NAME"])
+        for path in (name, f"{name}-wal"):
+            watch.note_file(Path(path))
+    _fail_for_leaks()
+
+
+def _fail_for_leaks() -> None:
+    if leaks := watch.take():
+        pytest.fail(f"A secret came out: {'; '.join(leaks)}.", pytrace=False)
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,8 @@ from typing import Any, Self
 import requests
 import yaml
 
+from tests.watch import watch
+
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
 
@@ -56,12 +58,15 @@ class LiveOxide:
 
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """One of the other commands, in the same surroundings."""
-        return subprocess.run(
+        done = subprocess.run(
             self._command(*arguments), env=self._environment(), capture_output=True, text=True, check=check, timeout=60
         )
+        watch.note(f"manage.py {arguments[0]}", done.stdout + done.stderr)
+        return done
 
     def start(self, *arguments: str) -> Self:
         self.write_config()
+        watch.follow(self.output)
         with self.output.open("ab") as output:
             begin = output.tell()
             self._process = subprocess.Popen(
@@ -85,6 +90,15 @@ class LiveOxide:
     def log(self) -> str:
         return self.output.read_text() if self.output.exists() else ""
 
+    @property
+    def admin_password(self) -> str:
+        """What the first start made, and said once. It is a secret from then on."""
+        watch.read_on()
+        told = re.search(r"Made the user admin with the password (\S+)", self.log)
+        if not told:
+            raise AssertionError(f"Oxide told no password:\n{self.log}")
+        return told[1]
+
     def write_config(self) -> None:
         (self.folder / "oxide.yaml").write_text(yaml.safe_dump(self.config, sort_keys=False))
 
@@ -100,7 +114,9 @@ class LiveOxide:
     def stop(self, seconds: float = 40) -> int:
         """SIGTERM, and the exit status."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(seconds)
+        status = self.process.wait(seconds)
+        self._search()
+        return status
 
     def kill(self) -> None:
         """SIGKILL: what a crash looks like."""
@@ -108,6 +124,12 @@ class LiveOxide:
             self._process.kill()
             self._process.wait()
         self.session.close()
+        self._search()
+
+    def _search(self) -> None:
+        """What is left behind may hold no secret."""
+        watch.read_on()
+        watch.note_folder(self.folder / "var")
 
     def _answers(self, url: str) -> bool:
         """Whatever it answers: identity may be on, or the address no host that is served."""
@@ -122,7 +144,12 @@ class LiveOxide:
 
     def _environment(self) -> Mapping[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("OXIDE_")}
-        own = {"OXIDE_DATA_DIR": str(self.folder / "var"), "OXIDE_CONFIG": str(self.folder / "oxide.yaml")}
+        # All that it can say is searched for secrets.
+        own = {
+            "OXIDE_LOG_LEVEL": "DEBUG",
+            "OXIDE_DATA_DIR": str(self.folder / "var"),
+            "OXIDE_CONFIG": str(self.folder / "oxide.yaml"),
+        }
         return {**inherited, "DJANGO_SETTINGS_MODULE": "oxide_project.settings", **own, **self.environment}
 
 

@@ -11,8 +11,10 @@ from rest_framework.test import APIClient
 
 from apikeys.identity import Role, Scope
 from apikeys.models import ClientKey
+from tests import canary
+from tests.watch import watch
 
-PASSWORD = "correct horse battery"
+PASSWORD = canary.password()
 
 
 def make_user(name: str, role: Role = Role.VIEWER, **fields: Any) -> User:
@@ -25,7 +27,7 @@ def make_key(name: str = "program", *scopes: Scope, **fields: Any) -> str:
     key = ClientKey(name=name, scopes=list(scopes or [Scope.READ]), **fields)
     secret = key.draw_secret()
     key.save()
-    return secret
+    return watch.learn("key for programs", secret, shown=f"{key.prefix}_")
 
 
 def log_in(client: APIClient, name: str, password: str = PASSWORD) -> Any:

@@ -19,11 +19,13 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
+from tests import canary
 from tests.live import free_port
 from tests.programs import program
 from tests.waiting import wait_until
+from tests.watch import watch
 
-PASSWORD = "p@ss:w/rd%1"
+PASSWORD = canary.secret("password of the database", start="p@ss:w/rd%")
 
 
 class Server:
@@ -132,8 +134,18 @@ class Postgres(Server):
         try:
             yield self.url(name)
         finally:
+            self.search(name)
             with self.connect("postgres") as server:
                 server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))
+
+    def search(self, name: str) -> None:
+        """What a database holds when it is done with may hold no secret: each row of each table, as text."""
+        tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+        with self.connect(name) as database:
+            for (table,) in database.execute(tables).fetchall():
+                rows = sql.SQL("SELECT row::text FROM {} AS row").format(sql.Identifier(table))
+                content = "\n".join(str(row) for (row,) in database.execute(rows))
+                watch.note(f"PostgreSQL's {table}", content)
 
     @property
     def _account(self) -> tuple[int, int]:

@@ -12,6 +12,8 @@ for name in ("DATABASE_URL", "REDIS_URL", "OXIDE_CONFIG"):
     os.environ.pop(name, None)
 # One address sends more requests here than any limit would let through; tests of the limits set their own.
 os.environ |= {"OXIDE_RATE_LIMIT_ANON": "0", "OXIDE_RATE_LIMIT_USER": "0"}
+# All that it can say is searched for secrets.
+os.environ["OXIDE_LOG_LEVEL"] = "DEBUG"
 # So that no policy takes the test client's host away.
 os.environ["OXIDE_ALLOWED_HOSTS"] = "localhost,127.0.0.1,testserver"
 # To run the suite on PostgreSQL, for example postgres://oxide:password@127.0.0.1:5432/oxide.

@@ -15,10 +15,11 @@ import yaml
 
 from apikeys import key_file
 from apikeys.key_file import KeyFileError, NotInFileError, NotWritableError
+from tests import canary
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 SHIPPED = PROJECT / "config" / "default.yaml"
-KEY = "sk-or-abcdefghijklmnop"
+KEY = canary.provider_key("in the file")
 
 
 def difference(before: str, after: str) -> list[str]:
@@ -324,6 +325,7 @@ KILLED_AT_EACH_STEP = """
 import os, signal, sys
 from pathlib import Path
 from apikeys import key_file
+
 
 def write(step):
     taken = 0

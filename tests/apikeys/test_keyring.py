@@ -16,6 +16,7 @@ from apikeys.models import ProviderKey
 from apikeys.signals import key_changed
 from snapshots import snapshot
 from snapshots.models import Revision
+from tests import canary
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -83,9 +84,9 @@ def test_a_file_that_cannot_be_read_holds_no_keys_and_is_told_without_its_text(
 
 
 def test_a_key_is_in_no_representation(file: Path) -> None:
-    key_file.write(file, "a", "sk-canary-0123456789")
+    key_file.write(file, "a", canary.provider_key("keyring"))
     assert "canary" not in repr(keyring.find("a"))
-    ProviderKey.store("b", "sk-canary-0123456789")
+    ProviderKey.store("b", canary.provider_key("keyring"))
     shown = repr(keyring.stored_keys.get()) + repr(ProviderKey.objects.get()) + str(ProviderKey.objects.get())
     assert "canary" not in shown
 
@@ -125,8 +126,8 @@ def test_what_the_file_does_not_take_leaves_the_stored_key() -> None:
 @pytest.mark.usefixtures("in_database")
 def test_a_key_goes_into_the_database_encrypted_and_nowhere_else(file: Path) -> None:
     before = file.read_bytes()
-    assert keyring.store("a", "sk-canary-0123456789") == "database"
-    assert keyring.find("a") == keyring.Found("sk-canary-0123456789", "database")
+    assert keyring.store("a", canary.provider_key("keyring")) == "database"
+    assert keyring.find("a") == keyring.Found(canary.provider_key("keyring"), "database")
     assert file.read_bytes() == before
     with connection.cursor() as cursor:
         cursor.execute("SELECT ciphertext FROM apikeys_providerkey")
@@ -201,7 +202,7 @@ def test_reading_the_file_again_tells_whose_key_is_another_one(file: Path) -> No
 def test_a_key_encrypted_with_another_secret_is_told_and_left_out(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ProviderKey.store("a", "sk-canary-0123456789")
+    ProviderKey.store("a", canary.provider_key("keyring"))
     settings.SECRET_KEY = OTHER_SECRET
     ProviderKey.store("b", "a-key-of-b")
     snapshot.forget_all()

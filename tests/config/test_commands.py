@@ -58,7 +58,12 @@ def test_an_invalid_file_is_refused(command: str, write: Callable[[str], Path]) 
 
 def manage(data: Path, *arguments: str) -> subprocess.Popen[str]:
     # The settings of the tests would put a data folder of their own in the place of this one.
-    settings = {"DJANGO_SETTINGS_MODULE": "oxide_project.settings", "DATABASE_URL": "", "REDIS_URL": ""}
+    settings = {
+        "DJANGO_SETTINGS_MODULE": "oxide_project.settings",
+        "DATABASE_URL": "",
+        "REDIS_URL": "",
+        "OXIDE_LOG_LEVEL": "",
+    }
     own = {**settings, "OXIDE_DATA_DIR": str(data)}
     return subprocess.Popen(
         [sys.executable, PROJECT / "manage.py", *arguments],

@@ -9,6 +9,7 @@ import pytest
 from config.problems import ConfigInvalidError
 from config.reading import MAX_BYTES, read
 from config.schema import Declaration
+from tests import canary
 
 ECHO = "services:\n  echo:\n    type: builtin\n"
 
@@ -220,7 +221,7 @@ def test_a_model_may_be_named_like_a_date(declare: Callable[[str], Declaration])
     assert declare(ECHO + "    model: 2024-08-06\n").services["echo"].model == "2024-08-06"
 
 
-KEY = "sk-or-v1-0123456789abcdef"
+KEY = canary.provider_key("read")
 
 
 @pytest.mark.parametrize(

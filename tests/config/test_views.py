@@ -20,12 +20,15 @@ from routing.models import RoutingRule
 from services import directory
 from services.models import Service
 from snapshots import snapshot
+from tests import canary
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 CONFIG = "/api/config/"
 RELOAD = "/api/config/reload/"
-CANARY = "sk-or-CANARY-0123456789-xyz"
+CANARY = canary.provider_key("first")
+# The operator's own words, which the database keeps as they are; only no answer shows them.
+TYPED = "typed-into-a-command-0123456789"
 VARIABLE = "CONFIG_VIEW_TEST_KEY"
 FILE = f"""
 services:
@@ -38,7 +41,7 @@ services:
     api_key: {CANARY}
     price: {{input_per_million: 0.15, output_per_million: 3}}
     options: {{max_tokens_field: max_completion_tokens}}
-  tool: {{type: cli, command: [llm, --api-key, {CANARY}, "--token={CANARY}", -m, "{{model}}"]}}
+  tool: {{type: cli, command: [llm, --api-key, {TYPED}, "--token={TYPED}", -m, "{{model}}"]}}
 routing:
   rules:
     - {{id: rule-1, task_type: chat, service: cloud, model: large, priority: 1}}
@@ -52,7 +55,7 @@ security:
 def nothing_leaks(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     with caplog.at_level(logging.DEBUG):
         yield
-    assert "CANARY" not in caplog.text
+    assert canary.MARK not in caplog.text
 
 
 @pytest.fixture
@@ -67,7 +70,8 @@ def file(write: Callable[[str], Path], settings: Settings) -> Path:
 
 def answer(response: Any, status: int = 200) -> dict[str, Any]:
     assert response.status_code == status, response.content
-    assert b"CANARY" not in response.content
+    assert canary.MARK.encode() not in response.content
+    assert TYPED.encode() not in response.content
     body: dict[str, Any] = json.loads(response.content)
     return body
 
@@ -128,7 +132,7 @@ def test_the_database_is_shown_rather_than_the_file(client: APIClient, file: Pat
     service.model = "small"
     service.save()
     Service.objects.create(name="mine", type="builtin")
-    ProviderKey.store("cloud", "sk-another-CANARY-key-abc")
+    ProviderKey.store("cloud", canary.provider_key("another", start="sk-a-", end="-abc"))
     services = answer(client.get(CONFIG))["services"]
     assert services["cloud"]["model"] == "small"
     assert (services["cloud"]["api_key"], services["cloud"]["api_key_source"]) == ("sk-a...abc", "database")
@@ -177,7 +181,8 @@ def test_a_reload_without_a_change_says_so(client: APIClient, file: Path) -> Non
 
 def test_a_reload_answers_with_what_has_changed_and_holds_at_once(client: APIClient, file: Path) -> None:
     client.get(CONFIG)  # the process knows the file's keys
-    text = FILE.replace("model: large\n", "model: small\n").replace("CANARY-0123", "CANARY-4567").replace("50/m", "0")
+    text = FILE.replace("model: large\n", "model: small\n").replace("50/m", "0")
+    text = text.replace(CANARY, canary.provider_key("later")).replace(TYPED, f"{TYPED}-again")
     text = text.replace("rule-1", "rule-2").replace("[tool, cloud]", "[cloud]")
     file.write_text(text.replace("\nrouting:", "\n  new: {type: builtin}\nrouting:"))
     changes = reload(client)["changes"]

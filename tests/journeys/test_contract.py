@@ -18,6 +18,7 @@ import yaml
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
+from tests import canary
 from tests.fake_provider import TEXT, FakeProvider
 from tests.live import LiveOxide
 from tests.people import bearer
@@ -26,7 +27,7 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.xdist_group("contract")
 
 SECONDS = 30
-KEY = "sk-or-0123456789-xyz"
+KEY = canary.provider_key("contract")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 TASK_TYPES = [
     "question_answer",
@@ -144,8 +145,7 @@ def test_authentication_is_off_by_default(live: LiveOxide) -> None:
 
 
 def log_in(oxide: LiveOxide) -> requests.Response:
-    password = oxide.log.split("with the password ")[1].split()[0]
-    return oxide.post("/auth/login", json={"username": "admin", "password": password})
+    return oxide.post("/auth/login", json={"username": "admin", "password": oxide.admin_password})
 
 
 def test_a_token_is_obtained(guarded: LiveOxide) -> None:
@@ -307,7 +307,7 @@ def test_the_status_of_an_api_key(live: LiveOxide) -> None:
     assert_like(body, {"service": "openrouter", "configured": True, "valid": True, "key_preview": "sk-o...xyz"})
 
 
-@pytest.mark.parametrize("given", [{"api_key": "sk-or-another-0123456789"}, {}], ids=["given", "configured"])
+@pytest.mark.parametrize("given", [{"api_key": canary.provider_key("tried")}, {}], ids=["given", "configured"])
 def test_an_api_key_is_tested(live: LiveOxide, provider: FakeProvider, given: dict[str, str]) -> None:
     body = answered(live.post("/api/api-keys/test/", json={"service": "openrouter", **given}))
     shape = {
@@ -322,7 +322,7 @@ def test_an_api_key_is_tested(live: LiveOxide, provider: FakeProvider, given: di
 
 
 def test_an_api_key_is_updated_in_plain_text(live: LiveOxide) -> None:
-    other = "sk-or-updated-0123456789-xyz"
+    other = canary.provider_key("updated")
     try:
         answered(live.post("/api/api-keys/update/", json={"service": "openrouter", "api_key": other}))
         file = yaml.safe_load((live.folder / "oxide.yaml").read_text())

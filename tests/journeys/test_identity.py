@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 import time
 import uuid
@@ -28,14 +27,8 @@ def guarded(live: LiveOxide) -> LiveOxide:
     return live
 
 
-def first_password(live: LiveOxide) -> str:
-    found = re.search(r"Made the user admin with the password (\S+)", live.log)
-    assert found
-    return found[1]
-
-
 def log_in(live: LiveOxide) -> Any:
-    answer = live.post("/auth/login", json={"username": "admin", "password": first_password(live)})
+    answer = live.post("/auth/login", json={"username": "admin", "password": live.admin_password})
     assert answer.status_code == 200, answer.text
     return answer.json()
 

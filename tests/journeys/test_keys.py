@@ -12,14 +12,15 @@ import pytest
 import requests
 import yaml
 
+from tests import canary
 from tests.fake_provider import FakeProvider
 from tests.live import LiveOxide
 from tests.servers import Postgres, Redis
 from tests.waiting import wait_until
 
 VARIABLE = "KEYS_JOURNEY_KEY"
-CANARY = "sk-or-CANARY-0123456789-xyz"
-OTHER = "sk-or-CANARY-9876543210-abc"
+CANARY = canary.provider_key("first")
+OTHER = canary.provider_key("other", end="-abc")
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def file_of(live: LiveOxide) -> Path:
 def files_with_keys(live: LiveOxide) -> set[str]:
     """Which of all the files that Oxide has written, database and log among them, hold a key in clear."""
     files = [path for path in live.folder.rglob("*") if path.is_file()]
-    return {path.name for path in files if b"CANARY" in path.read_bytes()}
+    return {path.name for path in files if canary.MARK.encode() in path.read_bytes()}
 
 
 def restart(live: LiveOxide) -> None:
@@ -112,7 +113,7 @@ def test_a_key_that_was_written_into_the_file_by_hand_comes_with_a_reload(
     mine.config["services"]["mine"]["api_key"] = CANARY
     mine.write_config()
     told = mine.run("reload")
-    assert "CANARY" not in told.stdout + told.stderr
+    assert canary.MARK not in told.stdout + told.stderr
     wait_until(lambda: status(mine)["configured"], seconds=10)
     assert used(mine, provider) == CANARY
     mine.config["services"]["mine"]["api_key"] = OTHER
@@ -181,7 +182,7 @@ def test_no_answer_and_no_log_shows_a_key(mine: LiveOxide, provider: FakeProvide
     answers += [mine.post("/api/config/reload/"), mine.post("/api/api-keys/update/", json=keyed)]
     assert {answer.status_code for answer in answers[-2:]} == {400}
     for answer in answers:
-        assert "CANARY" not in answer.text + str(answer.headers), answer.url
+        assert canary.MARK not in answer.text + str(answer.headers), answer.url
     assert "sk-o...abc" in answers[13].text
     mine.stop()
     assert files_with_keys(mine) == {"oxide.yaml"}

@@ -268,8 +268,8 @@ def test_pages_from_elsewhere_get_no_connection(live: LiveOxide) -> None:
 def test_with_identity_on_a_connection_needs_a_token(live: LiveOxide) -> None:
     live.environment["OXIDE_AUTH_ENABLED"] = "true"
     live.start()
-    password = live.log.split("with the password ")[1].split()[0]
-    token = live.post("/auth/login", json={"username": "admin", "password": password}).json()["access_token"]
+    body = {"username": "admin", "password": live.admin_password}
+    token = live.post("/auth/login", json=body).json()["access_token"]
     with client(live, subprotocols=["oxide", f"bearer.{token}"]) as connection:
         assert connection.subprotocol == "oxide"
         hear(connection, "snapshot")

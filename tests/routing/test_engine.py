@@ -136,7 +136,7 @@ def test_one_service_may_come_up_with_two_models_but_not_twice_with_one() -> Non
         ),
         (
             state("a"),
-            Demand(CODE, features=frozenset(Feature)),
+            Demand(CODE, features=frozenset({Feature.TOOLS, Feature.IMAGES, Feature.JSON_SCHEMA})),
             Skipped("a", "cannot call tools, cannot take images, cannot keep to a JSON schema", True),
         ),
         (

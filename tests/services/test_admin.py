@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from services import directory, health
 from services.breaker import breakers
 from services.models import Service
+from tests import canary
 from tests.fake_provider import FakeProvider
 
 Make = Callable[..., Service]
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 SERVICES = "/admin/services/service/"
 ADD = f"{SERVICES}add/"
-SECRET = "sk-abcdefghijklmnopqrstuvwxyz"
+SECRET = canary.provider_key("service", start="sk-a-")
 
 HTTP = {
     "name": "new",
@@ -196,7 +197,7 @@ def test_a_service_of_each_type_can_be_added(admin_client: Client, form: dict[st
         ({**HTTP, "base_url": "http://a/v1?key=x"}, "base_url", "Must end with its path"),
         ({**HTTP, "base_url": "http://a/v1#x"}, "base_url", "Must end with its path"),
         ({**HTTP, "command": '["tr"]'}, "command", "Does not belong to a service of type http"),
-        ({**HTTP, "api_key_env": SECRET}, "api_key_env", "not the key itself"),
+        ({**HTTP, "api_key_env": "sk-abcdefghijklmnop"}, "api_key_env", "not the key itself"),
         ({**HTTP, "options": '{"max_token_field": "x"}'}, "options", "Openai does not know max_token_field"),
         ({**HTTP, "options": '{"stream_usage": "yes"}'}, "options", "same kind as the default, True"),
         ({**HTTP, "options": '{"max_reply_bytes": NaN}'}, "options", ""),

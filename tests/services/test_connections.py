@@ -10,13 +10,14 @@ from apikeys import keyring
 from apikeys.models import ProviderKey
 from services import connections, directory, health, keys
 from services.models import Service
+from tests import canary
 from tests.fake_provider import FakeProvider
 
 Make = Callable[..., Service]
 
 VARIABLE = "CONNECTIONS_TEST_KEY"
-MINE = "sk-or-the-one-in-force-abc"
-OTHER = "sk-or-quite-another-one-xyz"
+MINE = canary.provider_key("in force", end="-abc")
+OTHER = canary.provider_key("quite another")
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from apikeys.models import ProviderKey
 from services import health
 from services.models import Service
 from snapshots import snapshot
+from tests import canary
 from tests.fake_provider import FakeProvider
 
 Make = Callable[..., Service]
@@ -24,20 +25,20 @@ pytestmark = pytest.mark.django_db(transaction=True)
 LIST = "/admin/apikeys/providerkey/"
 ADD = f"{LIST}add/"
 VARIABLE = "KEY_ADMIN_TEST_KEY"
-CANARY = "sk-or-CANARY-0123456789-xyz"
+CANARY = canary.provider_key("first")
 
 
 @pytest.fixture(autouse=True)
 def nothing_leaks(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     with caplog.at_level(logging.DEBUG):
         yield
-    assert "CANARY" not in caplog.text
-    assert not any("CANARY" in f"{entry.change_message}{entry.object_repr}" for entry in LogEntry.objects.all())
+    assert canary.MARK not in caplog.text
+    assert not any(canary.MARK in f"{entry.change_message}{entry.object_repr}" for entry in LogEntry.objects.all())
 
 
 def page(client: Client, address: str = LIST) -> str:
     content = client.get(address).content.decode()
-    assert "CANARY" not in content
+    assert canary.MARK not in content
     return content
 
 
@@ -89,7 +90,7 @@ def test_what_cannot_be_a_key_is_refused_and_not_given_back(admin_client: Client
     answer = admin_client.post(ADD, {"service": "first", "api_key": secret})
     assert answer.status_code == 200
     assert "api_key" in answer.context["adminform"].form.errors
-    assert "CANARY" not in answer.content.decode()
+    assert canary.MARK not in answer.content.decode()
     assert not ProviderKey.objects.exists()
 
 

@@ -20,14 +20,15 @@ from services import connections, health
 from services.models import Service
 from snapshots import snapshot
 from snapshots.models import Revision
+from tests import canary
 from tests.fake_provider import FakeProvider
 from tests.waiting import wait_until
 
 Make = Callable[..., Service]
 
 VARIABLE = "KEYS_TEST_KEY"
-CANARY = "sk-or-CANARY-0123456789-xyz"
-OTHER = "sk-or-CANARY-9876543210-abc"
+CANARY = canary.provider_key("first")
+OTHER = canary.provider_key("other", end="-abc")
 STATUS = "/api/api-keys/status/"
 TEST = "/api/api-keys/test/"
 UPDATE = "/api/api-keys/update/"
@@ -47,7 +48,7 @@ def nothing_leaks(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """Whatever a test does, no key may stand in the log."""
     with caplog.at_level(logging.DEBUG):
         yield
-    assert "CANARY" not in caplog.text
+    assert canary.MARK not in caplog.text
 
 
 @pytest.fixture
@@ -58,8 +59,8 @@ def first(service: Make) -> Service:
 def answer(response: Any, status: int = 200) -> dict[str, Any]:
     """The body of an answer, which never holds a key."""
     assert response.status_code == status, response.content
-    assert b"CANARY" not in response.content
-    assert "CANARY" not in str(response.headers)
+    assert canary.MARK.encode() not in response.content
+    assert canary.MARK not in str(response.headers)
     body: dict[str, Any] = json.loads(response.content)
     return body
 
@@ -296,7 +297,7 @@ def test_a_key_given_for_a_test_is_used_once_and_kept_nowhere(
     assert file.read_bytes() == before
     assert not ProviderKey.objects.exists()
     assert health.of("first") is None
-    assert "CANARY" not in repr(vars(connections))
+    assert canary.MARK not in repr(vars(connections))
     wait_until(lambda: provider.open_connections == 0)
 
 
@@ -434,7 +435,7 @@ def test_with_keys_in_the_database_the_file_stays_as_it_is(
     assert file.read_bytes() == before
     assert status_of(client)["source"] == "database"
     row = ProviderKey.objects.get()
-    assert "CANARY" not in row.ciphertext
+    assert canary.MARK not in row.ciphertext
     assert vault.decrypt(row.ciphertext) == CANARY
 
 

@@ -14,6 +14,7 @@ from services.availability import states
 from services.breaker import breakers
 from services.models import Service
 from tasks.models import Attempt, Task
+from tests import canary
 from tests.fake_provider import FakeProvider, Tokens
 from tests.tasks.conftest import Execute
 from tests.waiting import wait_until
@@ -116,11 +117,11 @@ def test_a_failed_task_is_answered_with_its_story_and_kept(
 def test_the_key_is_in_no_answer_and_no_row(
     service: MakeService, execute: Execute, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MY_KEY", "sk-canary-0123456789abcdef")
+    monkeypatch.setenv("MY_KEY", canary.provider_key("pipeline"))
     service("only", api_key_env="MY_KEY")
     provider.misbehave("refuse", why="auth")  # echoes the key that it refuses
     answer = execute(service="only")
-    assert "sk-canary-0123456789abcdef" in str(provider.requests[-1].headers)
+    assert canary.provider_key("pipeline") in str(provider.requests[-1].headers)
     assert b"canary" not in answer.content
     assert "canary" not in str(list(Attempt.objects.values()) + list(Task.objects.values()))
 

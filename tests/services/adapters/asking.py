@@ -11,8 +11,9 @@ import pytest
 from services.adapters.assembly import Assembly
 from services.adapters.base import Adapter, ChatRequest, Finish, ProviderError, Reply, StreamEvent, Verbatim
 from services.adapters.call import Call
+from tests import canary
 
-KEY = "sk-oxide-secret-0123456789"
+KEY = canary.provider_key()
 
 MakeAdapter = Callable[..., Adapter]
 
