@@ -6,17 +6,17 @@ import random
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+from django.conf import settings
 from django.utils import timezone
 
-from apikeys import keyring
-from services import directory, health
+from services import directory, health, keys, shared_health
 from services.adapters.call import CancelToken
 from services.config import ServiceConfig
 
-EVERY = timedelta(seconds=30)
+EVERY = timedelta(seconds=settings.HEALTH_SECONDS)
 AT_ONCE = 8
 
-# Not all services of all processes at the same moment.
+# Not all Oxides at the same moment.
 _jitter = random.uniform(0.9, 1.1)  # noqa: S311 - no secret
 
 
@@ -29,7 +29,9 @@ def stop() -> None:
 
 
 def check_due() -> None:
-    """Check the services whose turn it is; forget those that cannot be called anyway."""
+    """Check the services whose turn it is, where no other process does; forget those that cannot be called anyway."""
+    if not shared_health.is_ours_to_check():
+        return
     due = [config for config in directory.current().values() if _is_due(config)]
     if due:
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="health") as pool:
@@ -37,8 +39,9 @@ def check_due() -> None:
 
 
 def _is_due(config: ServiceConfig) -> bool:
-    if not config.enabled or (config.needs_key and not keyring.secret_for(config.name, config.api_key_env)):
+    if not config.enabled or keys.is_missing(config):
         health.forget(config.name)
         return False
     known = health.of(config.name)
-    return known is None or timezone.now() - known.checked_at >= EVERY * _jitter
+    # Another process may have checked last, on a host whose clock is ahead of ours.
+    return known is None or abs(timezone.now() - known.checked_at) >= EVERY * _jitter

@@ -13,6 +13,7 @@ from apikeys import client_keys
 from monitoring import pulse
 from monitoring.health_checks import check_due
 from monitoring.merging import merge_old
+from services import shared_health
 from snapshots.snapshot import follow_all
 from tasks import runner
 
@@ -31,6 +32,7 @@ LOOPS = (
     Loop("last used", 5.0, client_keys.write_last_used),
     Loop("runner", 1.0, runner.beat),
     Loop("health", 1.0, check_due),
+    Loop("shared health", 0.5, shared_health.exchange),
     Loop("progress", pulse.PROGRESS_SECONDS, pulse.tell_progress),
     Loop("figures", 3600.0, merge_old),
     Loop("metrics", pulse.METRICS_SECONDS, pulse.tell_metrics),

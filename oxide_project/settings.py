@@ -22,6 +22,8 @@ MAX_REPLY_BYTES = env.integer("OXIDE_MAX_REPLY_MB", 32, minimum=1, maximum=1024)
 TASK_TIMEOUT_SECONDS = env.integer("OXIDE_TASK_TIMEOUT", 600, minimum=1, maximum=86_400)
 # Where POST /api/api-keys/update/ puts a key: in plain text into the file, or encrypted into the database.
 KEY_STORE = env.choice("OXIDE_KEY_STORE", "file", ["file", "database"])
+# How often each service is asked how it is, by one process for all.
+HEALTH_SECONDS = env.integer("OXIDE_HEALTH_SECONDS", 30, minimum=1, maximum=3600)
 DRAIN_SECONDS = env.integer("OXIDE_DRAIN_SECONDS", 30, minimum=0, maximum=3600)
 
 # Each of these four wins over the `security` section of the configuration where it is set (apikeys/policy.py).
@@ -103,7 +105,7 @@ TEMPLATES = [
 DATABASE_URL = env.text("DATABASE_URL")
 REDIS_URL = env.text("REDIS_URL")
 # On PostgreSQL every thread borrows one of these while it reads or writes. The recorder keeps one and the loops
-# (oxide_project/loops.py) take three now and then; requests share the rest.
+# (oxide_project/loops.py) take four now and then; requests share the rest.
 DATABASE_CONNECTIONS = env.integer("OXIDE_DB_POOL", 16, minimum=5, maximum=1000)
 
 if DATABASE_URL:

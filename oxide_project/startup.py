@@ -23,6 +23,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from config.apply import Changes, seed_if_new
 from oxide_project import servers
+from snapshots.connections import is_embedded
 
 logger = logging.getLogger(__name__)
 
@@ -45,10 +46,6 @@ def claim_data_dir() -> IO[str] | None:
             "several processes need DATABASE_URL and REDIS_URL."
         ) from None
     return lock
-
-
-def is_embedded() -> bool:
-    return connection.vendor == "sqlite"
 
 
 def migrate() -> None:

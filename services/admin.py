@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from apikeys import keyring
-from services import health, key_admin  # noqa: F401 - the other pages of this app
+from services import health, key_admin, keys  # noqa: F401 - the other pages of this app
 from services.adapters.registry import ADAPTERS, adapter_class
 from services.badges import badge
 from services.breaker import breakers
@@ -167,14 +167,14 @@ class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.action(description="Check now whether they answer", permissions=["change"])
     def check_now(self, request: HttpRequest, chosen: QuerySet[Service]) -> None:
         configs = [service.config for service in chosen]
-        askable = [config for config in configs if not _lacks_key(config)]
+        askable = [config for config in configs if not keys.is_missing(config)]
         with ThreadPoolExecutor(CHECKS_AT_ONCE, thread_name_prefix="check-now") as pool:
             for config, found in zip(askable, pool.map(health.check, askable), strict=True):
                 self.message_user(
                     request, _report(config, found), messages.SUCCESS if found.healthy else messages.ERROR
                 )
         for config in configs:
-            if _lacks_key(config):
+            if keys.is_missing(config):
                 text = f"Service {config.name} was not asked: it needs a key. Set {config.api_key_env} and restart."
                 self.message_user(request, text, messages.WARNING)
 
@@ -183,17 +183,13 @@ def _without(names: Any, unknown: set[str]) -> list[str]:
     return [name for name in names if name not in unknown]
 
 
-def _lacks_key(config: ServiceConfig) -> bool:
-    return config.needs_key and not keyring.secret_for(config.name, config.api_key_env)
-
-
 def _health(config: ServiceConfig, characters: int) -> SafeString:
     known = health.of(config.name)
     if not config.enabled:
         return badge("quiet", "switched off")
     if known and not known.healthy:
         return badge("bad", f"unhealthy: {Truncator(_detail(config, known)).chars(characters)}")
-    if _lacks_key(config):
+    if keys.is_missing(config):
         return badge("quiet", "not checked: no key")
     if breakers[config.name].blocked():
         return badge("bad", "left alone for a while after failures")

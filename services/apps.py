@@ -18,9 +18,8 @@ class ServicesConfig(AppConfig):
         from services.directory import directory  # noqa: PLC0415
         from services.models import Service  # noqa: PLC0415
 
-        def changed(instance: Service, **_signal: Any) -> None:
+        def changed(**_signal: Any) -> None:
             directory.changed()
-            health.forget(instance.name)  # what was learned of it may no longer be true
             transaction.on_commit(lambda: signals.services_changed.send_robust(Service), robust=True)
 
         for signal in (post_save, post_delete):

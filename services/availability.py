@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 from django.conf import settings
 
-from apikeys import keyring
-from services import directory, health
+from services import directory, health, keys
 from services.adapters.registry import adapter_class
 from services.breaker import breakers
 from services.bulkhead import Bulkhead
@@ -32,7 +31,7 @@ def state_of(config: ServiceConfig) -> ServiceState:
 
 
 def _obstacle(config: ServiceConfig, known: health.Health | None) -> str:
-    if config.needs_key and not keyring.secret_for(config.name, config.api_key_env):
+    if keys.is_missing(config):
         return f"has no API key: set {config.api_key_env} and restart, or POST /api/api-keys/update/"
     if known and not known.healthy:
         return f"is currently unhealthy: {known.detail.removeprefix(config.name).strip()}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from services import health
 from services.config import ServiceConfig
 from services.models import Service
 from snapshots.snapshot import Snapshot
@@ -17,4 +18,11 @@ def _load() -> Mapping[str, ServiceConfig]:
     return {service.name: service.config for service in Service.objects.all()}
 
 
-directory: Snapshot[Mapping[str, ServiceConfig]] = Snapshot("services", _load)
+def _forget_changed(before: Mapping[str, ServiceConfig] | None, now: Mapping[str, ServiceConfig]) -> None:
+    """What was learned of a service before it was changed, by whichever process, may no longer be true."""
+    for name, config in (before or {}).items():
+        if now.get(name) != config:
+            health.forget(name)
+
+
+directory: Snapshot[Mapping[str, ServiceConfig]] = Snapshot("services", _load, _forget_changed)

@@ -1,8 +1,10 @@
-"""Whether services answer: learned from free endpoints, and from real calls that went well."""
+"""Whether services answer: learned from free endpoints, from real calls that went well, and from other processes."""
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -32,7 +34,10 @@ class Health:
     refused: bool = False
 
 
+_lock = threading.Lock()
 _known: dict[str, Health] = {}
+# What this process found out by itself and has not told the others yet (services/shared_health.py).
+_untold: dict[str, Health] = {}
 
 
 def of(service: str) -> Health | None:
@@ -69,16 +74,51 @@ def note_success(service: str) -> None:
 
 def forget(service: str) -> None:
     """Know nothing of a service, as at the start: it was changed, switched off or removed."""
-    _known.pop(service, None)
+    with _lock:
+        _known.pop(service, None)
+        _untold.pop(service, None)
 
 
 def forget_all() -> None:
-    _known.clear()
+    with _lock:
+        _known.clear()
+        _untold.clear()
+
+
+def untold() -> Mapping[str, Health]:
+    """What other processes are to be told, by service."""
+    with _lock:
+        return dict(_untold)
+
+
+def note_told(news: Mapping[str, Health]) -> None:
+    """They know it now, unless something newer was found out meanwhile."""
+    with _lock:
+        for service, health in news.items():
+            if _untold.get(service) is health:
+                del _untold[service]
+
+
+def hear(service: str, health: Health | None) -> None:
+    """What another process found out; None where it is to be forgotten. What is still untold here outweighs it."""
+    with _lock:
+        if service in _untold:
+            return
+        before = _known.pop(service, None)
+        if health:
+            _known[service] = health
+    if health:
+        _announce(service, before, health)
 
 
 def _learn(service: str, health: Health) -> Health:
-    before = _known.get(service)
-    _known[service] = health
-    if before is None or before.healthy != health.healthy:
-        signals.health_changed.send_robust(sender=Health, service=service, health=health)
+    with _lock:
+        before = _known.get(service)
+        _known[service] = _untold[service] = health
+    _announce(service, before, health)
     return health
+
+
+def _announce(service: str, before: Health | None, now: Health) -> None:
+    if before is None or before.healthy != now.healthy:
+        signals.health_changed.send_robust(sender=Health, service=service, health=now)

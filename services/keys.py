@@ -46,6 +46,11 @@ def takes_key(config: ServiceConfig) -> bool:
     return config.needs_key or bool(keyring.find(config.name).secret) or bool(unreadable(config))
 
 
+def is_missing(config: ServiceConfig) -> bool:
+    """Whether a service cannot be called for want of a key."""
+    return config.needs_key and not keyring.secret_for(config.name, config.api_key_env)
+
+
 def require_key_taker(config: ServiceConfig) -> None:
     if config.type == "builtin":
         raise KeyRefusedError(f"{config.name} takes no API key: it is built in.")

@@ -158,3 +158,20 @@ class Service(models.Model):
             self.cache_write_price,
             self.reasoning_price,
         )
+
+
+class SharedHealth(models.Model):
+    """What the last check of a service found, for those processes that did not make it."""
+
+    service = models.CharField(max_length=50, primary_key=True)
+    healthy = models.BooleanField()
+    checked_at = models.DateTimeField()
+    response_ms = models.FloatField()
+    detail = models.TextField(blank=True)
+    listed_models = models.JSONField(default=list)
+    refused = models.BooleanField(default=False)
+    # By the database's clock: those of several hosts differ.
+    stored_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.service} {'healthy' if self.healthy else 'unhealthy'}"

@@ -11,3 +11,8 @@ def release_connection() -> None:
     """
     if not connection.in_atomic_block:
         close_old_connections()
+
+
+def is_embedded() -> bool:
+    """Whether the database is SQLite's, and this process the only one that serves from it."""
+    return connection.vendor == "sqlite"

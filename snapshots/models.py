@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import uuid
+from datetime import timedelta
+
 from django.db import models, transaction
-from django.db.models import F
+from django.db.models import F, Q
+from django.db.models.functions import Now
 
 
 class Revision(models.Model):
@@ -22,3 +26,28 @@ class Revision(models.Model):
     @classmethod
     def numbers(cls) -> dict[str, int]:
         return dict(cls.objects.values_list("name", "number"))
+
+
+class Lease(models.Model):
+    """Which of several processes does what one does for all, and until when by the database's clock."""
+
+    name = models.CharField(max_length=50, primary_key=True)
+    holder = models.UUIDField()
+    until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name} until {self.until}"
+
+    @classmethod
+    def take(cls, name: str, holder: uuid.UUID, seconds: float) -> bool:
+        """Take it, or keep it for longer. False where another has it."""
+        terms = {"holder": holder, "until": Now() + timedelta(seconds=seconds)}
+        # One statement: of several that want it at once, PostgreSQL lets each look again after the one before it.
+        # https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED
+        if cls.objects.filter(Q(holder=holder) | Q(until__lte=Now()), name=name).update(**terms):
+            return True
+        return cls.objects.get_or_create(name=name, defaults=terms)[1]  # the very first makes the row
+
+    @classmethod
+    def give_back(cls, name: str, holder: uuid.UUID) -> None:
+        cls.objects.filter(name=name, holder=holder).update(until=Now())

@@ -25,11 +25,15 @@ _registry: list[Snapshot[object]] = []
 
 
 class Snapshot(Generic[T]):
-    """`load` reads the rows and returns the value; it must not have been mutated by anyone since."""
+    """`load` reads the rows and returns the value; it must not have been mutated by anyone since.
 
-    def __init__(self, name: str, load: Callable[[], T]) -> None:
+    `on_read` is called with the value before, None at first, and the one that was read. It must be quick.
+    """
+
+    def __init__(self, name: str, load: Callable[[], T], on_read: Callable[[T | None, T], None] | None = None) -> None:
         self.name = name
         self._load = load
+        self._on_read = on_read
         self._lock = threading.Lock()
         self._value: T | None = None
         self._seen: int | None = None
@@ -70,15 +74,17 @@ class Snapshot(Generic[T]):
         # stale value that looks fresh.
         try:
             seen = Revision.numbers().get(self.name, 0)
-            self._value = value = self._load()
+            before, value = self._value, self._load()
         finally:
             release_connection()
-        self._seen = seen
+        self._value, self._seen = value, seen
+        if self._on_read:
+            self._on_read(before, value)
         return value
 
 
 def follow_all() -> None:
-    """Reload every snapshot whose rows another process has changed."""
+    """Reload every snapshot whose rows another process has changed, in the order in which they were made."""
     numbers = Revision.numbers()
     for snapshot in _registry:
         try:

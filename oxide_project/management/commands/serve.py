@@ -18,7 +18,8 @@ from monitoring import health_checks
 from oxide_project import servers, startup
 from oxide_project.loops import Loops
 from oxide_project.workers import Tether, supervise
-from services import connections
+from services import connections, shared_health
+from snapshots.connections import is_embedded
 from tasks import runner, running
 from tasks.background import background
 from tasks.recorder import recorder
@@ -103,7 +104,7 @@ def _serve(listen: Callable[[], socket.socket], tether: Tether | None = None) ->
     from oxide_project.server import OxideServer  # noqa: PLC0415
 
     policy.current()  # which hosts are served, for example, is known before the first request
-    runner.begin(alone=startup.is_embedded())
+    runner.begin(alone=is_embedded())
     startup.let_go_of_database()
     loops = Loops()
     loops.start()
@@ -122,6 +123,7 @@ def _serve(listen: Callable[[], socket.socket], tether: Tether | None = None) ->
         pool.shutdown(cancel_futures=True)
         health_checks.stop()
         loops.stop()
+        shared_health.end()
         recorder.stop()
         runner.end()
         connections.close_all()
