@@ -58,6 +58,8 @@ def refused(oxide: LiveOxide, *arguments: str) -> str:
         ("OXIDE_MAX_BODY_MB", "a lot"),
         ("OXIDE_MAX_REPLY_MB", "1.5"),
         ("OXIDE_TASK_TIMEOUT", "forever"),
+        ("OXIDE_HEALTH_SECONDS", "0"),
+        ("OXIDE_HEALTH_SECONDS", "3601"),
         ("OXIDE_DRAIN_SECONDS", "-1"),
         ("OXIDE_KEY_STORE", "post-it"),
         ("OXIDE_RATE_LIMIT_ANON", "often"),

@@ -251,3 +251,15 @@ def test_asking_does_not_wait_for_a_reload() -> None:
         may_end.set()
         watcher.join()
     assert count.get() == 1
+
+
+def test_whoever_wants_to_know_is_told_what_was_read_and_what_was_before(rows: Rows) -> None:
+    told: list[tuple[tuple[str, ...] | None, tuple[str, ...]]] = []
+    groups = Snapshot("groups", rows, lambda before, now: told.append((before, now)))
+    groups.get()
+    change_elsewhere("a")
+    follow_all()
+    rows.broken = True
+    change_elsewhere("b")
+    follow_all()
+    assert told == [(None, ()), ((), ("a",))]

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from monitoring import health_checks
+from services import health, shared_health
+from services.health import Health
+from services.models import Service
+from tests.fake_provider import FakeProvider
+
+Make = Callable[..., Service]
+
+
+def asked(provider: FakeProvider) -> list[str]:
+    """Who was asked since the last time."""
+    names = sorted(request.service for request in provider.requests)
+    provider.requests.clear()
+    return names
+
+
+@pytest.fixture(autouse=True)
+def on_duty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_health, "is_ours_to_check", lambda: True)
+
+
+def test_each_is_asked_when_its_turn_has_come(service: Make, provider: FakeProvider) -> None:
+    for name in ("first", "second"):
+        service(name)
+    service("disabled", enabled=False)
+    service("keyless", api_key_env="HEALTH_CHECKS_TEST_KEY")
+    health_checks.check_due()
+    assert {request.method for request in provider.requests} == {"GET"}
+    assert asked(provider) == ["first", "second"]
+    health_checks.check_due()
+    assert asked(provider) == []
+    remember("second", timedelta(seconds=-60))
+    health_checks.check_due()
+    assert asked(provider) == ["second"]
+
+
+def test_a_clock_that_is_ahead_elsewhere_puts_no_check_off(service: Make, provider: FakeProvider) -> None:
+    service("first")
+    health_checks.check_due()
+    remember("first", timedelta(hours=1))
+    asked(provider)
+    health_checks.check_due()
+    assert asked(provider) == ["first"]
+
+
+def remember(name: str, age: timedelta) -> None:
+    known = health.of(name)
+    assert known is not None
+    health.note_told(health.untold())
+    health.hear(name, replace(known, checked_at=timezone.now() + age))
+
+
+def test_what_cannot_be_called_any_more_is_forgotten(service: Make) -> None:
+    service("disabled", enabled=False)
+    health.hear("disabled", Health(True, timezone.now(), 1.0))
+    health_checks.check_due()
+    assert health.of("disabled") is None
+
+
+def test_nobody_is_asked_where_another_process_checks(
+    service: Make, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_health, "is_ours_to_check", lambda: False)
+    service("first")
+    health_checks.check_due()
+    assert asked(provider) == []
