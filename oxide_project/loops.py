@@ -31,7 +31,7 @@ LOOPS = (
     Loop("snapshots", 1.0, follow_all),
     Loop("last used", 5.0, client_keys.write_last_used),
     Loop("runner", 1.0, runner.beat),
-    Loop("health", 1.0, check_due),
+    Loop("health", 0.5, check_due),
     Loop("shared health", 0.5, shared_health.exchange),
     Loop("progress", pulse.PROGRESS_SECONDS, pulse.tell_progress),
     Loop("figures", 3600.0, merge_old),

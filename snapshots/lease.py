@@ -41,8 +41,11 @@ class Claim:
         if now < self._renew_at:
             return
         self._renew_at = now + RENEW_SECONDS
-        self.is_unclear = True
-        held = Lease.take(self._name, self._me, LEASE_SECONDS)
+        try:
+            held = Lease.take(self._name, self._me, LEASE_SECONDS)
+        except Error:
+            self.is_unclear = True
+            raise
         self.is_unclear = False
         self._held_until = now + LEASE_SECONDS if held else -math.inf
 

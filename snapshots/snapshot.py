@@ -83,6 +83,12 @@ class Snapshot(Generic[T]):
         return value
 
 
+def read_all() -> None:
+    """Know everything from the start, and so also where the database goes away before it is first needed."""
+    for snapshot in _registry:
+        snapshot.get()
+
+
 def follow_all() -> None:
     """Reload every snapshot whose rows another process has changed, in the order in which they were made."""
     numbers = Revision.numbers()

@@ -50,7 +50,7 @@ class Pair:
             if request.method == "GET"
         ]
 
-    def checked_by(self, times: int = 5) -> set[str]:
+    def checked_by(self, times: int = 3) -> set[str]:
         """The keys of the next few checks."""
         seen = len(self.checks())
         wait_until(lambda: len(self.checks()) >= seen + times)
@@ -165,7 +165,7 @@ def test_while_the_database_is_away_each_checks_by_itself_and_afterwards_one_doe
     pair.start(every=1)
     assert pair.checked_by() == {HERE}
     pair.postgres.stop()
-    wait_until(lambda: pair.checked_by(times=10) == {HERE, THERE})
+    wait_until(lambda: pair.checked_by(times=6) == {HERE, THERE})
     for oxide in pair.both:
         assert shown(oxide)["healthy"]
     pair.postgres.start()

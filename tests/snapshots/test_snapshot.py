@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 from snapshots import snapshot
 from snapshots.models import Revision
-from snapshots.snapshot import Snapshot, follow_all, forget_all
+from snapshots.snapshot import Snapshot, follow_all, forget_all, read_all
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -263,3 +263,12 @@ def test_whoever_wants_to_know_is_told_what_was_read_and_what_was_before(rows: R
     change_elsewhere("b")
     follow_all()
     assert told == [(None, ()), ((), ("a",))]
+
+
+def test_what_was_read_at_the_start_is_known_whenever_it_is_needed(rows: Rows) -> None:
+    Group.objects.create(name="a")
+    groups = Snapshot("groups", rows)
+    read_all()
+    rows.broken = True
+    assert groups.get() == ("a",)
+    assert rows.reads == 1

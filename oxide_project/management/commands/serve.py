@@ -19,6 +19,7 @@ from oxide_project import servers, startup
 from oxide_project.loops import Loops
 from oxide_project.workers import Tether, supervise
 from services import connections, shared_health
+from snapshots import snapshot
 from snapshots.connections import is_embedded
 from tasks import runner, running
 from tasks.background import background
@@ -103,7 +104,7 @@ def _serve(listen: Callable[[], socket.socket], tether: Tether | None = None) ->
     from oxide_project.asgi import application, pool  # noqa: PLC0415
     from oxide_project.server import OxideServer  # noqa: PLC0415
 
-    policy.current()  # which hosts are served, for example, is known before the first request
+    snapshot.read_all()  # which hosts are served, for example, is known before the first request
     runner.begin(alone=is_embedded())
     startup.let_go_of_database()
     loops = Loops()
