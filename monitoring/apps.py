@@ -10,12 +10,21 @@ class MonitoringConfig(AppConfig):
         # Models can be imported no earlier than here.
         from monitoring import receivers, rollups  # noqa: PLC0415
         from services.signals import health_changed, services_changed  # noqa: PLC0415
-        from tasks.signals import answer_begins, task_said, task_started, tasks_recorded  # noqa: PLC0415
+        from tasks.signals import (  # noqa: PLC0415
+            answer_begins,
+            task_queued,
+            task_said,
+            task_started,
+            task_unrecorded,
+            tasks_recorded,
+        )
 
         tasks_recorded.connect(rollups.count, dispatch_uid="monitoring.rollups")
+        task_queued.connect(receivers.task_queued, dispatch_uid="monitoring.events")
         task_started.connect(receivers.task_started, dispatch_uid="monitoring.events")
         answer_begins.connect(receivers.answer_begins, dispatch_uid="monitoring.events")
         task_said.connect(receivers.task_said, dispatch_uid="monitoring.events")
+        task_unrecorded.connect(receivers.task_unrecorded, dispatch_uid="monitoring.events")
         tasks_recorded.connect(receivers.tasks_recorded, dispatch_uid="monitoring.events")
         health_changed.connect(receivers.services_changed, dispatch_uid="monitoring.events")
         services_changed.connect(receivers.services_changed, dispatch_uid="monitoring.events")

@@ -70,6 +70,6 @@ def task(task_id: str) -> TaskProgress | None:
 def _open_tasks() -> list[TaskProgress]:
     """Running ones first, then the newest. Those that have just begun may not be in the database yet."""
     rows = Task.objects.open().only(*_COLUMNS).order_by("-status", "-created_at")[: MOST_TASKS + 1]
-    known = {str(row.pk): row for row in rows}
+    known = {str(row.pk): row for row in rows if row not in tracker.told_early}
     young = [running.task for running in tracker if str(running.task.pk) not in known and running.task.is_open]
     return [events.describe(row) for row in (*young, *known.values())]

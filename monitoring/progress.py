@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from weakref import WeakSet
 
 from django.utils import timezone
 
@@ -50,6 +51,8 @@ class Tracker:
         self._lock = threading.Lock()
         self._running: dict[str, Running] = {}
         self._usual: dict[str, float] = {}
+        # Ended tasks that were told of before the database took them. It may never take some: they go with the tasks.
+        self.told_early: WeakSet[Task] = WeakSet()
 
     def begin(self, task: Task) -> None:
         self._running[str(task.pk)] = Running(task, self.usual_seconds(service_of(task)))
@@ -92,6 +95,7 @@ class Tracker:
     def clear(self) -> None:
         self._running.clear()
         self._usual.clear()
+        self.told_early.clear()
 
     def usual_seconds(self, service: str) -> float:
         return self._usual.get(service, UNKNOWN_SECONDS)

@@ -14,6 +14,10 @@ from monitoring.statuses import statuses
 from tasks.models import Task
 
 
+def task_queued(task: Task, **_signal: Any) -> None:
+    events.task_progress(task)
+
+
 def task_started(task: Task, **_signal: Any) -> None:
     tracker.begin(task)
     events.task_progress(task)
@@ -32,6 +36,13 @@ def tasks_recorded(ended: Sequence[Task], **_signal: Any) -> None:
     transaction.on_commit(lambda: _tell_end(ended), robust=True)
 
 
+def task_unrecorded(task: Task, **_signal: Any) -> None:
+    # Who has seen it running must not go on waiting for an end that may only be written in hours, if ever.
+    if tracker.end(task):
+        tracker.told_early.add(task)
+        events.task_progress(task)
+
+
 def services_changed(**_signal: Any) -> None:
     statuses.tell_changes()
 
@@ -39,8 +50,9 @@ def services_changed(**_signal: Any) -> None:
 def _tell_end(tasks: Sequence[Task]) -> None:
     for task in tasks:
         tracker.end(task)
+    news = [task for task in tasks if task not in tracker.told_early]
     if hub.is_open:
-        for task in _whole(tasks):
+        for task in _whole(news):
             events.task_progress(task)
 
 

@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from django.conf import settings
 from django.db import Error
 
+from tasks import signals
 from tasks.errors import Code, TaskFailedError
 from tasks.models import Task
 from tasks.pipeline import Run, execute
@@ -47,6 +48,7 @@ class Background:
             # It may still be written once the database is back: not as one that waits for its turn.
             run.task.fail(Code.SERVICE_UNAVAILABLE, "The database was away when it was to be queued. Send it again.")
             raise
+        signals.task_queued.send_robust(Task, task=run.task)
         with self._lock:
             self._accepted[run.task.pk] = (run, self._pool.submit(self._work, run))
         return run.task

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 
 from django.db import Error, IntegrityError, InterfaceError, OperationalError, connection
 
+from tasks import signals
 from tasks.models import Attempt, Status, Task
 from tasks.storing import interrupt, may_be_stored, store
 
@@ -67,11 +68,11 @@ class Recorder:
         self._entries.put(entry)
         self._ensure_running()
         try:
-            entry.saved.result(SAVE_SECONDS)
-        except TimeoutError:
-            raise RecorderError(f"The database did not take the task within {SAVE_SECONDS:g} seconds.") from None
-        except Exception as error:
-            raise RecorderError(f"The database did not take the task: {error}") from error
+            _wait_for(entry)
+        except RecorderError:
+            if not task.is_open:
+                signals.task_unrecorded.send_robust(Task, task=task)
+            raise
 
     def stop(self) -> None:
         """Write what is waiting and end the thread. A later `save` starts another."""
@@ -175,6 +176,15 @@ class Recorder:
                     raise
                 time.sleep(0.2 * attempt)
         return None
+
+
+def _wait_for(entry: _Entry) -> None:
+    try:
+        entry.saved.result(SAVE_SECONDS)
+    except TimeoutError:
+        raise RecorderError(f"The database did not take the task within {SAVE_SECONDS:g} seconds.") from None
+    except Exception as error:
+        raise RecorderError(f"The database did not take the task: {error}") from error
 
 
 def _write(batch: list[_Entry]) -> None:

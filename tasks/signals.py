@@ -4,6 +4,10 @@ from django.dispatch import Signal
 
 # Each is sent with `task` (tasks.models.Task).
 task_started = Signal()
+# Once it is recorded that a background task waits for its turn.
+task_queued = Signal()
+# A task has ended, but the database did not take it; `tasks_recorded` may follow once it does.
+task_unrecorded = Signal()
 
 # Sent before each attempt whose answer comes in pieces: what an earlier one had said no longer counts.
 answer_begins = Signal()

@@ -27,9 +27,16 @@ from monitoring.progress import tracker
 from monitoring.statuses import statuses
 from monitoring.websocket_urls import urlpatterns
 from services import health, signals
+from services.adapters.base import ChatRequest, Message, Reply, TextPart
 from services.models import Service
+from tasks import recorder as recorder_module
+from tasks.background import Background
 from tasks.models import Status, Task
+from tasks.pipeline import prepare
+from tasks.recorder import RecorderError, recorder
+from tasks.request import TaskRequest
 from tasks.storing import store
+from tests.waiting import wait_until
 
 HOST = "localhost:8000"
 TASK = "01a2060f-e649-74fb-aca1-e65a7bc908e4"
@@ -296,6 +303,103 @@ def test_a_task_that_is_called_off_before_it_began_is_told_of() -> None:
             await asyncio.to_thread(call_off)
             told = await client.hear()
             assert (told["task_id"], told["status"], told["progress"]) == (str(task.pk), "cancelled", 100)
+
+    run(story)
+
+
+def test_a_background_task_is_told_of_when_it_is_queued() -> None:
+    Service.objects.create(name="echo", type="builtin")
+    waiting = Background(at_once=1)
+    held = threading.Event()
+    waiting._pool.submit(held.wait, 30)
+
+    def submit() -> str:
+        try:
+            chat = ChatRequest(model="", messages=(Message("user", (TextPart("Long."),)),))
+            return str(waiting.submit(prepare(TaskRequest(chat, service="echo"))).pk)
+        finally:
+            connection.close()
+
+    async def story() -> None:
+        async with Client() as client:
+            await client.hear("snapshot")
+            task_id = await asyncio.to_thread(submit)
+            told = await client.hear()
+            assert (told["task_id"], told["status"], told["progress"]) == (task_id, "queued", 0)
+            held.set()
+            while told["status"] != "completed":
+                told = await client.hear()
+                assert told["task_id"] == task_id
+
+    run(story)
+    waiting.stop()
+
+
+def test_a_task_whose_end_the_database_does_not_take_is_told_to_have_ended_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    task = stored(Status.RUNNING, started_at=timezone.now())
+    write, away = recorder_module._write, threading.Event()
+
+    def sometimes_away(batch: list[Any]) -> None:
+        if away.is_set():
+            raise OperationalError("away")
+        write(batch)
+
+    monkeypatch.setattr(recorder_module, "_write", sometimes_away)
+    monkeypatch.setattr(recorder_module, "_is_away", away.is_set)
+
+    def end() -> None:
+        task.fail("TIMEOUT", "Too slow.")
+        with pytest.raises(RecorderError):
+            recorder.save(task)
+
+    def whole() -> list[str]:
+        try:
+            return [open_task["task_id"] for open_task in overview.read()["tasks"]]
+        finally:
+            connection.close()
+
+    async def story() -> None:
+        async with Client() as client:
+            await client.hear("snapshot")
+            tracker.begin(task)
+            away.set()
+            await asyncio.to_thread(end)
+            told = await client.hear()
+            assert (told["task_id"], told["status"], told["progress"]) == (str(task.pk), "failed", 100)
+            assert told["error_code"] == "TIMEOUT"
+            assert await asyncio.to_thread(whole) == []
+            away.clear()
+            await asyncio.to_thread(wait_until, is_recorded)
+            assert await client.is_silent()
+
+    def is_recorded() -> bool:
+        try:
+            return Task.objects.get().status == Status.FAILED
+        finally:
+            connection.close()
+
+    run(story)
+
+
+def test_an_end_that_is_written_as_an_interruption_is_not_told_a_second_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = stored(Status.RUNNING, started_at=timezone.now())
+
+    def end() -> None:
+        task.complete("echo", Reply(model="echo"))
+        task.result = "half a pair: \ud800"
+        with pytest.raises(RecorderError):
+            recorder.save(task)
+
+    async def story() -> None:
+        async with Client() as client:
+            await client.hear("snapshot")
+            tracker.begin(task)
+            await asyncio.to_thread(end)
+            told = await client.hear()
+            assert (told["status"], told["error_code"]) == ("failed", "INTERRUPTED")
+            assert await client.is_silent()
 
     run(story)
 
