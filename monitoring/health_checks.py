@@ -19,6 +19,8 @@ AT_ONCE = 8
 # Not all Oxides at the same moment.
 _jitter = random.uniform(0.9, 1.1)  # noqa: S311 - no secret
 
+# Who was asked since it is for this process to check. What others found out before may have been by another key.
+_asked: set[str] = set()
 
 _stopping = CancelToken()
 
@@ -31,9 +33,11 @@ def stop() -> None:
 def check_due() -> None:
     """Check the services whose turn it is, where no other process does; forget those that cannot be called anyway."""
     if not shared_health.is_ours_to_check():
+        _asked.clear()
         return
     due = [config for config in directory.current().values() if _is_due(config)]
     if due:
+        _asked.update(config.name for config in due)
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="health") as pool:
             list(pool.map(lambda config: health.check(config, _stopping), due))
 
@@ -44,4 +48,5 @@ def _is_due(config: ServiceConfig) -> bool:
         return False
     known = health.of(config.name)
     # Another process may have checked last, on a host whose clock is ahead of ours.
-    return known is None or abs(timezone.now() - known.checked_at) >= EVERY * _jitter
+    is_old = known is None or abs(timezone.now() - known.checked_at) >= EVERY * _jitter
+    return is_old or config.name not in _asked

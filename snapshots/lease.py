@@ -13,7 +13,7 @@ from snapshots.models import Lease
 
 logger = logging.getLogger(__name__)
 
-# Another process takes over so long after one has died, at the latest.
+# When one has died, another takes over once the lease has run out and the other next asks.
 LEASE_SECONDS = 20.0
 RENEW_SECONDS = 2.0
 

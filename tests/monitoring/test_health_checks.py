@@ -26,6 +26,7 @@ def asked(provider: FakeProvider) -> list[str]:
 @pytest.fixture(autouse=True)
 def on_duty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_health, "is_ours_to_check", lambda: True)
+    monkeypatch.setattr(health_checks, "_asked", set())
 
 
 def test_each_is_asked_when_its_turn_has_come(service: Make, provider: FakeProvider) -> None:
@@ -52,6 +53,10 @@ def test_a_clock_that_is_ahead_elsewhere_puts_no_check_off(service: Make, provid
     assert asked(provider) == ["first"]
 
 
+def remember_well(name: str) -> None:
+    health.hear(name, Health(True, timezone.now(), 1.0))
+
+
 def remember(name: str, age: timedelta) -> None:
     known = health.of(name)
     assert known is not None
@@ -61,15 +66,24 @@ def remember(name: str, age: timedelta) -> None:
 
 def test_what_cannot_be_called_any_more_is_forgotten(service: Make) -> None:
     service("disabled", enabled=False)
-    health.hear("disabled", Health(True, timezone.now(), 1.0))
+    remember_well("disabled")
     health_checks.check_due()
     assert health.of("disabled") is None
 
 
-def test_nobody_is_asked_where_another_process_checks(
+def test_nobody_is_asked_where_another_process_checks_and_everybody_by_who_takes_over(
     service: Make, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shared_health, "is_ours_to_check", lambda: False)
     service("first")
+    health_checks.check_due()
+    assert asked(provider) == ["first"]
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(shared_health, "is_ours_to_check", lambda: False)
+        health.forget("first")
+        health_checks.check_due()
+        assert asked(provider) == []
+    remember_well("first")
+    health_checks.check_due()
+    assert asked(provider) == ["first"]
     health_checks.check_due()
     assert asked(provider) == []
