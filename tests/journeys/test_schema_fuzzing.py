@@ -119,7 +119,9 @@ def test_the_documentation_holds_with_identity_on_and_no_operation_is_open(oxide
     body = {"username": "admin", "password": oxide.admin_password}
     token = oxide.post("/auth/login", json=body).json()["access_token"]
     _fuzz(oxide, tmp_path, WITH_IDENTITY.format(token=token))
-    assert oxide.get(COMPLETED, headers=bearer(token)).json()["total"] >= 10
+    done = oxide.get(COMPLETED, headers=bearer(token))
+    assert done.status_code == 200, done.text
+    assert done.json()["total"] >= 10
 
 
 def _fuzz(live: LiveOxide, folder: Path, identity: str) -> None:

@@ -128,7 +128,7 @@ def test_a_client_that_goes_away_closes_the_providers_connection(oxide: LiveOxid
         task_id = next(heard)[1]["task_id"]
         next(heard)
     wait_until(lambda: provider.hangups >= 1)
-    wait_until(lambda: task(oxide, task_id)["status"] == "cancelled")
+    wait_until(lambda: task(oxide, task_id).get("status") == "cancelled")
     stored = task(oxide, task_id)
     assert stored["result"].startswith("Quantum")
     assert (stored["cost_basis"], stored["attempts"][0]["status"]) == ("estimated", "cancelled")
