@@ -91,9 +91,13 @@ generation.with-security-parameters = false
 checks.ignored_auth.enabled = false
 """
 
-# The token lives for ten minutes. A login for each run of its own would not do: what is drawn for `/auth/login` are
-# wrong passwords, after which the guard lets nobody in from here.
-WITH_IDENTITY = 'auth.openapi.bearer.bearer = "{token}"'
+# A key for programs: a token would end with the first logout that is drawn. Its own id is not.
+WITH_IDENTITY = 'auth.openapi.bearer.bearer = "{key}"'
+KEPT_KEY = """
+[[operations]]
+include-path = "/api/api-keys/clients/{id}/"
+parameters = { id = 4711 }
+"""
 
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.xdist_group("fuzzing")]
@@ -118,15 +122,17 @@ def test_the_documentation_holds_with_identity_on_and_no_operation_is_open(oxide
     oxide.start()
     body = {"username": "admin", "password": oxide.admin_password}
     token = oxide.post("/auth/login", json=body).json()["access_token"]
-    _fuzz(oxide, tmp_path, WITH_IDENTITY.format(token=token))
-    done = oxide.get(COMPLETED, headers=bearer(token))
+    wanted = {"name": "fuzzer", "scopes": ["read", "execute", "admin"]}
+    key = oxide.post("/api/api-keys/clients/", json=wanted, headers=bearer(token)).json()["key"]
+    _fuzz(oxide, tmp_path, WITH_IDENTITY.format(key=key), KEPT_KEY)
+    done = oxide.get(COMPLETED, headers=bearer(key))
     assert done.status_code == 200, done.text
     assert done.json()["total"] >= 10
 
 
-def _fuzz(live: LiveOxide, folder: Path, identity: str) -> None:
+def _fuzz(live: LiveOxide, folder: Path, identity: str, more: str = "") -> None:
     config = folder / "schemathesis.toml"
-    config.write_text(identity + CONFIG)
+    config.write_text(identity + CONFIG + more)
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run", "--no-color"]
     report = subprocess.run(
         [*command, "--continue-on-failure", f"{live.url}/openapi.json"],
