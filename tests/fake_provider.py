@@ -130,6 +130,10 @@ class FakeProvider:
     def requests_to(self, service: str) -> list[Recorded]:
         return [request for request in self.requests if request.service == service]
 
+    def last_call(self, service: str = "") -> Recorded:
+        """The last request for an answer, of one service or of all."""
+        return [each for each in self.requests if each.method == "POST" and service in ("", each.service)][-1]
+
     def calls_to(self, service: str) -> int:
         """How many times it was asked for an answer; health checks, which only GET, do not count."""
         return sum(request.method == "POST" for request in self.requests_to(service))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import openai
@@ -20,10 +19,10 @@ from pydantic import BaseModel
 from tests.exchange import until
 from tests.fake_dialects import vector_of
 from tests.fake_provider import TEXT, FakeProvider
+from tests.journeys.sdks.conftest import KINDS
 from tests.live import LiveOxide
 from tests.waiting import wait_until
 
-KINDS = ("openai", "ollama", "anthropic", "gemini")
 ASKED: list[Any] = [{"role": "user", "content": "What is quantum computing?"}]
 WEATHER: Any = {
     "type": "function",
@@ -39,38 +38,6 @@ PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgG
 class City(BaseModel):
     name: str
     people: int
-
-
-@pytest.fixture(scope="module")
-def provider() -> Iterator[FakeProvider]:
-    with FakeProvider() as fake:
-        yield fake
-
-
-@pytest.fixture(scope="module")
-def oxide(tmp_path_factory: pytest.TempPathFactory, provider: FakeProvider) -> Iterator[LiveOxide]:
-    live = LiveOxide(Path(tmp_path_factory.mktemp("oxide")))
-    live.environment |= {"OXIDE_RATE_LIMIT_ANON": "100000/m"}
-    for kind in KINDS:
-        price = {"input_per_million": 1, "output_per_million": 2}
-        live.declare(kind, provider.base_url(kind), api=kind, max_retries=0, price=price)
-    try:
-        yield live.start()
-    finally:
-        live.kill()
-
-
-@pytest.fixture(autouse=True)
-def well_behaved(provider: FakeProvider, oxide: LiveOxide) -> Iterator[None]:
-    yield
-    provider.behave()
-    provider.behave("openai")
-    provider._answers.clear()
-    # A call that goes well in between, or the service would be left alone after some failures.
-    assert oxide.execute(service="openai").status_code == 200
-    provider._pauses.clear()
-    provider.requests.clear()
-    provider.hangups = 0
 
 
 @pytest.fixture
@@ -150,7 +117,7 @@ def test_tools_over_two_turns(client: OpenAI, provider: FakeProvider, kind: str)
     turns: list[Any] = [*ASKED, first.message.model_dump(exclude_none=True), result]
     second = client.chat.completions.create(model=kind, messages=turns, tools=[WEATHER])
     assert second.choices[0].message.content == TEXT
-    assert "Rain" in json.dumps(provider.requests[-1].json)
+    assert "Rain" in json.dumps(provider.last_call().json)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -158,7 +125,7 @@ def test_structured_output(client: OpenAI, provider: FakeProvider, kind: str) ->
     provider.say(text='{"name": "Oslo", "people": 700000}')
     answer = client.chat.completions.parse(model=kind, messages=ASKED, response_format=City)
     assert answer.choices[0].message.parsed == City(name="Oslo", people=700_000)
-    assert "people" in json.dumps(provider.requests[-1].json)
+    assert "people" in json.dumps(provider.last_call().json)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -166,7 +133,7 @@ def test_a_picture(client: OpenAI, provider: FakeProvider, kind: str) -> None:
     picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}
     turns: Any = [{"role": "user", "content": [{"type": "text", "text": "What is it?"}, picture]}]
     assert client.chat.completions.create(model=kind, messages=turns).choices[0].message.content == TEXT
-    assert PIXEL in json.dumps(provider.requests[-1].json)
+    assert PIXEL in json.dumps(provider.last_call().json)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -186,7 +153,7 @@ def test_what_only_openais_protocol_has_goes_through_it_untouched(client: OpenAI
     assert [choice.index for choice in answer.choices] == [0, 1]
     assert answer.choices[0].logprobs is not None
     assert answer.system_fingerprint == "fp_1"
-    sent = provider.requests_to("openai")[-1].json
+    sent = provider.last_call("openai").json
     assert (sent["n"], sent["something_new"], sent["model"]) == (2, [1], "alpha")
     with pytest.raises(openai.BadRequestError, match="gemini speaks another protocol than OpenAI's"):
         client.chat.completions.create(model="gemini", messages=ASKED, n=2)
@@ -205,7 +172,7 @@ def test_settings_arrive_in_the_words_of_each_provider(client: OpenAI, provider:
         client.chat.completions.create(
             model=kind, messages=ASKED, max_completion_tokens=9, temperature=0.5, top_p=0.9, stop=["x"], seed=7
         )
-    sent = {kind: provider.requests_to(kind)[-1].json for kind in KINDS}
+    sent = {kind: provider.last_call(kind).json for kind in KINDS}
     assert (sent["openai"]["max_tokens"], sent["openai"]["seed"]) == (9, 7)
     assert sent["ollama"]["options"] == {"num_predict": 9, "temperature": 0.5, "top_p": 0.9, "stop": ["x"], "seed": 7}
     assert (sent["anthropic"]["max_tokens"], sent["anthropic"]["stop_sequences"]) == (9, ["x"])
@@ -224,7 +191,7 @@ def test_old_habits_are_understood(client: OpenAI, provider: FakeProvider) -> No
     for kind in KINDS:
         answer = client.chat.completions.create(model=kind, messages=turns, max_tokens=5, user="ada")
         assert answer.choices[0].message.content == TEXT
-    assert provider.requests_to("openai")[-1].json["messages"] == turns
+    assert provider.last_call("openai").json["messages"] == turns
 
 
 def test_headers_say_who_answered_and_what_it_cost(client: OpenAI, oxide: LiveOxide) -> None:
@@ -280,7 +247,7 @@ def test_embeddings_that_nobody_makes(client: OpenAI) -> None:
 
 def test_tokens_to_embed(client: OpenAI, provider: FakeProvider) -> None:
     assert len(client.embeddings.create(model="openai/alpha", input=[[1, 2], [3]]).data) == 2
-    assert provider.requests[-1].json["input"] == [[1, 2], [3]]
+    assert provider.last_call().json["input"] == [[1, 2], [3]]
 
 
 def test_the_models(client: OpenAI, provider: FakeProvider, oxide: LiveOxide) -> None:
