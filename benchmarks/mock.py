@@ -56,7 +56,7 @@ def _last(words: int) -> bytes:
 _MESSAGE = {"role": "assistant", "content": "word " * WORDS}
 _CHOICES = [{"index": 0, "message": _MESSAGE, "finish_reason": "stop"}]
 ANSWER = _whole({**_HEAD, "object": "chat.completion", "choices": _CHOICES, "usage": _USAGE})
-MODELS = _whole({"object": "list", "data": [{"id": "mock", "object": "model"}]})
+MODELS = _whole({"object": "list", "data": []})  # so that it may be asked for any
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 FIRST = _chunk({"role": "assistant", "content": ""})
 STREAM = STREAM_HEAD + FIRST + _chunk({"content": "word "}) * WORDS + _last(WORDS)

@@ -119,7 +119,7 @@ def test_a_stream_that_breaks_ends_in_an_error_with_what_had_come(
     stored = task(oxide, heard[0][1]["task_id"])
     assert (stored["status"], stored["result"], stored["finish_reason"]) == ("failed", partial, "")
     assert stored["cost"] > 0
-    assert not provider.requests_to("second")
+    assert not provider.calls_to("second")
 
 
 def test_a_client_that_goes_away_closes_the_providers_connection(oxide: LiveOxide, provider: FakeProvider) -> None:
