@@ -15,16 +15,16 @@ _CREATED = 1_700_000_000
 _CREATED_AT = "2023-11-14T22:13:20Z"
 
 
-class ModelShown(TypedDict):
+class OpenAIModel(TypedDict):
     id: str
     object: Literal["model"]
     created: int
     owned_by: str
 
 
-class ModelList(TypedDict):
+class OpenAIModelList(TypedDict):
     object: Literal["list"]
-    data: list[ModelShown]
+    data: list[OpenAIModel]
 
 
 class AnthropicModel(TypedDict):
@@ -41,11 +41,11 @@ class AnthropicModelList(TypedDict):
     last_id: str | None
 
 
-def openai(offers: Sequence[Offer]) -> ModelList:
+def openai(offers: Sequence[Offer]) -> OpenAIModelList:
     return {"object": "list", "data": [openai_entry(offer) for offer in offers]}
 
 
-def openai_entry(offer: Offer) -> ModelShown:
+def openai_entry(offer: Offer) -> OpenAIModel:
     return {"id": offer.id, "object": "model", "created": _CREATED, "owned_by": offer.service}
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 
 from oxide_project import errors
 from oxide_project.answers import Send, body, head, send_whole
@@ -35,6 +37,7 @@ class Sender:
         self._size = 0
         self._failure: Exception | None = None
         self._is_over = self._is_gone = False
+        self._sending: Future[None] | None = None
         self._something = asyncio.Event()
         self._turn = asyncio.Lock()
         self._is_open = False
@@ -42,7 +45,7 @@ class Sender:
 
     def run(self) -> None:
         """Send the whole stream. The task is done, and recorded, even where its client goes away."""
-        sending = asyncio.run_coroutine_threadsafe(self._deliver(), self._loop)
+        self._sending = asyncio.run_coroutine_threadsafe(self._deliver(), self._loop)
         try:
             for chunk in self._response:
                 self._put(chunk)
@@ -51,7 +54,8 @@ class Sender:
             self._failure = error
         self._is_over = True
         self._wake()
-        sending.result()
+        with suppress(CancelledError):  # the client left
+            self._sending.result()
 
     def _put(self, chunk: bytes) -> None:
         with self._room:
@@ -67,7 +71,12 @@ class Sender:
         self._loop.call_soon_threadsafe(self._something.set)
 
     def leave(self) -> None:
-        """The client is gone: the worker is not to wait for it any more."""
+        """The client is gone: nobody is to wait for it any more."""
+        self._give_up()
+        if self._sending:
+            self._sending.cancel()
+
+    def _give_up(self) -> None:
         with self._room:
             self._is_gone = True
             self._room.notify()
@@ -87,7 +96,7 @@ class Sender:
                     return await self._end()
         finally:
             beating.cancel()
-            self.leave()
+            self._give_up()
 
     async def _send_waiting(self) -> None:
         with self._room:

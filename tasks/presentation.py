@@ -142,8 +142,8 @@ def accepted(task: Task) -> TaskAccepted:
     return {"task_id": str(task.pk), "status": _status(task), "task_type": task.task_type}
 
 
-def cancelling(task: Task) -> TaskCancelling:
-    return {"task_id": str(task.pk), "status": "cancelling"}
+def cancelling(task_id: str) -> TaskCancelling:
+    return {"task_id": task_id, "status": "cancelling"}
 
 
 def summary(task: Task, prompt: str) -> TaskSummary:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import uuid
+
 from django.http import Http404
 from django.http.response import HttpResponseBase
 from rest_framework.decorators import action
@@ -10,7 +12,7 @@ from rest_framework.viewsets import ViewSet
 from apikeys import decoding
 from apikeys.identity import Scope
 from apikeys.permissions import known_caller
-from tasks import body, history, pipeline, presentation
+from tasks import body, history, pipeline, presentation, running
 from tasks.background import background
 from tasks.cancel import cancel
 from tasks.models import Task
@@ -45,9 +47,11 @@ class TaskViewSet(ViewSet):
 
     @action(detail=True, methods=["post"])
     def cancel(self, _request: Request, pk: str) -> Response:
-        task = _find(pk)
-        cancel(task)
-        return Response(presentation.cancelling(task), status=202)
+        # Who reads a stream knows of its task before the database does.
+        task_id = uuid.UUID(pk)
+        if not running.cancel(task_id):
+            cancel(_find(pk))
+        return Response(presentation.cancelling(str(task_id)), status=202)
 
 
 def _find(pk: str) -> Task:

@@ -134,6 +134,9 @@ class FakeProvider:
         """How many times it was asked for an answer; health checks, which only GET, do not count."""
         return sum(request.method == "POST" for request in self.requests_to(service))
 
+    def reported_by(self, service: str) -> list[Tokens]:
+        return [tokens for name, tokens in self.reported if name == service]
+
     # For the handler.
 
     def pause_of(self, service: str) -> float:

@@ -11,7 +11,7 @@ from gateway.embeddings import EmbeddingList, EmbeddingsBody
 from gateway.errors import AnthropicError, OpenAIError
 from gateway.messages_answer import MessageShown, TokenCount
 from gateway.messages_body import MessagesBody
-from gateway.model_list import ModelList, ModelShown
+from gateway.model_list import OpenAIModel, OpenAIModelList
 from gateway.model_views import ModelListView, ModelView
 from gateway.openai_views import ChatCompletionsView, CompletionsView, EmbeddingsView
 from gateway.responses_answer import ResponseShown
@@ -95,14 +95,14 @@ def _models() -> None:
             operation_id="v1_models_list",
             summary="What `model` may say",
             description="In Anthropic's form where the header `anthropic-version` is sent.",
-            responses=answers_in(OpenAIError, {200: ModelList}),
+            responses=answers_in(OpenAIError, {200: OpenAIModelList}),
         )
     )(ModelListView)
     extend_schema_view(
         get=extend_schema(
             tags=["OpenAI"],
             summary="One model, by any name that a request may use",
-            responses=answers_in(OpenAIError, {200: ModelShown}, 404),
+            responses=answers_in(OpenAIError, {200: OpenAIModel}, 404),
         )
     )(ModelView)
 

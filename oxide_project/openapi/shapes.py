@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import msgspec
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 
 _REF = "#/components/schemas/{name}"
@@ -44,9 +43,17 @@ _ERRORS: Mapping[int, tuple[str, str, str]] = {
 _ALWAYS = (400, 401, 403, 405, 406, 429)
 
 
+class ServerSentEvent(TypedDict):
+    """`data` is a JSON document or, at the end of OpenAI's streams, `[DONE]`."""
+
+    data: str
+    event: NotRequired[str]
+
+
 def shape(kind: type) -> dict[str, Any]:
     """A reference to the schema of a TypedDict or msgspec Struct, which goes into the document with it."""
-    _shown[kind.__name__] = kind
+    if _shown.setdefault(kind.__name__, kind) is not kind:
+        raise ValueError(f"Two shapes are called {kind.__name__}: the document knows them by their names alone.")
     return {"$ref": _REF.format(name=kind.__name__)}
 
 
@@ -73,7 +80,7 @@ def answers_in(error: type, good: Mapping[int, type | None], *errors: int) -> di
 
 def streamed(answers: Mapping[int, Any]) -> dict[Any, Any]:
     """The answers of an operation that answers with server-sent events, too, where it is asked to."""
-    events = OpenApiResponse(OpenApiTypes.STR, "With `stream`: server-sent events.")
+    events = OpenApiResponse(shape(ServerSentEvent), "With `stream`: server-sent events.")
     return {(200, "application/json"): answers[200], (200, "text/event-stream"): events} | {
         status: answer for status, answer in answers.items() if status != 200
     }

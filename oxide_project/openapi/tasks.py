@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 
-from oxide_project.openapi.shapes import answers, json_body, query, refine
+from oxide_project.openapi.shapes import answers, json_body, query, refine, streamed
 from tasks.body import ExecuteBody
 from tasks.explain import Explanation
 from tasks.explain_views import ExplainView
@@ -46,7 +46,7 @@ def document() -> None:
             summary="Run a task",
             description="Oxide decides who does it, unless `service` names one. Send `prompt` or `messages`.",
             request=json_body(ExecuteBody, oneOf=PROMPT_OR_MESSAGES),
-            responses=answers({200: TaskAnswer, 202: TaskAccepted}, 413, 415, 500, 502, 503, 504),
+            responses=streamed(answers({200: TaskAnswer, 202: TaskAccepted}, 413, 415, 500, 502, 503, 504)),
             examples=[FIRST_TASK],
         ),
         history=extend_schema(

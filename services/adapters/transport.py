@@ -46,7 +46,7 @@ class CurlTransport(BaseAdapter):
         try:
             response = handle.exchange(request, call)
         except BaseException:
-            handle.close()
+            handle.abandon()
             raise
         self._for_exchanges.give_back(handle)
         return response
@@ -187,7 +187,7 @@ class CurlStream:
         if self._done:
             self._give_back(self._handle)
         else:
-            self._handle.close()
+            self._handle.abandon()
 
     release_conn = close
 

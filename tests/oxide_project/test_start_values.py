@@ -17,6 +17,7 @@ START_SECONDS = 5
 @pytest.fixture
 def oxide(tmp_path: Path) -> Iterator[LiveOxide]:
     live = LiveOxide(tmp_path)
+    live.environment["OXIDE_LOG_LEVEL"] = "INFO"  # what it says in one line is looked at here
     live.write_config()
     yield live
     live.kill()
