@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, NamedTuple
 
 JSON = dict[str, Any]
 TEXT = "Quantum computing uses qubits, which can be in many states at once."
@@ -28,10 +28,14 @@ class Tokens:
 class Answer:
     """What a provider says next, whichever dialect it speaks. An empty `model` is the one asked for.
 
-    `finish` is the dialect's own word; empty, it is the usual one.
+    `finish` is the dialect's own word; empty, it is the usual one. `words` are the pieces of a stream, each of them
+    one token: where they are given, the text and the count of the completion are theirs. `refusal` is what OpenAI
+    says in place of a text.
     """
 
     text: str = TEXT
+    words: tuple[str, ...] = ()
+    refusal: str = ""
     reasoning: str = ""
     tool_calls: tuple[tuple[str, JSON], ...] = ()
     finish: str = ""
@@ -40,9 +44,21 @@ class Answer:
     choices: int = 1
     logprobs: bool = False
 
+    def __post_init__(self) -> None:
+        if self.words:  # of a frozen one the fields can still be set in this way, while it is made
+            object.__setattr__(self, "text", "".join(self.words))
+            object.__setattr__(self, "tokens", self.tokens and replace(self.tokens, completion=len(self.words)))
+
     @property
-    def words(self) -> list[str]:
-        return re.findall(r"\s*\S+|\s+", self.text)
+    def pieces(self) -> list[str]:
+        return list(self.words) or re.findall(r"\s*\S+|\s+", self.text)
+
+
+class Aside(NamedTuple):
+    """An answer that is none to a chat, and what it says of its tokens, if it does."""
+
+    document: JSON
+    tokens: Tokens | None = None
 
 
 class Dialect:
@@ -58,7 +74,7 @@ class Dialect:
     def model(self, path: str, body: JSON) -> str:  # noqa: ARG002
         return str(body.get("model", ""))
 
-    def aside(self, path: str, body: JSON) -> JSON | None:  # noqa: ARG002
+    def aside(self, path: str, body: JSON) -> Aside | None:  # noqa: ARG002
         """The answer to what is no chat: embeddings, a count of tokens; None for a chat."""
         return None
 
@@ -91,6 +107,8 @@ class OpenAI(Dialect):
 
     def whole(self, answer: Answer, model: str) -> JSON:
         message: JSON = {"role": "assistant", "content": answer.text or None}
+        if answer.refusal:
+            message |= {"content": None, "refusal": answer.refusal}
         if answer.reasoning:
             message["reasoning_content"] = answer.reasoning
         if answer.tool_calls:
@@ -103,7 +121,7 @@ class OpenAI(Dialect):
     def frames(self, answer: Answer, model: str) -> list[bytes]:
         deltas: list[JSON] = [{"role": "assistant", "content": ""}]
         deltas += [{"reasoning_content": answer.reasoning}] if answer.reasoning else []
-        deltas += [{"content": word} for word in answer.words]
+        deltas += [{"refusal": answer.refusal}] if answer.refusal else [{"content": word} for word in answer.pieces]
         for index, call in enumerate(answer.tool_calls):
             deltas += self._call_pieces(index, self._call(index, *call))
         indexes = range(answer.choices)
@@ -120,14 +138,16 @@ class OpenAI(Dialect):
     def error_frame(self) -> bytes:
         return _sse({"error": {"message": "The provider went away.", "code": 502}})
 
-    def aside(self, path: str, body: JSON) -> JSON | None:
+    def aside(self, path: str, body: JSON) -> Aside | None:
         if not path.endswith("/embeddings"):
             return None
         given = body["input"] if isinstance(body["input"], list) else [body["input"]]
         # In another order than asked for, which clients must not rely on.
         data = [{"object": "embedding", "index": i, "embedding": vector_of(item)} for i, item in enumerate(given)]
-        usage = {"prompt_tokens": 3 * len(given), "total_tokens": 3 * len(given)}
-        return {"object": "list", "data": data[::-1], "model": body["model"], "usage": usage}
+        tokens = 3 * len(given)
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        said = {"object": "list", "data": data[::-1], "model": body["model"], "usage": usage}
+        return Aside(said, Tokens(tokens, 0))
 
     def _choice(self, answer: Answer, index: int, name: str, said: JSON, *, ended: bool = True) -> JSON:
         choice = {"index": index, name: dict(said), "finish_reason": self._finish(answer) if ended else None}
@@ -188,17 +208,18 @@ class Ollama(Dialect):
 
     def frames(self, answer: Answer, model: str) -> list[bytes]:
         pieces: list[JSON] = [{"thinking": answer.reasoning, "content": ""}] if answer.reasoning else []
-        pieces += [{"content": word} for word in answer.words]
+        pieces += [{"content": word} for word in answer.pieces]
         pieces += [{"content": "", "tool_calls": [self._call(*call)]} for call in answer.tool_calls]
         chunks = [self._piece(model, {"role": "assistant", **piece}) for piece in pieces]
         chunks.append(self._piece(model, {"role": "assistant", "content": ""}) | self._end(answer))
         return [json.dumps(chunk).encode() + b"\n" for chunk in chunks]
 
-    def aside(self, path: str, body: JSON) -> JSON | None:
+    def aside(self, path: str, body: JSON) -> Aside | None:
         if not path.endswith("/embed"):
             return None
         vectors = [vector_of(text) for text in body["input"]]
-        return {"model": body["model"], "embeddings": vectors, "prompt_eval_count": 3 * len(vectors)}
+        tokens = 3 * len(vectors)
+        return Aside({"model": body["model"], "embeddings": vectors, "prompt_eval_count": tokens}, Tokens(tokens, 0))
 
     def error_frame(self) -> bytes:
         return b'{"error": "an error was encountered while running the model"}\n'
@@ -220,9 +241,6 @@ class Ollama(Dialect):
 
 
 class Anthropic(Dialect):
-    def aside(self, path: str, body: JSON) -> JSON | None:
-        return {"input_tokens": 10 * len(body["messages"])} if path.endswith("/count_tokens") else None
-
     refusals: ClassVar = {
         "auth": (401, {"type": "error", "error": {"type": "authentication_error", "message": "invalid {key}"}}),
         "model": (404, {"type": "error", "error": {"type": "not_found_error", "message": "model: x"}}),
@@ -267,6 +285,9 @@ class Anthropic(Dialect):
         events.append({"type": "message_stop"})
         return [f"event: {event['type']}\n".encode() + _sse(event) for event in events]
 
+    def aside(self, path: str, body: JSON) -> Aside | None:
+        return Aside({"input_tokens": 10 * len(body["messages"])}) if path.endswith("/count_tokens") else None
+
     def error_frame(self) -> bytes:
         error = {"type": "overloaded_error", "message": "Overloaded"}
         return b"event: error\n" + _sse({"type": "error", "error": error})
@@ -291,7 +312,7 @@ class Anthropic(Dialect):
                 signature = {"type": "signature_delta", "signature": "c2ln"}
                 return [{"type": "thinking_delta", "thinking": block["thinking"]}, signature]
             case "text":
-                return [{"type": "text_delta", "text": word} for word in answer.words]
+                return [{"type": "text_delta", "text": word} for word in answer.pieces]
             case _:
                 text = json.dumps(block["input"]) if block["input"] else ""
                 pieces = ("", text[: len(text) // 2], text[len(text) // 2 :])
@@ -354,16 +375,16 @@ class Gemini(Dialect):
         return self._piece(model, self._parts(answer, [answer.text]), self._finish(answer), answer.tokens)
 
     def frames(self, answer: Answer, model: str) -> list[bytes]:
-        parts = self._parts(answer, answer.words)
+        parts = self._parts(answer, answer.pieces)
         pieces = [self._piece(model, [part], None, None) for part in parts]
         return [_sse(piece) for piece in (*pieces, self._piece(model, [], self._finish(answer), answer.tokens))]
 
-    def aside(self, path: str, body: JSON) -> JSON | None:
+    def aside(self, path: str, body: JSON) -> Aside | None:
         if path.endswith(":countTokens"):
-            return {"totalTokens": 10 * len(body["generateContentRequest"]["contents"])}
+            return Aside({"totalTokens": 10 * len(body["generateContentRequest"]["contents"])})
         if path.endswith(":batchEmbedContents"):
             texts = ["".join(part["text"] for part in one["content"]["parts"]) for one in body["requests"]]
-            return {"embeddings": [{"values": vector_of(text)} for text in texts]}
+            return Aside({"embeddings": [{"values": vector_of(text)} for text in texts]})
         return None
 
     def error_frame(self) -> bytes:

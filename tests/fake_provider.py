@@ -19,7 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-from tests.fake_dialects import DIALECTS, TEXT, Answer, Dialect, Tokens
+from tests.fake_dialects import DIALECTS, TEXT, Answer, Aside, Dialect, Tokens
 
 __all__ = ["DIALECTS", "TEXT", "Answer", "FakeProvider", "Recorded", "Tokens"]
 
@@ -238,7 +238,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     @property
     def is_stream(self) -> bool:
-        return self.asked is not None and self.is_chat and self.dialect.is_stream(self.path, self.asked)
+        return self.asked is not None and not self.aside and self.dialect.is_stream(self.path, self.asked)
 
     def answer(self) -> None:
         if self.is_stream:
@@ -249,18 +249,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_json(200, document)
 
     def _report(self) -> None:
-        if self.is_chat:
-            self.provider.report(self.service, self.provider.answer_of(self.service).tokens)
+        if self.asked is not None:
+            self.provider.report(self.service, (self.aside or self._said()[0]).tokens)
 
     @property
-    def is_chat(self) -> bool:
-        return self.asked is not None and self.dialect.aside(self.path, self.asked) is None
+    def aside(self) -> Aside | None:
+        return self.dialect.aside(self.path, self.asked or {})
 
     def document(self) -> Any:
         if self.asked is None:
             return self.dialect.models(self.provider.model_names)
-        if not self.is_chat:
-            return self.dialect.aside(self.path, self.asked)
+        if aside := self.aside:
+            return aside.document
         said, model = self._said()
         return self.dialect.whole(said, model)
 
@@ -314,8 +314,9 @@ class _Handler(BaseHTTPRequestHandler):
         poll = select.poll()  # `select` cannot watch descriptors above 1023
         poll.register(self.connection, select.POLLIN)
         until = time.monotonic() + (math.inf if seconds is None else seconds)
-        while time.monotonic() < until and not self.provider.stopped.is_set():
-            if poll.poll(20) and not self.connection.recv(1, socket.MSG_PEEK):
+        while (left := until - time.monotonic()) > 0 and not self.provider.stopped.is_set():
+            # No ticking: with hundreds of streams at once that alone would keep the machine busy. `stop` ends it, too.
+            if poll.poll(None if left == math.inf else left * 1000) and not self.connection.recv(1, socket.MSG_PEEK):
                 raise ConnectionResetError
         if self.provider.stopped.is_set():
             raise ConnectionResetError

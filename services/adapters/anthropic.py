@@ -40,6 +40,10 @@ _FINISH_REASONS: Final[Mapping[str | None, FinishReason]] = {
 }
 # An empty account answers 400: https://platform.claude.com/docs/en/api/errors
 _NO_CREDIT: Final = re.compile(r"credit balance|(usage|spend(ing)?) limit", re.IGNORECASE)
+# Models from before there was an effort to name: https://platform.claude.com/docs/en/build-with-claude/effort
+_WITHOUT_EFFORT: Final = re.compile(
+    r"claude-(?:[0-3]\b|instant|(?:opus|sonnet)-4-(?:[01]\b|\d{8})|(?:sonnet|haiku)-4-5\b)"
+)
 
 
 class _Block(msgspec.Struct):
@@ -203,12 +207,12 @@ def _as_deltas(block: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, An
     """How a block begins, and what follows. Those of kinds that are not known here come whole."""
     match block.get("type"):
         case "text":
-            return {**block, "text": ""}, [{"type": "text_delta", "text": block["text"]}]
+            return {**block, "text": ""}, [{"type": "text_delta", "text": block.get("text", "")}]
         case "thinking":
             signature = {"type": "signature_delta", "signature": block.get("signature", "")}
             return (
                 {**block, "thinking": "", "signature": ""},
-                [{"type": "thinking_delta", "thinking": block["thinking"]}, signature],
+                [{"type": "thinking_delta", "thinking": block.get("thinking", "")}, signature],
             )
         case "tool_use":
             text = msgspec.json.encode(block.get("input") or {}).decode()
@@ -264,6 +268,8 @@ class _Reader(StreamReader):
         if delta.partial_json and index in self._calls:
             self._silent_calls.discard(index)
             yield ToolCallDelta(self._calls[index], arguments=delta.partial_json)
+        else:  # what the model wrote for a tool of the vendor's own
+            self.beside += delta.partial_json
 
     def _count(self, figures: Any) -> None:
         # The figures of `message_delta` are totals, and leave out what has not changed.
@@ -317,7 +323,6 @@ def _settings(request: ChatRequest) -> dict[str, Any]:
         "temperature": request.temperature,
         "top_p": request.top_p,
         "stop_sequences": list(request.stop) or None,
-        "thinking": {"type": "disabled"} if request.effort == "none" else None,
         "output_config": _output_config(request) or None,
     }
     return {name: value for name, value in settings.items() if value is not None}
@@ -328,8 +333,9 @@ def _output_config(request: ChatRequest) -> dict[str, Any]:
     config: dict[str, Any] = {}
     if request.json_schema:
         config["format"] = {"type": "json_schema", "schema": dict(request.json_schema.schema)}
-    if request.effort not in ("", "none"):
-        config["effort"] = "low" if request.effort == "minimal" else request.effort
+    if request.effort and not _WITHOUT_EFFORT.match(request.model):
+        # Newer models refuse to do without thinking, so "none" is the least as well.
+        config["effort"] = "low" if request.effort in ("none", "minimal") else request.effort
     return config
 
 

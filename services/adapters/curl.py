@@ -148,6 +148,8 @@ class CurlHandle:
             return ReplyTooLarge(f"The answer is larger than {self._max_body} bytes.", request=request)
         if code == pycurl.E_OPERATION_TIMEDOUT:
             return (exceptions.ReadTimeout if self._was_sent else exceptions.ConnectTimeout)(message, request=request)
+        if code in _BREAKS and self._was_sent:
+            return exceptions.ChunkedEncodingError(message, request=request)
         return _EXCEPTIONS.get(code, exceptions.ConnectionError)(message, request=request)
 
     def cancelled(self, request: requests.PreparedRequest) -> Cancelled:
@@ -217,6 +219,8 @@ _EXCEPTIONS: Final[Mapping[int, type[exceptions.RequestException]]] = {
     pycurl.E_BAD_CONTENT_ENCODING: exceptions.ContentDecodingError,
     pycurl.E_PARTIAL_FILE: exceptions.ChunkedEncodingError,
 }
+# The other side closed the connection; before the request was sent that is no more than a failure to connect.
+_BREAKS: Final = frozenset({pycurl.E_GOT_NOTHING, pycurl.E_RECV_ERROR})
 
 
 def is_metadata_address(host: str) -> bool:

@@ -34,7 +34,8 @@ class EchoAdapter(Adapter):
 
     An image is echoed as "[image]". Where a tool must be called (`tool_choice` is "required" or
     names one), it calls it with the arguments "{}"; otherwise tools are ignored, as a model is free
-    to do. It does not claim JSON schemas: an echo does not take a given shape.
+    to do. It does not claim JSON: an echo does not take a given shape. How to sample and how much to
+    think means nothing to it.
 
     `delay_seconds` is how long an answer takes; a stream spreads it over the words.
     """
@@ -77,10 +78,10 @@ class EchoAdapter(Adapter):
             raise
 
     def _reply(self, request: ChatRequest) -> Reply:
-        if request.json_schema:
+        if lacking := request.features - self.FEATURES:
             raise ProviderError(
                 ErrorKind.UNSUPPORTED,
-                f"{self.connection.service} only echoes and cannot follow a JSON schema. Choose another service.",
+                f"{self.connection.service} only echoes, without {', '.join(sorted(lacking))}. Choose another service.",
             )
         if request.tools and request.tool_choice not in ("", "auto", "none"):
             called = ToolCall(f"call_{secrets.token_hex(8)}", _chosen_tool(request), "{}")

@@ -49,8 +49,9 @@ _FILTERED: Final = frozenset(
 # https://ai.google.dev/gemini-api/docs/thought-signatures
 _NO_SIGNATURE: Final = "skip_thought_signature_validator"
 _USED: Final = {"generateContent", "embedContent"}
-_VERSION: Final = re.compile(r"gemini-(\d+)")
+_VERSION: Final = re.compile(r"gemini-(\d+)(?:\.(\d+))?-(pro)?")
 _BUDGETS: Final = {"none": 0, "minimal": 512, "low": 1024, "medium": 8192, "high": 24_576}
+_LEAST_BUDGET_OF_PRO: Final = 128
 
 
 class _Call(msgspec.Struct):
@@ -142,17 +143,20 @@ class GeminiAdapter(HttpAdapter):
     def chat_path(self, request: ChatRequest, *, stream: bool) -> str:
         return _path(request.model, "streamGenerateContent?alt=sse" if stream else "generateContent")
 
-    def embed(self, request: EmbeddingRequest, call: Call) -> Embeddings:
-        # https://ai.google.dev/api/embeddings#method:-models.batchembedcontents; it counts no tokens
+    def embedding_path(self, request: EmbeddingRequest) -> str:
+        return _path(request.model, "batchEmbedContents")
+
+    def embedding_body(self, request: EmbeddingRequest) -> dict[str, Any]:
+        # https://ai.google.dev/api/embeddings#method:-models.batchembedcontents
         one: dict[str, Any] = {"model": f"models/{request.model.removeprefix('models/')}"}
         if request.dimensions is not None:
             one["outputDimensionality"] = request.dimensions
         texts = texts_of(request, self.connection.service)
-        body = {"requests": [{**one, "content": {"parts": [{"text": text}]}} for text in texts]}
-        with self._explaining(call):
-            asked = self._post(lambda: _path(request.model, "batchEmbedContents"), body)
-            answer = _EMBEDDINGS.decode(self._exchange(asked, call).content)
-            return embedded(request, request.model, (vector.values for vector in answer.embeddings), None)
+        return {"requests": [{**one, "content": {"parts": [{"text": text}]}} for text in texts]}
+
+    def parse_embeddings(self, content: bytes, request: EmbeddingRequest) -> Embeddings:
+        answer = _EMBEDDINGS.decode(content)  # it counts no tokens
+        return embedded(request, request.model, (vector.values for vector in answer.embeddings), None)
 
     def count_tokens(self, request: ChatRequest, call: Call) -> int | None:
         # https://ai.google.dev/api/tokens
@@ -242,7 +246,8 @@ def _contents(request: ChatRequest) -> list[dict[str, Any]]:
 
 def _parts(message: Message, request: ChatRequest) -> list[dict[str, Any]]:
     if message.role == "tool":
-        return [_function_response(message, request)]
+        # What a function answers is an object; up to version 2.5 it holds no pictures, so they stand beside it.
+        return [_function_response(message, request), *map(_part, message.images)]
     parts = [_part(part) for part in message.parts if not isinstance(part, TextPart) or part.text]
     return parts + [
         {
@@ -295,15 +300,18 @@ def _generation_config(request: ChatRequest) -> dict[str, Any]:
 
 
 def _thinking(request: ChatRequest) -> dict[str, Any]:
-    """How much to think: a budget up to version 2.5, a level since 3. https://ai.google.dev/gemini-api/docs/thinking
+    """How much to think: a budget for version 2.5, a level since 3. https://ai.google.dev/gemini-api/docs/thinking
 
-    Of the levels only the least and the most are known to every model.
+    Earlier ones do not think, and 2.5 Pro does not stop thinking. Of the levels only "low" and "high" are known to
+    every model.
     """
-    version = _VERSION.match(request.model.removeprefix("models/"))
-    if version is None or not request.effort:
+    named = _VERSION.match(request.model.removeprefix("models/"))
+    version = (int(named[1]), int(named[2] or 0)) if named else (0, 0)
+    if version < (2, 5) or not request.effort:
         return {}
-    if int(version[1]) < 3:
-        return {"thinkingBudget": _BUDGETS[request.effort]}
+    if version < (3, 0):
+        least = _LEAST_BUDGET_OF_PRO if named and named[3] else 0
+        return {"thinkingBudget": max(least, _BUDGETS[request.effort])}
     level = {"medium": None, "high": "high"}.get(request.effort, "low")
     return {"thinkingLevel": level} if level else {}
 

@@ -23,6 +23,8 @@ from services.adapters.base import (
     ChatRequest,
     Connection,
     Delta,
+    EmbeddingRequest,
+    Embeddings,
     ErrorKind,
     Feature,
     Finish,
@@ -36,7 +38,7 @@ from services.adapters.base import (
 )
 from services.adapters.call import Call
 from services.adapters.curl import AddressRefused, Cancelled, CancelledUnsent, ReplyTooLarge
-from services.adapters.estimate import estimate
+from services.adapters.estimate import estimate, estimate_inputs
 from services.adapters.failure import Failure, ReportedError
 from services.adapters.sse import sse_data
 from services.adapters.transport import CurlStream, CurlTransport
@@ -92,9 +94,13 @@ class StreamReader(ABC):
     @property
     def partial(self) -> Reply | None:
         """What has come so far; None where nothing has."""
-        if self._answer.is_empty and self.usage is None:
+        if self._answer.is_empty and not self.beside and self.usage is None:
             return None
         return self._answer.reply(model=self.model, finish_reason=self.finish or "stop", usage=self._usage_so_far())
+
+    @property
+    def prompt_alone(self) -> Usage:
+        return estimate(self.request, "")
 
     def _usage_so_far(self) -> Usage:
         guess = estimate(self.request, self.written)
@@ -159,6 +165,15 @@ class HttpAdapter(Adapter):
     @abstractmethod
     def parse_models(self, content: bytes) -> list[str]: ...
 
+    def embedding_path(self, request: EmbeddingRequest) -> str:
+        raise NotImplementedError
+
+    def embedding_body(self, request: EmbeddingRequest) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def parse_embeddings(self, content: bytes, request: EmbeddingRequest) -> Embeddings:
+        raise NotImplementedError
+
     def events(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Cut a stream into the events that `reader` reads."""
         return sse_data(chunks)
@@ -173,7 +188,7 @@ class HttpAdapter(Adapter):
     # What is the same for all.
 
     def complete(self, request: ChatRequest, call: Call) -> Reply:
-        whole = _Whole(request, self.figures)
+        whole = _Whole(request.model, lambda: estimate(request, ""), self.figures)
         with self._explaining(call, whole):
             whole.content = content = self._exchange(self._chat(request, stream=False), call).content
             reply = self.parse_reply(content, request)
@@ -188,6 +203,15 @@ class HttpAdapter(Adapter):
                 yield from self._read_stream(response, reader)
             finally:
                 response.close()
+
+    def embed(self, request: EmbeddingRequest, call: Call) -> Embeddings:
+        if Feature.EMBEDDINGS not in self.FEATURES:
+            return super().embed(request, call)
+        whole = _Whole(request.model, lambda: estimate_inputs(request), self.figures)
+        with self._explaining(call, whole):
+            asked = self._post(lambda: self.embedding_path(request), self.embedding_body(request))
+            whole.content = content = self._exchange(asked, call).content
+            return self.parse_embeddings(content, request)
 
     def models(self, call: Call) -> list[str]:
         with self._explaining(call):
@@ -251,6 +275,8 @@ class HttpAdapter(Adapter):
     def _post(
         self, path: Callable[[], str], body: Mapping[str, Any], headers: Mapping[str, str] = MappingProxyType({})
     ) -> requests.PreparedRequest:
+        """`headers` are the client's."""
+        _refuse_odd(headers)
         try:
             return self._prepare("POST", path(), msgspec.json.encode(body), headers)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
@@ -290,7 +316,7 @@ class HttpAdapter(Adapter):
         except _FAULTS as error:
             explained = self._explain(error, call)
             if answer:
-                explained.partial = answer.partial or _prompt_alone(answer.request, error)
+                explained.partial = answer.partial or _prompt_alone(answer, error)
             raise explained from error
 
     def _explain(self, error: Exception, call: Call) -> ProviderError:
@@ -320,10 +346,17 @@ class HttpAdapter(Adapter):
 class _Whole:
     """An answer that is asked for as a whole. Where it cannot be read, the figures in it may still be."""
 
-    def __init__(self, request: ChatRequest, figures: Callable[[dict[str, Any]], Usage | None]) -> None:
-        self.request = request
+    def __init__(
+        self, model: str, prompt: Callable[[], Usage], figures: Callable[[dict[str, Any]], Usage | None]
+    ) -> None:
+        self.model = model
         self.content = b""
+        self._prompt = prompt
         self._figures = figures
+
+    @property
+    def prompt_alone(self) -> Usage:
+        return self._prompt()
 
     @property
     def partial(self) -> Reply | None:
@@ -332,15 +365,23 @@ class _Whole:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         usage = self._figures(payload) if isinstance(payload, dict) else None
-        return Reply(model=self.request.model, usage=usage) if usage else None
+        return Reply(model=self.model, usage=usage) if usage else None
 
 
-def _prompt_alone(request: ChatRequest, error: Exception) -> Reply | None:
+def _prompt_alone(answer: StreamReader | _Whole, error: Exception) -> Reply | None:
     """A provider that was cut short before it said anything has read the prompt, and charges for that."""
     is_cut_short = isinstance(error, exceptions.ReadTimeout | exceptions.ChunkedEncodingError | Cancelled)
     if not is_cut_short or isinstance(error, CancelledUnsent):
         return None
-    return Reply(model=request.model, usage=estimate(request, ""))
+    return Reply(model=answer.model, usage=answer.prompt_alone)
+
+
+def _refuse_odd(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if not (value.isascii() and value.isprintable()):
+            raise ProviderError(
+                ErrorKind.BAD_REQUEST, f"The header {name} holds characters that no header may hold. Leave them out."
+            )
 
 
 class _CutShortError(Exception):
@@ -411,7 +452,11 @@ _EXPLANATIONS: Final[tuple[tuple[type[Exception], ErrorKind, str], ...]] = (
     (exceptions.InvalidHeader, ErrorKind.AUTH, "has a key that no header can carry. Enter it again, in one line."),
     (exceptions.InvalidURL, ErrorKind.CONNECT, "has an address that is none ({error}). Correct its base_url."),
     (exceptions.ContentDecodingError, ErrorKind.MALFORMED, "sent an answer that cannot be unpacked ({error})."),
-    (exceptions.ChunkedEncodingError, ErrorKind.CONNECT, "broke the connection in mid-answer. Try again."),
+    (
+        exceptions.ChunkedEncodingError,
+        ErrorKind.CONNECT,
+        "broke the connection before its answer was whole. Try again.",
+    ),
     (exceptions.RequestException, ErrorKind.CONNECT, f"cannot be reached ({{error}}). {_ADVICE['connect']}"),
     (_CutShortError, ErrorKind.MALFORMED, "ended its stream before the answer was whole. Try again."),
     (

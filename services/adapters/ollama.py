@@ -24,7 +24,6 @@ from services.adapters.base import (
     ToolCallDelta,
     Usage,
 )
-from services.adapters.call import Call
 from services.adapters.estimate import estimate
 from services.adapters.failure import Failure, ReportedError
 from services.adapters.http import HttpAdapter, StreamReader
@@ -120,23 +119,25 @@ class OllamaAdapter(HttpAdapter):
             body["format"] = dict(request.json_schema.schema)
         elif request.json_object:
             body["format"] = "json"
-        if request.effort == "none":
-            # How much is left to the model: one that cannot think refuses to be asked to. https://docs.ollama.com/capabilities/thinking
-            body["think"] = False
+        if (think := _think(request)) is not None:
+            body["think"] = think
         if self.options["keep_alive"] is not None:
             body["keep_alive"] = self.options["keep_alive"]
         return body
 
-    def embed(self, request: EmbeddingRequest, call: Call) -> Embeddings:
+    def embedding_path(self, request: EmbeddingRequest) -> str:  # noqa: ARG002
+        return "/embed"
+
+    def embedding_body(self, request: EmbeddingRequest) -> dict[str, Any]:
         # https://docs.ollama.com/api/embed
         body: dict[str, Any] = {"model": request.model, "input": texts_of(request, self.connection.service)}
-        if request.dimensions is not None:
-            body["dimensions"] = request.dimensions
-        with self._explaining(call):
-            answer = _EMBEDDINGS.decode(self._exchange(self._post(lambda: "/embed", body), call).content)
-            tokens = count(answer.prompt_eval_count)
-            usage = Usage(prompt_tokens=tokens) if tokens else None
-            return embedded(request, answer.model or request.model, answer.embeddings, usage)
+        return body if request.dimensions is None else body | {"dimensions": request.dimensions}
+
+    def parse_embeddings(self, content: bytes, request: EmbeddingRequest) -> Embeddings:
+        answer = _EMBEDDINGS.decode(content)
+        tokens = count(answer.prompt_eval_count)
+        usage = Usage(prompt_tokens=tokens) if tokens else None
+        return embedded(request, answer.model or request.model, answer.embeddings, usage)
 
     def parse_reply(self, content: bytes, request: ChatRequest) -> Reply:
         answer = _ANSWER.decode(content)
@@ -236,6 +237,16 @@ def _options(request: ChatRequest) -> dict[str, Any]:
         "stop": list(request.stop) or None,
     }
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _think(request: ChatRequest) -> bool | str | None:
+    """Whether to think; None leaves that to the model, since one that cannot refuses to be asked to.
+
+    Only gpt-oss lets one say how much, and it cannot do without: https://docs.ollama.com/capabilities/thinking
+    """
+    if "gpt-oss" in request.model and request.effort:
+        return "low" if request.effort in ("none", "minimal") else request.effort
+    return False if request.effort == "none" else None
 
 
 def _tool_call(call: _ToolCall) -> ToolCall:

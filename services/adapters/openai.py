@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import struct
 from base64 import b64decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
+from itertools import groupby
 from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
@@ -34,6 +35,7 @@ from services.adapters.base import (
     Usage,
 )
 from services.adapters.call import Call
+from services.adapters.estimate import estimate
 from services.adapters.failure import Failure, ReportedError
 from services.adapters.http import HttpAdapter, StreamReader
 from services.adapters.wire import count, embedded, finished, function_tool, make_call_id
@@ -85,6 +87,13 @@ class _Message(msgspec.Struct):
         said = (self.reasoning_content, self.reasoning)
         return next((text for text in said if isinstance(text, str) and text), "")
 
+    @property
+    def written(self) -> str:
+        """All that the model wrote, to be counted."""
+        functions = [call.function or _Function() for call in self.tool_calls or ()]
+        calls = "".join((function.name or "") + _text(function.arguments) for function in functions)
+        return self.thoughts + self.text + calls
+
 
 class _Choice(msgspec.Struct):
     message: _Message
@@ -121,10 +130,8 @@ class _Embedding(msgspec.Struct):
     index: int = 0
 
 
-class _EmbeddingList(msgspec.Struct):
-    data: list[_Embedding]
-    model: str | None = None
-    usage: Any = None
+class _EmbeddingList(_Answer):
+    data: list[_Embedding] | None = None
 
 
 class _Model(msgspec.Struct):
@@ -179,14 +186,14 @@ class OpenAIAdapter(HttpAdapter):
         return self.models(call)
 
     def body(self, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
-        body: dict[str, Any] = {"model": request.model, "messages": [_message(each) for each in request.messages]}
+        body: dict[str, Any] = {"model": request.model, "messages": list(_turns(request.messages))}
         if request.max_tokens is not None:
             body[self.options["max_tokens_field"]] = request.max_tokens
         if request.stop:
             body["stop"] = list(request.stop)
         body |= _settings(request) | _tools(request)
         if stream:
-            body |= self._streaming({})
+            body |= self._streaming(None)
         return body
 
     def native_body(self, native: Native, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
@@ -194,17 +201,18 @@ class OpenAIAdapter(HttpAdapter):
         body.pop("stream_options", None)
         body.pop("stream", None)
         limits = [body.pop(name, None) for name in ("max_completion_tokens", "max_tokens")]
-        if limit := next(filter(None, limits), None):
+        if (limit := next((each for each in limits if each is not None), None)) is not None:
             body[self.options["max_tokens_field"]] = limit
         if stream:
-            body |= self._streaming(native.body.get("stream_options") or {})
+            body |= self._streaming(native.body.get("stream_options"))
         return self._without_omitted(body)
 
-    def _streaming(self, options: Mapping[str, Any]) -> dict[str, Any]:
+    def _streaming(self, asked: Any) -> dict[str, Any]:
         """Figures are asked for always: whether the client gets to see them is not the provider's business."""
+        options = dict(asked) if isinstance(asked, Mapping) else {}
         if self.options["stream_usage"]:
-            options = {**options, "include_usage": True}
-        return {"stream": True} | ({"stream_options": dict(options)} if options else {})
+            options["include_usage"] = True
+        return {"stream": True} | ({"stream_options": options} if options else {})
 
     def native_events(self, content: bytes) -> Iterator[bytes]:
         answer = msgspec.json.decode(content)
@@ -214,14 +222,19 @@ class OpenAIAdapter(HttpAdapter):
         if answer.get("usage"):
             yield msgspec.json.encode({**head, "choices": [], "usage": answer["usage"]})
 
-    def embed(self, request: EmbeddingRequest, call: Call) -> Embeddings:
+    def embedding_path(self, request: EmbeddingRequest) -> str:  # noqa: ARG002
+        return "/embeddings"
+
+    def embedding_body(self, request: EmbeddingRequest) -> dict[str, Any]:
         body: dict[str, Any] = {"model": request.model, "input": request.inputs, "encoding_format": "float"}
-        if request.dimensions is not None:
-            body["dimensions"] = request.dimensions
-        with self._explaining(call):
-            answer = _EMBEDDINGS.decode(self._exchange(self._post(lambda: "/embeddings", body), call).content)
-            vectors = [item.embedding for item in sorted(answer.data, key=lambda item: item.index)]
-            return embedded(request, answer.model or request.model, map(_vector, vectors), _usage(answer.usage))
+        return body if request.dimensions is None else body | {"dimensions": request.dimensions}
+
+    def parse_embeddings(self, content: bytes, request: EmbeddingRequest) -> Embeddings:
+        answer = _EMBEDDINGS.decode(content)
+        _raise_error(answer)
+        found = sorted(answer.data or (), key=lambda item: item.index)
+        vectors = (_vector(item.embedding) for item in found)
+        return embedded(request, answer.model or request.model, vectors, _usage(answer.usage))
 
     def parse_reply(self, content: bytes, request: ChatRequest) -> Reply:
         completion = _COMPLETION.decode(content)
@@ -237,7 +250,8 @@ class OpenAIAdapter(HttpAdapter):
             tool_calls=tuple(map(_tool_call, choice.message.tool_calls or ())),
         )
         reason = _FINISH_REASONS.get(choice.finish_reason, "stop")
-        return finished(reply, request, reason, _usage(completion.usage))
+        written = "".join(each.message.written for each in completion.choices)
+        return finished(reply, request, reason, _usage(completion.usage) or estimate(request, written))
 
     def figures(self, payload: dict[str, Any]) -> Usage | None:
         return _usage(payload.get("usage"))
@@ -287,7 +301,7 @@ class _Reader(StreamReader):
             if not choice.index:  # of several answers (`n`) the first is the one
                 yield from self._feed_choice(choice)
             elif choice.delta:
-                self.beside += choice.delta.thoughts + choice.delta.text
+                self.beside += choice.delta.written
 
     def _feed_choice(self, choice: _ChunkChoice) -> Iterator[Delta]:
         if choice.delta:
@@ -318,6 +332,18 @@ class _Reader(StreamReader):
         return self._calls.index(call.id) if call.id else max(0, len(self._calls) - 1)
 
 
+def _turns(messages: Iterable[Message]) -> Iterator[dict[str, Any]]:
+    """The messages. What a tool says can only be text here, so its pictures follow in a turn of the user's.
+
+    https://platform.openai.com/docs/api-reference/chat/create
+    """
+    for is_tools, group in groupby(messages, key=lambda each: each.role == "tool"):
+        turns = list(group)
+        yield from map(_message, turns)
+        if is_tools and (pictures := [_part(image) for turn in turns for image in turn.images]):
+            yield {"role": "user", "content": pictures}
+
+
 def _message(message: Message) -> dict[str, Any]:
     result: dict[str, Any] = {"role": message.role, "content": _content(message)}
     if message.tool_calls:
@@ -333,7 +359,8 @@ def _message(message: Message) -> dict[str, Any]:
 
 def _content(message: Message) -> str | list[dict[str, Any]]:
     # Plain text where there is only that: servers exist that know nothing else.
-    return [_part(part) for part in message.parts] if message.images else message.text
+    mixed = message.images and message.role != "tool"
+    return [_part(part) for part in message.parts] if mixed else message.text
 
 
 def _part(part: Part) -> dict[str, Any]:
@@ -370,8 +397,11 @@ def _as_delta(choice: Mapping[str, Any]) -> dict[str, Any]:
 def _vector(numbers: list[float] | str) -> tuple[float, ...]:
     if isinstance(numbers, list):
         return tuple(numbers)
-    data = b64decode(numbers)  # some servers send what the SDKs ask for, whatever is asked
-    return struct.unpack(f"<{len(data) // 4}f", data)
+    try:
+        data = b64decode(numbers, validate=True)  # some servers send what the SDKs ask for, whatever is asked
+        return struct.unpack(f"<{len(data) // 4}f", data)
+    except (ValueError, struct.error):
+        raise msgspec.ValidationError("a vector in it is neither numbers nor base64") from None
 
 
 def _response_format(schema: JsonSchema) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from services.adapters.base import (
     ChatRequest,
     Connection,
     ErrorKind,
+    Feature,
     Finish,
     ImagePart,
     JsonSchema,
@@ -167,8 +168,10 @@ def test_it_does_not_run_in_the_folder_of_oxide(make_tool: MakeTool) -> None:
         ChatRequest("m", (say("user", "hi"),), tools=(Tool("f"),)),
         ChatRequest("m", (say("user", "hi"),), json_schema=JsonSchema("s", {})),
         ChatRequest("m", (Message("user", (TextPart("hi"), ImagePart(url="http://localhost/i.png"))),)),
+        ChatRequest("m", (say("user", "hi"),), json_object=True),
+        ChatRequest("m", (say("user", "hi"),), needs=frozenset({Feature.ANTHROPIC})),
     ],
-    ids=["tools", "json_schema", "images"],
+    ids=["tools", "json_schema", "images", "json_object", "protocol"],
 )
 def test_what_a_program_cannot_do_is_refused(make_tool: MakeTool, request_: ChatRequest) -> None:
     assert failure(make_tool("print('hi')"), request_).kind is ErrorKind.UNSUPPORTED

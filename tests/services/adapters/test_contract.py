@@ -22,6 +22,7 @@ from services.adapters.base import (
     JsonSchema,
     Message,
     ProviderError,
+    Reply,
     Role,
     TextDelta,
     TextPart,
@@ -385,6 +386,55 @@ TOOL_TURNS: dict[str, tuple[Any, Any]] = {
 }
 
 
+def test_a_picture_from_a_tool_goes_back(
+    adapter: Adapter, api: str, provider: FakeProvider, question: ChatRequest, way: str
+) -> None:
+    asked = Message("assistant", tool_calls=(ToolCall("call_7", "see", "{}"), ToolCall("call_8", "hear", "{}")))
+    seen = Message("tool", (TextPart("Seen"), ImagePart("image/png", data=PIXEL)), tool_call_id="call_7")
+    heard = Message("tool", (TextPart("Heard"),), tool_call_id="call_8")
+    ask(adapter, replace(question, messages=(*question.messages, asked, seen, heard)), way)
+    assert sent(provider).json["contents" if api == "gemini" else "messages"][2:] == PICTURE_TURNS[api]
+
+
+PICTURE_TURNS: dict[str, list[Any]] = {
+    "openai": [  # a tool's own turn takes only text
+        {"role": "tool", "content": "Seen", "tool_call_id": "call_7"},
+        {"role": "tool", "content": "Heard", "tool_call_id": "call_8"},
+        {"role": "user", "content": [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}]},
+    ],
+    "ollama": [
+        {"role": "tool", "content": "Seen", "images": [PIXEL], "tool_name": "see"},
+        {"role": "tool", "content": "Heard", "tool_name": "hear"},
+    ],
+    "anthropic": [
+        {
+            "role": "user",
+            "content": [
+                {
+                    "type": "tool_result",
+                    "tool_use_id": "call_7",
+                    "content": [
+                        {"type": "text", "text": "Seen"},
+                        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}},
+                    ],
+                },
+                {"type": "tool_result", "tool_use_id": "call_8", "content": [{"type": "text", "text": "Heard"}]},
+            ],
+        }
+    ],
+    "gemini": [
+        {
+            "role": "user",
+            "parts": [
+                {"functionResponse": {"id": "call_7", "name": "see", "response": {"result": "Seen"}}},
+                {"inlineData": {"mimeType": "image/png", "data": PIXEL}},
+                {"functionResponse": {"id": "call_8", "name": "hear", "response": {"result": "Heard"}}},
+            ],
+        }
+    ],
+}
+
+
 # Images and schemas
 
 
@@ -710,11 +760,14 @@ def test_what_had_arrived_of_a_broken_stream_is_kept(
     assert not error.partial.usage.reported
 
 
-def test_an_answer_that_never_began_has_no_partial(
-    adapter: Adapter, provider: FakeProvider, question: ChatRequest, way: str
+@pytest.mark.parametrize(("fault", "kind"), [("reset", ErrorKind.CONNECT), ("hang", ErrorKind.TIMEOUT)])
+def test_of_an_answer_that_never_began_the_prompt_counts(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, way: str, fault: str, kind: ErrorKind
 ) -> None:
-    provider.misbehave("reset")
-    assert failure(adapter, question, way).partial is None
+    provider.misbehave(fault)
+    error = failure(adapter, question, way, call(1))
+    assert (error.kind, len(provider.requests)) == (kind, 1)
+    assert error.partial == Reply(model="alpha", usage=Usage(7, 0, reported=False))  # 26 characters
 
 
 def test_a_whole_answer_where_a_stream_was_asked_for_is_taken(

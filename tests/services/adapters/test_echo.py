@@ -146,12 +146,28 @@ def test_a_tool_that_does_not_exist_is_the_callers_mistake() -> None:
     assert "weather, time" in caught.value.message
 
 
-def test_it_does_not_pretend_to_follow_a_schema() -> None:
+@pytest.mark.parametrize(
+    "wish",
+    [{"json_schema": JsonSchema("s", {})}, {"json_object": True}, {"needs": frozenset({Feature.OPENAI})}],
+    ids=["schema", "object", "protocol"],
+)
+def test_it_does_not_pretend_to_do_what_an_echo_cannot(wish: dict[str, Any]) -> None:
     with pytest.raises(ProviderError) as caught:
-        echo().complete(ask(json_schema=JsonSchema("s", {})), soon())
+        echo().complete(ask(**wish), soon())
 
     assert caught.value.kind is ErrorKind.UNSUPPORTED
-    assert Feature.JSON_SCHEMA not in EchoAdapter.FEATURES
+    assert "another service" in caught.value.message
+
+
+def test_how_to_sample_and_think_means_nothing_to_it() -> None:
+    settings: dict[str, Any] = {
+        "top_p": 0.5,
+        "seed": 1,
+        "presence_penalty": 1.0,
+        "effort": "high",
+        "parallel_tool_calls": False,
+    }
+    assert echo().complete(ask(**settings), soon()) == echo().complete(ask(), soon())
 
 
 def test_an_answer_takes_its_delay() -> None:

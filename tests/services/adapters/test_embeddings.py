@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import json
 import struct
 from dataclasses import replace
 
 import pytest
 
-from services.adapters.base import Adapter, EmbeddingRequest, ErrorKind, ProviderError
+from services.adapters.base import Adapter, EmbeddingRequest, ErrorKind, ProviderError, Reply, Usage
+from services.adapters.call import Call
 from tests.fake_dialects import vector_of
 from tests.fake_provider import FakeProvider
 from tests.services.adapters.asking import KEY, MakeAdapter, call
@@ -29,6 +31,12 @@ def adapter(api: str, make_adapter: MakeAdapter) -> Adapter:
 @pytest.fixture
 def wanted() -> EmbeddingRequest:
     return EmbeddingRequest("small", TEXTS)
+
+
+def failed(adapter: Adapter, request: EmbeddingRequest, limits: Call | None = None) -> ProviderError:
+    with pytest.raises(ProviderError) as caught:
+        adapter.embed(request, limits or call())
+    return caught.value
 
 
 def test_there_is_a_vector_for_each_text_in_its_order(adapter: Adapter, wanted: EmbeddingRequest) -> None:
@@ -98,6 +106,39 @@ def test_base64_is_taken_too(make_adapter: MakeAdapter, provider: FakeProvider) 
     provider.misbehave("raw", body=b'{"data": [{"embedding": "%b", "index": 0}]}' % packed)
     found = make_adapter("openai").embed(EmbeddingRequest("small", ("x",)), call())
     assert found.vectors == ((0.5, -2.0),)
+
+
+@pytest.mark.parametrize("odd", ["not base64!", "AAAA", "größer"])
+def test_what_is_no_vector_is_malformed(make_adapter: MakeAdapter, provider: FakeProvider, odd: str) -> None:
+    body = {"data": [{"embedding": odd, "index": 0}], "usage": {"prompt_tokens": 5}}
+    provider.misbehave("raw", body=json.dumps(body).encode())
+    error = failed(make_adapter("openai"), EmbeddingRequest("small", ("x",)))
+    assert error.kind is ErrorKind.MALFORMED
+    assert error.partial is not None
+    assert error.partial.usage == Usage(prompt_tokens=5)
+
+
+def test_an_error_may_stand_in_an_answer_of_200(make_adapter: MakeAdapter, provider: FakeProvider) -> None:
+    provider.misbehave("raw", body=b'{"error": {"message": "No such model", "code": "model_not_found"}}')
+    error = failed(make_adapter("openai"), EmbeddingRequest("small", ("x",)))
+    assert error.kind is ErrorKind.MODEL_NOT_FOUND
+
+
+@pytest.mark.parametrize(("fault", "kind"), [("reset", ErrorKind.CONNECT), ("hang", ErrorKind.TIMEOUT)])
+def test_what_was_sent_in_vain_counts(
+    adapter: Adapter, provider: FakeProvider, wanted: EmbeddingRequest, fault: str, kind: ErrorKind
+) -> None:
+    provider.misbehave(fault)
+    error = failed(adapter, wanted, call(1))
+    assert error.kind is kind
+    assert error.partial == Reply(model="small", usage=Usage(7, 0, reported=False))  # 7, 9 and 7 characters
+
+
+def test_what_was_never_sent_does_not(
+    api: str, make_adapter: MakeAdapter, adapter: Adapter, wanted: EmbeddingRequest
+) -> None:
+    assert failed(make_adapter(api, base_url="http://127.0.0.1:9"), wanted).partial is None
+    assert failed(adapter, wanted, call(0)).partial is None
 
 
 @pytest.mark.parametrize("kind", ["anthropic", "builtin"])

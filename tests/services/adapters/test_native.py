@@ -12,6 +12,8 @@ from services.adapters.base import (
     Adapter,
     ChatRequest,
     Delta,
+    EmbeddingRequest,
+    ErrorKind,
     Finish,
     Message,
     Native,
@@ -21,7 +23,7 @@ from services.adapters.base import (
     Verbatim,
 )
 from services.adapters.estimate import estimate
-from tests.fake_provider import TEXT, FakeProvider, Recorded, Tokens
+from tests.fake_provider import DIALECTS, TEXT, Answer, FakeProvider, Recorded, Tokens
 from tests.services.adapters.asking import MakeAdapter, ask, assembled, call, failure
 
 BODIES: dict[str, dict[str, Any]] = {
@@ -89,11 +91,14 @@ def test_a_stream_is_asked_for_with_its_figures(
     assert sent(provider).json == expected
 
 
-def test_the_answer_is_kept_as_it_came(adapter: Adapter, question: ChatRequest) -> None:
+def test_the_answer_is_kept_as_it_came(
+    adapter: Adapter, api: str, provider: FakeProvider, question: ChatRequest
+) -> None:
+    body = json.dumps(DIALECTS[api].whole(Answer(), "alpha") | {"new": 1.50}, indent=3).encode()
+    provider.misbehave("raw", body=body)
     reply = adapter.complete(question, call())
     assert reply.text == TEXT
-    assert reply.native is not None
-    assert json.loads(reply.native)["id"] in ("chatcmpl-1", "msg_1")
+    assert reply.native == body
 
 
 def test_the_events_come_as_the_provider_sent_them(
@@ -151,10 +156,11 @@ def test_an_answer_that_comes_as_a_whole_is_cut_into_events(
         assert [event["type"] for event in passed[-2:]] == ["message_delta", "message_stop"]
 
 
+@pytest.mark.parametrize("fault", ["truncate", "cut", "stream_error"])
 def test_a_stream_that_breaks_keeps_what_had_come(
-    adapter: Adapter, provider: FakeProvider, question: ChatRequest
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, fault: str
 ) -> None:
-    provider.misbehave("truncate")
+    provider.misbehave(fault)
     error = failure(adapter, question, "stream")
     assert error.partial is not None
     assert TEXT.startswith(error.partial.text)
@@ -179,6 +185,24 @@ def test_the_limit_is_called_what_the_service_calls_it(
     adapter.complete(replace(question, native=Native("openai", body)), call())
     assert sent(provider).json["max_completion_tokens"] == 9
     assert sent(provider).json.keys().isdisjoint({"max_tokens", "temperature"})
+
+
+def test_a_service_that_knows_no_figures_is_not_asked_for_them(
+    make_adapter: MakeAdapter, provider: FakeProvider, question: ChatRequest
+) -> None:
+    asked = replace(question, native=Native("openai", BODIES["openai"]))
+    ask(make_adapter("openai", stream_usage=False), asked, "stream")
+    assert sent(provider).json["stream_options"] == {"include_obfuscation": False}
+
+
+def test_headers_that_cannot_be_sent_are_the_clients_mistake(
+    make_adapter: MakeAdapter, provider: FakeProvider, question: ChatRequest, way: str
+) -> None:
+    native = Native("anthropic", BODIES["anthropic"], {"anthropic-beta": "größer"})
+    error = failure(make_adapter("anthropic"), replace(question, native=native), way)
+    assert error.kind is ErrorKind.BAD_REQUEST
+    assert "anthropic-beta" in error.message
+    assert provider.requests == []
 
 
 def test_headers_of_the_protocol_are_the_clients(
@@ -220,6 +244,14 @@ def test_all_answers_are_counted_where_the_stream_breaks(
     assert not error.partial.usage.reported
 
 
+def test_all_answers_are_counted_where_the_provider_does_not(
+    make_adapter: MakeAdapter, provider: FakeProvider, question: ChatRequest, way: str
+) -> None:
+    provider.say(text="x" * 400, tool_calls=(("f", {"a": "y" * 390}),), tokens=None)  # 400 characters, too
+    several = replace(question, native=Native("openai", {**BODIES["openai"], "n": 3}))
+    assert ask(make_adapter("openai"), several, way).usage.completion_tokens == 600
+
+
 def test_blocks_that_are_not_known_pass(make_adapter: MakeAdapter, provider: FakeProvider) -> None:
     content = [
         {"type": "server_tool_use", "id": "srv_1", "name": "web_search", "input": {"query": "x"}},
@@ -235,6 +267,37 @@ def test_blocks_that_are_not_known_pass(make_adapter: MakeAdapter, provider: Fak
     events = [event for event in make_adapter("anthropic").stream(question, call()) if isinstance(event, Verbatim)]
     starts = [json.loads(event.event).get("content_block") for event in events]
     assert content[1] in starts
+
+
+def test_what_is_written_for_a_tool_of_the_vendors_own_is_counted(
+    make_adapter: MakeAdapter, provider: FakeProvider
+) -> None:
+    events = [
+        {"type": "message_start", "message": {"content": [], "model": "m"}},
+        {
+            "type": "content_block_start",
+            "index": 0,
+            "content_block": {"type": "server_tool_use", "id": "s", "name": "w"},
+        },
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": "q" * 40}},
+    ]
+    body = "".join(f"data: {json.dumps(event)}\n\n" for event in events).encode()
+    provider.misbehave("raw", body=body, content_type="text/event-stream")
+    question = ChatRequest("alpha", (), native=Native("anthropic", BODIES["anthropic"]))
+    error = failure(make_adapter("anthropic"), question, "stream")
+    assert error.partial is not None
+    assert (error.partial.tool_calls, error.partial.usage.completion_tokens) == ((), 10)
+
+
+def test_a_refusal_is_the_text_and_passes_as_it_is(
+    make_adapter: MakeAdapter, provider: FakeProvider, question: ChatRequest
+) -> None:
+    provider.say(text="", refusal="I would rather not.")
+    asked = replace(question, native=Native("openai", BODIES["openai"]))
+    whole = make_adapter("openai").complete(asked, call())
+    assert whole.text == "I would rather not."
+    assert json.loads(whole.native or b"")["choices"][0]["message"]["refusal"] == "I would rather not."
+    assert assembled(make_adapter("openai").stream(asked, call())).text == whole.text
 
 
 # Counting tokens
@@ -294,3 +357,8 @@ def test_what_a_provider_reports_is_written_down_by_the_fake(
     usage = ask(adapter, question, way).usage
     ((service, tokens),) = provider.reported
     assert (service, tokens.prompt, tokens.completion) == (api, usage.prompt_tokens, usage.completion_tokens)
+
+
+def test_embeddings_are_written_down_as_well(make_adapter: MakeAdapter, provider: FakeProvider) -> None:
+    usage = make_adapter("openai").embed(EmbeddingRequest("small", ("one", "two")), call()).usage
+    assert provider.reported == [("openai", Tokens(usage.prompt_tokens, 0))]

@@ -46,9 +46,13 @@ def test_any_json_object(make_adapter: MakeAdapter, provider: FakeProvider, ques
     [
         ("openai", "alpha", "low", {"reasoning_effort": "low"}),
         ("ollama", "alpha", "none", {"think": False}),
-        ("anthropic", "alpha", "none", {"thinking": {"type": "disabled"}}),
-        ("anthropic", "alpha", "minimal", {"output_config": {"effort": "low"}}),
+        ("ollama", "gpt-oss:20b", "none", {"think": "low"}),
+        ("ollama", "gpt-oss:20b", "high", {"think": "high"}),
+        ("anthropic", "claude-opus-5-5", "none", {"output_config": {"effort": "low"}}),
+        ("anthropic", "claude-opus-4-5", "minimal", {"output_config": {"effort": "low"}}),
         ("anthropic", "alpha", "high", {"output_config": {"effort": "high"}}),
+        ("gemini", "gemini-2.5-flash", "none", {"generationConfig": {"thinkingConfig": {"thinkingBudget": 0}}}),
+        ("gemini", "gemini-2.5-pro", "none", {"generationConfig": {"thinkingConfig": {"thinkingBudget": 128}}}),
         ("gemini", "gemini-2.5-pro", "low", {"generationConfig": {"thinkingConfig": {"thinkingBudget": 1024}}}),
         ("gemini", "gemini-3-pro", "minimal", {"generationConfig": {"thinkingConfig": {"thinkingLevel": "low"}}}),
         ("gemini", "gemini-3.8-flash", "high", {"generationConfig": {"thinkingConfig": {"thinkingLevel": "high"}}}),
@@ -67,12 +71,24 @@ def test_how_much_to_think(
     assert expected.items() <= body.items()
 
 
-@pytest.mark.parametrize(("api", "model"), [("ollama", "alpha"), ("gemini", "gemini-3-pro"), ("gemini", "alpha")])
+@pytest.mark.parametrize(
+    ("api", "model"),
+    [
+        ("ollama", "alpha"),
+        ("gemini", "gemini-3-pro"),
+        ("gemini", "gemini-2.0-flash"),
+        ("gemini", "alpha"),
+        ("anthropic", "claude-3-7-sonnet-latest"),
+        ("anthropic", "claude-opus-4-20250514"),
+        ("anthropic", "claude-opus-4-1"),
+        ("anthropic", "claude-haiku-4-5-20251001"),
+    ],
+)
 def test_what_a_model_may_not_know_is_left_to_it(
     make_adapter: MakeAdapter, provider: FakeProvider, question: ChatRequest, api: str, model: str
 ) -> None:
     body = body_of(make_adapter, provider, api, replace(question, model=model, effort="medium"))
-    assert body.keys().isdisjoint({"think", "generationConfig"})
+    assert body.keys().isdisjoint({"think", "generationConfig", "thinking", "output_config"})
 
 
 def test_one_tool_at_a_time(make_adapter: MakeAdapter, provider: FakeProvider, question: ChatRequest) -> None:
