@@ -1,0 +1,87 @@
+"""What `model` may say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from gateway import names
+from gateway.names import ModelNotFoundError, Named
+from services import health
+from services.health import Health
+from services.models import Service
+
+MakeService = Callable[..., Service]
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def knows(service: MakeService) -> Callable[..., None]:
+    """A service that has told its models."""
+
+    def make(name: str, *models: str, **fields: Any) -> None:
+        service(name, **fields)
+        health._known[name] = Health(True, datetime.now(UTC), 1.0, models=frozenset(models))
+
+    return make
+
+
+def test_auto_leaves_everything_to_oxide() -> None:
+    assert names.resolve("auto") == Named()
+
+
+def test_auto_with_a_type_of_task() -> None:
+    assert names.resolve("auto/translation").task_type == "translation"
+    with pytest.raises(ModelNotFoundError, match="auto/code_generation"):
+        names.resolve("auto/nonsense")
+
+
+def test_a_service_alone_means_its_own_model(knows: Callable[..., None]) -> None:
+    knows("first", "alpha")
+    assert names.resolve("first") == Named(service="first")
+
+
+def test_a_service_and_a_model_which_may_hold_slashes_and_colons(knows: Callable[..., None]) -> None:
+    knows("first", "alpha")
+    assert names.resolve("first/meta/llama:70b") == Named(service="first", model="meta/llama:70b")
+
+
+def test_a_model_that_some_service_has(knows: Callable[..., None]) -> None:
+    knows("first", "alpha")
+    assert names.resolve("alpha") == Named(model="alpha")
+
+
+def test_a_model_that_nobody_has(knows: Callable[..., None]) -> None:
+    knows("first", "alpha")
+    with pytest.raises(ModelNotFoundError, match="GET /v1/models"):
+        names.resolve("gamma")
+
+
+def test_who_has_not_told_its_models_may_have_any(service: MakeService) -> None:
+    service("first")
+    assert names.resolve("gamma") == Named(model="gamma")
+
+
+def test_a_name_that_begins_like_a_service_is_a_whole_one_where_only_another_has_it(
+    knows: Callable[..., None],
+) -> None:
+    knows("anthropic", "claude-5")
+    knows("openrouter", "anthropic/claude-5", "anthropic/claude-4")
+    assert names.resolve("anthropic/claude-5") == Named(service="anthropic", model="claude-5")
+    assert names.resolve("anthropic/claude-4") == Named(model="anthropic/claude-4")
+    assert names.resolve("anthropic/claude-6") == Named(service="anthropic", model="claude-6")
+
+
+def test_what_is_offered_can_be_asked_for(knows: Callable[..., None]) -> None:
+    knows("first", "alpha", "meta/llama:70b")
+    knows("off", "beta", enabled=False)
+    offered = [offer.id for offer in names.offers()]
+    assert offered[0] == "auto"
+    assert {"first/alpha", "first/meta/llama:70b"} <= set(offered)
+    assert not any(offer.startswith("off/") for offer in offered)
+    for name in offered:
+        assert names.offer(name).id == name
