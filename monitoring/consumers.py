@@ -199,7 +199,7 @@ class EventsConsumer(AsyncConsumer):  # type: ignore[misc]
     async def _standing(self, task_id: str) -> list[str]:
         seq = hub.seq
         found = await aside(partial(overview.task, task_id))
-        return [orjson.dumps({**found, "seq": seq}, default=str).decode()] if found else []
+        return [orjson.dumps({**event, "seq": seq}, default=str).decode() for event in found]
 
     def _is_flood(self) -> bool:
         second = int(time.monotonic())

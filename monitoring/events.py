@@ -54,8 +54,8 @@ class TaskProgress(TypedDict):
 
 
 class TaskDelta(TypedDict):
-    """A piece of a task's answer. `offset` is how many characters came before it; where that is less than what came
-    so far, another service has begun to answer, and what came from `offset` on no longer counts.
+    """A piece of a task's answer. `offset` is how many characters came before it; what a client has from there on
+    no longer counts: it came twice, or another service has begun to answer.
     """
 
     type: Literal["task_delta"]
@@ -83,10 +83,13 @@ def task_progress(task: Task) -> None:
 
 def task_delta(task_id: str, text: str) -> None:
     """A piece of the answer of a task that runs in this process, as it comes from the provider."""
-    offset = tracker.note_text(task_id, len(text))
+    offset = tracker.note_text(task_id, text)
     if text and hub.is_followed(task_id):
-        event = TaskDelta(type="task_delta", task_id=task_id, text=storable(text), offset=offset)
-        hub.publish(Topic.TEXT, task_id, event)
+        hub.publish(Topic.TEXT, task_id, delta(task_id, text, offset))
+
+
+def delta(task_id: str, text: str, offset: int) -> TaskDelta:
+    return TaskDelta(type="task_delta", task_id=task_id, text=storable(text), offset=offset)
 
 
 def describe(task: Task) -> TaskProgress:

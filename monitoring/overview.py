@@ -10,7 +10,7 @@ import orjson
 
 from monitoring import events, metrics, statuses
 from monitoring.aside import aside
-from monitoring.events import TaskProgress
+from monitoring.events import TaskDelta, TaskProgress
 from monitoring.hub import hub
 from monitoring.progress import tracker
 from tasks.models import Task
@@ -60,11 +60,14 @@ def read() -> dict[str, Any]:
     }
 
 
-def task(task_id: str) -> TaskProgress | None:
-    """Where one task stands; None where there is none of that id."""
+def task(task_id: str) -> list[TaskProgress | TaskDelta]:
+    """Where one task stands, with what its model has said so far where this process works on it."""
     running = tracker.get(task_id)
-    found = running.task if running else Task.objects.in_brief().filter(pk=uuid.UUID(task_id)).first()
-    return events.describe(found) if found else None
+    if running:
+        said = running.text
+        return [events.describe(running.task), *([events.delta(task_id, said, 0)] if said else [])]
+    found = Task.objects.in_brief().filter(pk=uuid.UUID(task_id)).first()
+    return [events.describe(found)] if found else []
 
 
 def _open_tasks() -> list[TaskProgress]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from weakref import WeakSet
 
@@ -28,12 +28,17 @@ _FORGET_AFTER = timedelta(minutes=1)
 
 @dataclass(slots=True)
 class Running:
-    """A task that this process works on. `characters` is the length of what its model has said so far."""
+    """A task that this process works on, and what its model has said so far, `characters` in all."""
 
     task: Task
     usual_seconds: float
     characters: int = 0
     progress: int = 0
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.said)
 
     def advance(self) -> bool:
         """Estimate anew. Returns whether it has got on."""
@@ -64,13 +69,14 @@ class Tracker:
             self._learn(task.service_used, task.execution_time)
         return running is not None
 
-    def note_text(self, task_id: str, characters: int) -> int:
-        """Count text as it comes. Returns how much came before it."""
+    def note_text(self, task_id: str, text: str) -> int:
+        """Keep text as it comes. Returns how many characters came before it."""
         running = self._running.get(task_id)
         if running is None:
             return 0
         before = running.characters
-        running.characters += characters
+        running.said.append(text)
+        running.characters += len(text)
         return before
 
     def forget_text(self, task_id: str) -> None:
@@ -78,6 +84,7 @@ class Tracker:
         running = self._running.get(task_id)
         if running:
             running.characters = 0
+            running.said.clear()
 
     def get(self, task_id: str) -> Running | None:
         return self._running.get(task_id)

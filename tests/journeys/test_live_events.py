@@ -19,9 +19,10 @@ from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from tests.fake_provider import FakeProvider
+from tests.fake_provider import TEXT, FakeProvider
 from tests.live import LiveOxide
 from tests.servers import Postgres, Redis
+from tests.sse import events
 from tests.waiting import wait_until
 
 SECONDS = 30
@@ -251,6 +252,56 @@ def test_a_flood_ends_its_connection_alone(live: LiveOxide) -> None:
         assert (said[-1]["code"], code) == ("RATE_LIMIT_EXCEEDED", 1008)
         good.send("ping")
         hear(good, "pong")
+
+
+def read_along(connection: ClientConnection, task_id: str) -> tuple[str, int]:
+    """The text of a followed task as a client puts it together, and in how many pieces it came."""
+    text, pieces = "", 0
+    while True:
+        heard = json.loads(connection.recv(SECONDS))
+        if heard["type"] == "task_delta" and heard["task_id"] == task_id:
+            text, pieces = text[: heard["offset"]] + heard["text"], pieces + 1
+        elif heard["type"] == "task_progress" and heard["status"] in ("completed", "failed"):
+            return text, pieces
+
+
+def test_who_follows_a_task_reads_along(live: LiveOxide, provider: FakeProvider) -> None:
+    provider.pace(0.1)
+    live.declare("first", provider.base_url("openai", service="first"), api="openai").start()
+    with client(live) as connection:
+        task_id = execute(live, service="first", background=True)["task_id"]
+        time.sleep(0.5)  # who comes late gets what was said before
+        connection.send(json.dumps({"type": "subscribe", "task_id": task_id}))
+        text, pieces = read_along(connection, task_id)
+    assert text == TEXT
+    assert pieces > 2
+
+
+def test_who_follows_a_streamed_task_reads_what_its_client_gets(live: LiveOxide, provider: FakeProvider) -> None:
+    provider.pace(0.1)
+    live.declare("first", provider.base_url("openai", service="first"), api="openai").start()
+    body = {"prompt": "What?", "stream": True}
+    with client(live) as connection:
+        with requests.post(f"{live.url}/api/tasks/execute/", json=body, stream=True, timeout=60) as streamed:
+            heard = events(streamed.iter_lines(chunk_size=1))
+            task_id = next(heard)[1]["task_id"]
+            connection.send(json.dumps({"type": "subscribe", "task_id": task_id}))
+            said = "".join(data.get("text", "") for name, data in heard if name == "delta")
+        assert read_along(connection, task_id)[0] == said == TEXT
+
+
+def test_where_another_service_begins_anew_the_reader_does_too(live: LiveOxide, provider: FakeProvider) -> None:
+    for name in ("first", "second"):
+        live.declare(name, provider.base_url("openai", service=name), api="openai", max_retries=0)
+    live.start()
+    provider.pace(0.1)
+    provider.misbehave("truncate", service="first")
+    provider.say("first", text="Something else altogether, and much of it. " * 3)
+    with client(live) as connection:
+        task_id = execute(live, service="auto", background=True)["task_id"]
+        connection.send(json.dumps({"type": "subscribe", "task_id": task_id}))
+        text, _ = read_along(connection, task_id)
+    assert text == TEXT
 
 
 def test_pages_from_elsewhere_get_no_connection(live: LiveOxide) -> None:

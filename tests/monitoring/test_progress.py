@@ -57,13 +57,16 @@ def test_text_that_was_read_along_counts_against_the_most_there_may_be() -> None
     mine = Tracker()
     answered = task(parameters={"max_tokens": 100})
     mine.begin(answered)
-    assert mine.note_text(str(answered.pk), 120) == 0
-    assert mine.note_text(str(answered.pk), 80) == 120
+    assert mine.note_text(str(answered.pk), "x" * 120) == 0
+    assert mine.note_text(str(answered.pk), "y" * 80) == 120
     running = mine.get(str(answered.pk))
     assert running is not None
     assert running.advance()
     assert running.progress == 50  # 200 characters, about 50 tokens
-    assert mine.note_text("unknown", 5) == 0
+    assert mine.note_text("unknown", "z") == 0
+    assert running.text == "x" * 120 + "y" * 80
+    mine.forget_text(str(answered.pk))
+    assert (running.text, running.characters) == ("", 0)
 
 
 def test_progress_never_goes_back() -> None:
