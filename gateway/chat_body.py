@@ -14,6 +14,7 @@ from msgspec import Struct
 from apikeys import decoding
 from apikeys.decoding import BodyError
 from gateway import names
+from gateway.fields import SampledBody, text_of
 from services.adapters.base import (
     ChatRequest,
     Effort,
@@ -32,10 +33,6 @@ from tasks.request import TaskRequest
 
 # Only OpenAI's own protocol has a word for these. Their empty values ask for nothing.
 _OPENAI_ONLY = ("audio", "functions", "logit_bias", "logprobs", "prediction", "web_search_options")
-
-
-class StreamOptions(Struct):
-    include_usage: bool | None = None
 
 
 class ChatFunctionCall(Struct):
@@ -77,30 +74,15 @@ class ChatResponseFormat(Struct):
     json_schema: ChatSchema | None = None
 
 
-class ChatBody(Struct):
-    model: str
+class ChatBody(SampledBody, kw_only=True):
     messages: list[ChatMessage]
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-    max_tokens: int | None = None
     max_completion_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    n: int | None = None
-    seed: int | None = None
-    presence_penalty: float | None = None
-    frequency_penalty: float | None = None
-    stop: str | list[str] | None = None
     tools: list[ChatTool] | None = None
     tool_choice: str | dict[str, Any] | None = None
     parallel_tool_calls: bool | None = None
     response_format: ChatResponseFormat | None = None
     reasoning_effort: str | None = None
     modalities: list[str] | None = None
-
-    @property
-    def wants_usage(self) -> bool:
-        return bool(self.stream_options and self.stream_options.include_usage)
 
 
 def read(raw: object) -> ChatBody:
@@ -124,7 +106,7 @@ def task_request(body: ChatBody, raw: Any) -> TaskRequest:
             seed=body.seed,
             presence_penalty=body.presence_penalty,
             frequency_penalty=body.frequency_penalty,
-            stop=(body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ()),
+            stop=body.stops,
             tools=tuple(_tools(body.tools or ())),
             tool_choice=tool_choice(body.tool_choice),
             parallel_tool_calls=body.parallel_tool_calls,
@@ -193,20 +175,13 @@ def _parts(content: str | list[dict[str, Any]] | None, path: str) -> Iterator[Pa
 def _part(part: Mapping[str, Any], path: str) -> Part:
     kind = part.get("type")
     if kind in ("text", "refusal"):
-        return TextPart(_text_of(part, str(kind), path))
+        return TextPart(text_of(part, str(kind), path))
     if kind == "image_url":
         address = part.get("image_url")
-        return image(_text_of(address, "url", f"{path}.image_url"), f"{path}.image_url.url")
+        return image(text_of(address, "url", f"{path}.image_url"), f"{path}.image_url.url")
     if kind not in _OPENAI_PARTS:
         raise BodyError(f'{path}.type must be "text", "image_url" or another type of OpenAI\'s API, not {kind!r}.')
     return TextPart(f"[{kind}]")  # what the history shows of it; only a provider that gets the body itself is asked
-
-
-def _text_of(found: Any, name: str, path: str) -> str:
-    text = found.get(name) if isinstance(found, Mapping) else None
-    if not isinstance(text, str):
-        raise BodyError(f"{path}.{name} is missing, or no string.")
-    return text
 
 
 _OPENAI_PARTS = ("input_audio", "file")

@@ -5,12 +5,10 @@ An old form, which editors still use. The prompt becomes the one message of a co
 
 from __future__ import annotations
 
-from msgspec import Struct
-
 from apikeys import decoding
 from apikeys.decoding import BodyError
 from gateway import names
-from gateway.chat_body import StreamOptions
+from gateway.fields import SampledBody
 from services.adapters.base import ChatRequest, Message, TextPart
 from tasks.request import TaskRequest
 
@@ -22,27 +20,12 @@ _UNKNOWN = {
 }
 
 
-class CompletionBody(Struct):
-    model: str
+class CompletionBody(SampledBody, kw_only=True):
     prompt: str | list[str | int | list[int]]
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-    max_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    n: int | None = None
-    seed: int | None = None
-    presence_penalty: float | None = None
-    frequency_penalty: float | None = None
-    stop: str | list[str] | None = None
     suffix: str | None = None
     echo: bool | None = None
     best_of: int | None = None
     logprobs: int | None = None
-
-    @property
-    def wants_usage(self) -> bool:
-        return bool(self.stream_options and self.stream_options.include_usage)
 
 
 def read(raw: object) -> CompletionBody:
@@ -69,7 +52,7 @@ def task_request(body: CompletionBody) -> TaskRequest:
             seed=body.seed,
             presence_penalty=body.presence_penalty,
             frequency_penalty=body.frequency_penalty,
-            stop=(body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ()),
+            stop=body.stops,
         ),
         task_type=named.task_type,
         service=named.service,

@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 from apikeys import decoding
 from apikeys.decoding import BodyError
 from gateway import names
+from gateway.fields import text_of
 from services.adapters.base import (
     ChatRequest,
     Effort,
@@ -152,7 +153,7 @@ def _said_to_the_model(role: Role, blocks: list[dict[str, Any]], path: str) -> I
             parts = tuple(_parts(content, f"{path}[{i}].content"))
             if block.get("is_error"):
                 parts = (TextPart("The tool failed: "), *parts)
-            yield Message("tool", parts, tool_call_id=_text_of(block, "tool_use_id", f"{path}[{i}]"))
+            yield Message("tool", parts, tool_call_id=text_of(block, "tool_use_id", f"{path}[{i}]"))
     if parts := tuple(_parts(blocks, path)):
         yield Message(role, parts)
 
@@ -167,7 +168,7 @@ def _parts(blocks: Iterable[dict[str, Any]], path: str) -> Iterator[Part]:
     for i, block in enumerate(blocks):
         kind = block.get("type")
         if kind == "text":
-            yield TextPart(_text_of(block, "text", f"{path}[{i}]"))
+            yield TextPart(text_of(block, "text", f"{path}[{i}]"))
         elif kind == "image" and not _is_file(block):
             yield _image(block, f"{path}[{i}]")
         elif kind not in (*_THOUGHTS, "tool_use", "tool_result"):
@@ -177,23 +178,16 @@ def _parts(blocks: Iterable[dict[str, Any]], path: str) -> Iterator[Part]:
 def _image(block: Mapping[str, Any], path: str) -> ImagePart:
     source = block.get("source")
     if isinstance(source, Mapping) and source.get("type") == "url":
-        return ImagePart(url=_text_of(source, "url", f"{path}.source"))
-    data = _text_of(source, "data", f"{path}.source")
-    return ImagePart(media_type=_text_of(source, "media_type", f"{path}.source"), data=data)
+        return ImagePart(url=text_of(source, "url", f"{path}.source"))
+    data = text_of(source, "data", f"{path}.source")
+    return ImagePart(media_type=text_of(source, "media_type", f"{path}.source"), data=data)
 
 
 def _tool_calls(blocks: Iterable[dict[str, Any]], path: str) -> Iterator[ToolCall]:
     for i, block in enumerate(blocks):
         if block.get("type") == "tool_use":
-            name, identity = (_text_of(block, key, f"{path}[{i}]") for key in ("name", "id"))
+            name, identity = (text_of(block, key, f"{path}[{i}]") for key in ("name", "id"))
             yield ToolCall(identity, name, orjson.dumps(block.get("input") or {}).decode())
-
-
-def _text_of(found: Any, name: str, path: str) -> str:
-    text = found.get(name) if isinstance(found, Mapping) else None
-    if not isinstance(text, str):
-        raise BodyError(f"{path}.{name} is missing, or no string.")
-    return text
 
 
 def _tools(tools: Iterable[AnthropicTool]) -> Iterator[Tool]:
@@ -240,17 +234,18 @@ def _headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _without_our_thoughts(raw: Any) -> Any:
-    """The body without the thoughts that we showed as blocks and that Anthropic never had."""
-    if OUR_SIGNATURE not in str(raw["messages"]):
+    """The body without the thoughts that we showed as blocks and Anthropic never had, nor turns of nothing else."""
+    messages = [_without_ours(message) for message in raw["messages"]]
+    if all(kept is message for kept, message in zip(messages, raw["messages"], strict=True)):
         return raw
-    return {**raw, "messages": [_without_ours(message) for message in raw["messages"]]}
+    return {**raw, "messages": [message for message in messages if message["content"]]}
 
 
 def _without_ours(message: dict[str, Any]) -> dict[str, Any]:
-    if isinstance(message["content"], str):
+    content = message["content"]
+    if isinstance(content, str) or not any(block.get("signature") == OUR_SIGNATURE for block in content):
         return message
-    kept = [block for block in message["content"] if block.get("signature") != OUR_SIGNATURE]
-    return {**message, "content": kept}
+    return {**message, "content": [block for block in content if block.get("signature") != OUR_SIGNATURE]}
 
 
 def _needs(body: MessagesBody, raw: Mapping[str, Any]) -> Iterator[Feature]:

@@ -16,6 +16,7 @@ from apikeys import decoding
 from apikeys.decoding import BodyError
 from gateway import names
 from gateway.chat_body import effort, tool_choice
+from gateway.fields import text_of
 from services.adapters.base import ChatRequest, JsonSchema, Message, Part, Role, TextPart, Tool, ToolCall
 from tasks.body import image
 from tasks.request import TaskRequest
@@ -141,16 +142,16 @@ def _item(item: Mapping[str, Any], path: str) -> Message | None:
     """One item as a message; None for thoughts, which only the model that had them can use."""
     match item.get("type", "message"):
         case "message":
-            role = _ROLES.get(_text_of(item, "role", path))
+            role = _ROLES.get(text_of(item, "role", path))
             if role is None:
                 raise BodyError(f"{path}.role must be one of {', '.join(_ROLES)}.")
             return Message(role, tuple(_parts(item.get("content"), f"{path}.content")))
         case "function_call":
-            call_id, name, arguments = (_text_of(item, key, path) for key in ("call_id", "name", "arguments"))
+            call_id, name, arguments = (text_of(item, key, path) for key in ("call_id", "name", "arguments"))
             return Message("assistant", tool_calls=(ToolCall(call_id, name, arguments),))
         case "function_call_output":
             parts = tuple(_parts(item.get("output"), f"{path}.output"))
-            return Message("tool", parts, tool_call_id=_text_of(item, "call_id", path))
+            return Message("tool", parts, tool_call_id=text_of(item, "call_id", path))
         case "reasoning":
             return None
     raise BodyError(
@@ -170,19 +171,12 @@ def _parts(content: Any, path: str) -> Iterator[Part]:
 def _part(part: Any, path: str) -> Part:
     kind = part.get("type") if isinstance(part, Mapping) else None
     if kind in _TEXTS:
-        return TextPart(_text_of(part, "text", path))
+        return TextPart(text_of(part, "text", path))
     if kind == "refusal":
-        return TextPart(_text_of(part, "refusal", path))
+        return TextPart(text_of(part, "refusal", path))
     if kind == "input_image":
-        return image(_text_of(part, "image_url", path), f"{path}.image_url")
+        return image(text_of(part, "image_url", path), f"{path}.image_url")
     raise BodyError(f"{path}.type must be input_text, output_text, refusal or input_image, not {kind!r}.")
-
-
-def _text_of(found: Mapping[str, Any], name: str, path: str) -> str:
-    text = found.get(name)
-    if not isinstance(text, str):
-        raise BodyError(f"{path}.{name} is missing, or no string.")
-    return text
 
 
 def _tools(body: ResponsesBody) -> Iterator[Tool]:
