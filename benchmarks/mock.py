@@ -16,6 +16,7 @@ import json
 import re
 import sys
 import time
+from collections.abc import Callable
 from typing import Any, cast
 
 import uvloop
@@ -76,15 +77,14 @@ class Connection(asyncio.Protocol):
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
         self._received = b""
-        self._ahead: list[asyncio.TimerHandle] = []
+        self._next: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, _error: Exception | None) -> None:
-        for timer in self._ahead:
-            timer.cancel()
-        if self._ahead:
+        if self._next:
+            self._next.cancel()
             self._provider.hung_up += 1
             self._end()
 
@@ -118,22 +118,26 @@ class Connection(asyncio.Protocol):
 
     def _pace(self, model: str, prompt: str) -> None:
         chunks, milliseconds = map(int, model.removeprefix("paced-").split("-"))
-        loop = asyncio.get_running_loop()
-        begin, pause = loop.time(), milliseconds / 1000
         self._provider.open += 1
         self._transport.write(STREAM_HEAD + FIRST)
-        self._ahead = [loop.call_at(begin + i * pause, self._say, prompt, i) for i in range(1, chunks + 1)]
-        self._ahead.append(loop.call_at(begin + (chunks + 1) * pause, self._finish, chunks))
+        begin, pause = asyncio.get_running_loop().time(), milliseconds / 1000
+        # One timer at a time: of two that are set while the loop lags behind, the later one may come first.
+        self._wait(lambda number: begin + number * pause, 1, chunks, prompt)
 
-    def _say(self, prompt: str, number: int) -> None:
+    def _wait(self, when: Callable[[int], float], number: int, chunks: int, prompt: str) -> None:
+        loop = asyncio.get_running_loop()
+        self._next = loop.call_at(when(number), self._say, when, number, chunks, prompt)
+
+    def _say(self, when: Callable[[int], float], number: int, chunks: int, prompt: str) -> None:
+        if number > chunks:
+            self._transport.write(_last(chunks))
+            self._end()
+            return
         self._transport.write(_chunk({"content": f"{prompt} {number} {time.monotonic():.6f};"}))
-
-    def _finish(self, chunks: int) -> None:
-        self._transport.write(_last(chunks))
-        self._end()
+        self._wait(when, number + 1, chunks, prompt)
 
     def _end(self) -> None:
-        self._ahead = []
+        self._next = None
         self._provider.open -= 1
 
 

