@@ -69,7 +69,7 @@ def offer(name: str) -> Offer:
     named = resolve(name)
     if named.service:
         return Offer(name, named.service)
-    owners = [key for key, state in availability.states().items() if named.model and named.model in state.models]
+    owners = [key for key, state in availability.states().items() if named.model and state.has(named.model)]
     return Offer(name, owners[0] if owners else "oxide")
 
 
@@ -83,10 +83,10 @@ def _task_type(name: str) -> TaskType:
 
 def _is_whole_name(name: str, states: Mapping[str, ServiceState], head: ServiceState, rest: str) -> bool:
     """`anthropic/claude-…` is a model of OpenRouter, too: it is meant where only that one is known to have it."""
-    return rest not in head.models and any(name in state.models for state in states.values())
+    return not head.has(rest) and any(state.has(name) for state in states.values())
 
 
 def _may_have(state: ServiceState, model: str) -> bool:
     """A server that has not told its models yet may have any."""
     is_server = state.config.type == "http" and state.config.enabled
-    return model in state.models or (is_server and state.offers(model))
+    return state.has(model) or (is_server and state.offers(model))

@@ -165,7 +165,7 @@ class _Draft:
     def add_listing(self, service: str) -> None:
         """One that neither a rule nor the default order names, but that is known to have the model asked for."""
         state, model = self._states[service], self._demand.model
-        if service in self._chosen or service in self._skipped or model not in state.models:
+        if service in self._chosen or service in self._skipped or not state.has(model):
             return
         if skip := _barred(state, named=True) or _misfit(state, self._demand, model):
             self._skip(skip)

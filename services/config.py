@@ -58,10 +58,16 @@ class ServiceState:
         own = {self.config.model} if self.config.model else set()
         return self.config.allowed_models or self.listed_models | own
 
+    def has(self, model: str) -> bool:
+        """Whether `model` is one of `models`, of which there may be hundreds."""
+        if self.config.allowed_models:
+            return model in self.config.allowed_models
+        return model in self.listed_models or (model != "" and model == self.config.model)
+
     def offers(self, model: str) -> bool:
         """Whether it may be asked for `model`. Where nothing is known, the server will say."""
-        if self.config.allowed_models or model in self.models:
-            return model in self.models
+        if self.config.allowed_models or self.has(model):
+            return self.has(model)
         if not self.listed_models:
             return True
         # A list leaves names out that its server takes all the same: Ollama's without ":latest", OpenRouter's with
