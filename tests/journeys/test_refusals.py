@@ -51,6 +51,8 @@ def test_more_callers_than_threads(oxide: LiveOxide, provider: FakeProvider) -> 
     provider.misbehave("hang")
     with ThreadPoolExecutor(THREADS) as callers:
         hanging = [callers.submit(_list_models, oxide) for _ in range(THREADS)]
+        # All of them, beside the first health check: a look from here before that may take the last thread from one.
+        wait_until(lambda: sum("/models" in each.path for each in provider.requests) > THREADS)
         wait_until(lambda: oxide.get("/api/services/").status_code == 503)
         assert_refused(oxide.get("/api/services/"), 503, "SERVICE_BUSY")
         assert_refused(oxide.get("/v1/models"), 503, "SERVICE_BUSY")
