@@ -7,9 +7,10 @@ from typing import Any
 
 import orjson
 
-from gateway import calling, chat_answer, errors
-from services.adapters.base import Delta, ReasoningDelta, TextDelta, ToolCallDelta, Verbatim
-from tasks.event_stream import EventStream, encoded, event
+from gateway import chat_answer, errors
+from gateway.dialect_stream import DialectStream
+from services.adapters.base import Delta, ReasoningDelta, Reply, TextDelta, ToolCallDelta, Verbatim
+from tasks.event_stream import encoded, event
 from tasks.pipeline import Run
 from tasks.reading import Piece
 
@@ -17,7 +18,7 @@ DONE = encoded(b"[DONE]")
 _HEAD = ("id", "object", "created", "model")
 
 
-class ChatStream(EventStream):
+class ChatStream(DialectStream):
     """Chunks that we write or, from a provider of the same protocol, pass on. Both end with [DONE] where all went well.
 
     `wants_usage` is whether the client asked for figures: many programs trip over the chunk without choices that
@@ -31,10 +32,6 @@ class ChatStream(EventStream):
         self._has_told_usage = False
         self._head: Mapping[str, Any] = {}  # what each chunk begins with; empty before the first
 
-    def opening(self) -> bytes:
-        calling.tell(self, self.run)
-        return b""
-
     def pieces(self, piece: Piece) -> Iterator[bytes]:
         if isinstance(piece, Verbatim):
             yield from self._passed_on(piece.event)
@@ -44,11 +41,7 @@ class ChatStream(EventStream):
             yield self._chunk({"role": "assistant", "content": ""})
         yield self._chunk(_delta(piece))
 
-    def closing(self) -> Iterator[bytes]:
-        reply = self.run.reply
-        if reply is None:
-            yield self.complaint(503, {"detail": calling.CALLED_OFF, "code": "CANCELLED"})
-            return
+    def ending(self, reply: Reply) -> Iterator[bytes]:
         if not self._head:
             self._begin(reply.model)
         if not self._tidy.has_finished:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypedDict
 
-from gateway import calling, chat_answer, errors
+from gateway import chat_answer, errors
 from gateway.chat_answer import CompletionUsage, Head
 from gateway.chat_stream import DONE
+from gateway.dialect_stream import DialectStream
 from services.adapters.base import Reply, TextDelta
-from tasks.event_stream import EventStream, event
+from tasks.event_stream import event
 from tasks.models import Task
 from tasks.pipeline import Run
 from tasks.reading import Piece
@@ -34,24 +35,16 @@ def completion(task: Task, reply: Reply) -> TextCompletion:
     return {**_object(task, reply.model, reply.text, reply.finish_reason), "usage": chat_answer.usage(reply.usage)}
 
 
-class CompletionStream(EventStream):
+class CompletionStream(DialectStream):
     def __init__(self, run: Run, *, wants_usage: bool) -> None:
         super().__init__(run)
         self._wants_usage = wants_usage
-
-    def opening(self) -> bytes:
-        calling.tell(self, self.run)
-        return b""
 
     def pieces(self, piece: Piece) -> Iterator[bytes]:
         if isinstance(piece, TextDelta):
             yield event(_object(self.run.task, self.run.attempts[-1].model, piece.text))
 
-    def closing(self) -> Iterator[bytes]:
-        reply = self.run.reply
-        if reply is None:
-            yield self.complaint(503, {"detail": calling.CALLED_OFF, "code": "CANCELLED"})
-            return
+    def ending(self, reply: Reply) -> Iterator[bytes]:
         end = _object(self.run.task, reply.model, "", reply.finish_reason)
         yield event(end)
         if self._wants_usage:

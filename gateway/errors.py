@@ -51,12 +51,17 @@ class Complaint:
 def complaint(dialect: Dialect, status: int, problem: Mapping[str, Any], retry_after: float | None = None) -> Complaint:
     """`retry_after` is in seconds, where waiting helps."""
     # That of a task that failed is the task's.
-    request_id = str(problem.get("task_id") or f"req_{secrets.token_hex(12)}")
+    request_id = str(problem.get("task_id") or new_request_id())
     told, code = _particular(status, problem)
     headers = {"x-request-id": request_id, "request-id": request_id, **_pause(code, retry_after)}
     if dialect == "anthropic":
         return Complaint(529 if code == "SERVICE_BUSY" else told, anthropic(status, problem, request_id), headers)
     return Complaint(told, openai(status, problem), headers)
+
+
+def new_request_id() -> str:
+    """For an answer in which no task had a part."""
+    return f"req_{secrets.token_hex(12)}"
 
 
 def openai(status: int, problem: Mapping[str, Any]) -> OpenAIError:

@@ -7,11 +7,12 @@ from typing import Any
 
 import msgspec
 
-from gateway import calling, errors, messages_answer
+from gateway import errors, messages_answer
+from gateway.dialect_stream import DialectStream
 from gateway.messages_body import OUR_SIGNATURE
-from services.adapters.base import Delta, ReasoningDelta, TextDelta, ToolCallDelta, Verbatim
+from services.adapters.base import Delta, ReasoningDelta, Reply, TextDelta, ToolCallDelta, Verbatim
 from services.adapters.estimate import estimate
-from tasks.event_stream import EventStream, encoded, event
+from tasks.event_stream import encoded, event
 from tasks.reading import Piece
 
 
@@ -22,7 +23,7 @@ class _Kind(msgspec.Struct):
 _KIND = msgspec.json.Decoder(_Kind)
 
 
-class MessageStream(EventStream):
+class MessageStream(DialectStream):
     """Events that we write or, from an Anthropic service, pass on. Clients know them by the name beside the data."""
 
     HEARTBEAT = event({"type": "ping"}, "ping")
@@ -32,10 +33,6 @@ class MessageStream(EventStream):
     _index = -1
     _block: tuple[str, int] | None = None  # what is open: its kind and, of tool calls, which one
 
-    def opening(self) -> bytes:
-        calling.tell(self, self.run)
-        return b""
-
     def pieces(self, piece: Piece) -> Iterator[bytes]:
         if isinstance(piece, Verbatim):
             self._is_passed_on = True
@@ -44,11 +41,8 @@ class MessageStream(EventStream):
             yield from self._begin(self.run.attempts[-1].model)
             yield from self._deltas(piece)
 
-    def closing(self) -> Iterator[bytes]:
-        reply = self.run.reply
-        if reply is None:
-            yield self.complaint(503, {"detail": calling.CALLED_OFF, "code": "CANCELLED"})
-        elif not self._is_passed_on:
+    def ending(self, reply: Reply) -> Iterator[bytes]:
+        if not self._is_passed_on:
             yield from self._begin(reply.model)
             yield from self._end_block()
             end = {"stop_reason": messages_answer.stop_reason(reply.finish_reason), "stop_sequence": None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, TypedDict
 
-from gateway.responses_body import ResponsesBody
+from gateway.responses_body import ResponsesBody, ResponseTool
 from services.adapters.base import FinishReason, Reply, ToolCall, Usage
 from tasks.models import Task
 
@@ -68,7 +68,7 @@ def begun(task: Task, body: ResponsesBody, model: str) -> ResponseShown:
         "temperature": body.temperature,
         "text": {"format": _format(body)},
         "tool_choice": body.tool_choice or "auto",
-        "tools": [_tool(body, i) for i in range(len(body.tools or ()))],
+        "tools": [_tool(tool) for tool in body.tools or ()],
         "top_p": body.top_p,
         "truncation": "disabled",
         "usage": None,
@@ -143,8 +143,7 @@ def _format(body: ResponsesBody) -> dict[str, Any]:
     return {"type": "json_schema", "name": wanted.name, "schema": wanted.schema, "strict": bool(wanted.strict)}
 
 
-def _tool(body: ResponsesBody, index: int) -> dict[str, Any]:
-    tool = (body.tools or [])[index]
+def _tool(tool: ResponseTool) -> dict[str, Any]:
     return {
         "type": "function",
         "name": tool.name,

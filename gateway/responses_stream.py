@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway import calling, errors, responses_answer
+from gateway import errors, responses_answer
+from gateway.dialect_stream import DialectStream
 from gateway.responses_answer import Item, ResponseShown
 from gateway.responses_body import ResponsesBody
-from services.adapters.base import Delta, ReasoningDelta, TextDelta, ToolCall, ToolCallDelta, Verbatim
-from tasks.event_stream import EventStream, event
+from services.adapters.base import Delta, ReasoningDelta, Reply, TextDelta, ToolCall, ToolCallDelta, Verbatim
+from tasks.event_stream import event
 from tasks.pipeline import Run
 from tasks.reading import Piece
 
@@ -36,7 +37,7 @@ class _Open:
         return place if self.kind == "function_call" else place | {"content_index": 0}
 
 
-class ResponseStream(EventStream):
+class ResponseStream(DialectStream):
     """One output item after the other, each opened, filled and closed; in the end the whole response again."""
 
     def __init__(self, run: Run, body: ResponsesBody) -> None:
@@ -47,20 +48,12 @@ class ResponseStream(EventStream):
         self._open: _Open | None = None
         self._output: list[Item] = []
 
-    def opening(self) -> bytes:
-        calling.tell(self, self.run)
-        return b""
-
     def pieces(self, piece: Piece) -> Iterator[bytes]:
         yield from self._begin(self.run.attempts[-1].model)
         for delta in piece.deltas if isinstance(piece, Verbatim) else (piece,):
             yield from self._delta(delta)
 
-    def closing(self) -> Iterator[bytes]:
-        reply = self.run.reply
-        if reply is None:
-            yield self.complaint(503, {"detail": calling.CALLED_OFF, "code": "CANCELLED"})
-            return
+    def ending(self, reply: Reply) -> Iterator[bytes]:
         yield from self._begin(reply.model)
         if not self._open and not self._output:
             yield from self._write("message", 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -15,6 +14,7 @@ from django.utils.cache import patch_vary_headers
 from apikeys import limits, policy
 from apikeys.credentials import caller
 from apikeys.limits import Allowance
+from gateway.errors import new_request_id
 from oxide_project import errors
 from oxide_project.errors import Problem
 
@@ -72,7 +72,7 @@ def _refuse(request: HttpRequest, problem: Problem) -> HttpResponse:
 def _name(response: HttpResponseBase) -> None:
     """Each answer has an id, which SDKs show with their errors; that of a task is the task's."""
     if "x-request-id" not in response:
-        response["x-request-id"] = response["request-id"] = f"req_{secrets.token_hex(12)}"
+        response["x-request-id"] = response["request-id"] = new_request_id()
 
 
 def _tell_sdks(response: HttpResponseBase, allowance: Allowance) -> None:
