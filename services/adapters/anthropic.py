@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
+from services.adapters.arrived import StreamReader
 from services.adapters.base import (
     ChatRequest,
     Delta,
@@ -28,7 +29,7 @@ from services.adapters.base import (
 )
 from services.adapters.call import Call
 from services.adapters.failure import Failure, ReportedError
-from services.adapters.http import HttpAdapter, StreamReader
+from services.adapters.http import HttpAdapter
 from services.adapters.wire import arguments_object, count, finished, parameters_schema
 
 # https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons

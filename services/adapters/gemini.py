@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from services.adapters.arrived import StreamReader
 from services.adapters.base import (
     ChatRequest,
     Delta,
@@ -28,7 +29,7 @@ from services.adapters.base import (
 )
 from services.adapters.call import Call
 from services.adapters.failure import Failure, ReportedError, seconds
-from services.adapters.http import HttpAdapter, StreamReader
+from services.adapters.http import HttpAdapter
 from services.adapters.wire import (
     arguments_object,
     count,

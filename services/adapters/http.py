@@ -5,7 +5,7 @@ A vendor's adapter subclasses `HttpAdapter` and says only how its wire format di
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,18 +17,17 @@ import requests
 from requests import exceptions
 from requests.structures import CaseInsensitiveDict
 
-from services.adapters.assembly import Assembly, events_of
+from services.adapters.arrived import CutShortError, StreamReader, WholeAnswer
+from services.adapters.assembly import events_of
 from services.adapters.base import (
     Adapter,
     ChatRequest,
     Connection,
-    Delta,
     EmbeddingRequest,
     Embeddings,
     ErrorKind,
     Feature,
     Finish,
-    FinishReason,
     Native,
     ProviderError,
     Reply,
@@ -42,73 +41,10 @@ from services.adapters.estimate import estimate, estimate_inputs
 from services.adapters.failure import Failure, ReportedError
 from services.adapters.sse import sse_data
 from services.adapters.transport import CurlStream, CurlTransport
-from services.adapters.wire import with_tools
 
 _MESSAGE_LENGTH: Final = 500
 _SETTLE_SECONDS: Final = 0.05  # between a protocol's own end of a stream and that of the HTTP body
 _ERROR_BODY_BYTES: Final = 64 * 1024
-
-
-class StreamReader(ABC):
-    """Reads the events of one stream, and keeps what has come of the answer.
-
-    A vendor's `feed` yields the deltas of one event and sets what the event tells besides:
-    `model`, `usage`, `finish` once the provider has said why the answer ended, and `is_over` once
-    nothing more is to come. A stream that ends while `finish` is None is a broken one.
-    """
-
-    def __init__(self, request: ChatRequest) -> None:
-        self.request = request
-        self.model = request.model
-        self.usage: Usage | None = None
-        self.finish: FinishReason | None = None
-        self.is_over = False
-        self.beside = ""  # what was written besides this answer: other answers to the same request
-        self._answer = Assembly()
-
-    @abstractmethod
-    def feed(self, event: bytes) -> Iterator[Delta]:
-        """The deltas in one event."""
-
-    def is_news(self, event: bytes) -> bool:  # noqa: ARG002
-        """Whether an event is part of the answer: a mark of the stream's end, or of life, is none."""
-        return True
-
-    def read(self, event: bytes) -> Iterator[Delta]:
-        for delta in self.feed(event):
-            self._answer.add(delta)
-            yield delta
-
-    @property
-    def end(self) -> Finish:
-        if self.finish is None:
-            raise _CutShortError
-        reason = with_tools(self.finish, self._answer.tool_calls)
-        return Finish(reason, self.usage or estimate(self.request, self.written), self.model)
-
-    @property
-    def written(self) -> str:
-        """All that the model has written so far, to be counted."""
-        return self._answer.written + self.beside
-
-    @property
-    def partial(self) -> Reply | None:
-        """What has come so far; None where nothing has."""
-        if self._answer.is_empty and not self.beside and self.usage is None:
-            return None
-        return self._answer.reply(model=self.model, finish_reason=self.finish or "stop", usage=self._usage_so_far())
-
-    @property
-    def prompt_alone(self) -> Usage:
-        return estimate(self.request, "")
-
-    def _usage_so_far(self) -> Usage:
-        guess = estimate(self.request, self.written)
-        if self.usage is None or self.finish:
-            return self.usage or guess
-        # A count from the middle of an answer knows the prompt, but not yet all that was written.
-        written = max(self.usage.completion_tokens, guess.completion_tokens)
-        return replace(self.usage, completion_tokens=written, reported=False)
 
 
 class HttpAdapter(Adapter):
@@ -149,7 +85,10 @@ class HttpAdapter(Adapter):
         return {**native.body, "model": request.model, "stream": stream}
 
     def native_events(self, content: bytes) -> Iterator[bytes]:
-        """A whole answer as the events of the stream that it might have been, in the provider's own words."""
+        """A whole answer as the events of the stream that it might have been, in the provider's own words.
+
+        For adapters with a `PROTOCOL`: nobody else gets a body to send on.
+        """
         raise NotImplementedError
 
     @abstractmethod
@@ -164,6 +103,8 @@ class HttpAdapter(Adapter):
 
     @abstractmethod
     def parse_models(self, content: bytes) -> list[str]: ...
+
+    # These three are for adapters that have `Feature.EMBEDDINGS`: `embed` refuses for all others.
 
     def embedding_path(self, request: EmbeddingRequest) -> str:
         raise NotImplementedError
@@ -188,7 +129,7 @@ class HttpAdapter(Adapter):
     # What is the same for all.
 
     def complete(self, request: ChatRequest, call: Call) -> Reply:
-        whole = _Whole(request.model, lambda: estimate(request, ""), self.figures)
+        whole = WholeAnswer(request.model, lambda: estimate(request, ""), self.figures)
         with self._explaining(call, whole):
             whole.content = content = self._exchange(self._chat(request, stream=False), call).content
             reply = self.parse_reply(content, request)
@@ -207,7 +148,7 @@ class HttpAdapter(Adapter):
     def embed(self, request: EmbeddingRequest, call: Call) -> Embeddings:
         if Feature.EMBEDDINGS not in self.FEATURES:
             return super().embed(request, call)
-        whole = _Whole(request.model, lambda: estimate_inputs(request), self.figures)
+        whole = WholeAnswer(request.model, lambda: estimate_inputs(request), self.figures)
         with self._explaining(call, whole):
             asked = self._post(lambda: self.embedding_path(request), self.embedding_body(request))
             whole.content = content = self._exchange(asked, call).content
@@ -232,14 +173,12 @@ class HttpAdapter(Adapter):
             return
         is_native = self._native(reader.request) is not None
         for event in self.events(chunks):
-            deltas = reader.read(event)
-            if not is_native:
-                yield from deltas
-            elif reader.is_news(event):
-                yield Verbatim(event, tuple(deltas))
+            if is_native:
+                deltas = tuple(reader.read(event))
+                if reader.is_news(event):
+                    yield Verbatim(event, deltas)
             else:
-                for _delta in deltas:  # to be read all the same
-                    pass
+                yield from reader.read(event)
             if reader.is_over:
                 break
         yield reader.end
@@ -306,7 +245,7 @@ class HttpAdapter(Adapter):
         return response
 
     @contextmanager
-    def _explaining(self, call: Call, answer: StreamReader | _Whole | None = None) -> Iterator[None]:
+    def _explaining(self, call: Call, answer: StreamReader | WholeAnswer | None = None) -> Iterator[None]:
         """The one place where what goes wrong becomes a `ProviderError`, with what had arrived."""
         try:
             yield
@@ -343,32 +282,7 @@ class HttpAdapter(Adapter):
         return text if len(text) <= _MESSAGE_LENGTH else text[: _MESSAGE_LENGTH - 1] + "…"
 
 
-class _Whole:
-    """An answer that is asked for as a whole. Where it cannot be read, the figures in it may still be."""
-
-    def __init__(
-        self, model: str, prompt: Callable[[], Usage], figures: Callable[[dict[str, Any]], Usage | None]
-    ) -> None:
-        self.model = model
-        self.content = b""
-        self._prompt = prompt
-        self._figures = figures
-
-    @property
-    def prompt_alone(self) -> Usage:
-        return self._prompt()
-
-    @property
-    def partial(self) -> Reply | None:
-        try:
-            payload = msgspec.json.decode(self.content)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None
-        usage = self._figures(payload) if isinstance(payload, dict) else None
-        return Reply(model=self.model, usage=usage) if usage else None
-
-
-def _prompt_alone(answer: StreamReader | _Whole, error: Exception) -> Reply | None:
+def _prompt_alone(answer: StreamReader | WholeAnswer, error: Exception) -> Reply | None:
     """A provider that was cut short before it said anything has read the prompt, and charges for that."""
     is_cut_short = isinstance(error, exceptions.ReadTimeout | exceptions.ChunkedEncodingError | Cancelled)
     if not is_cut_short or isinstance(error, CancelledUnsent):
@@ -382,10 +296,6 @@ def _refuse_odd(headers: Mapping[str, str]) -> None:
             raise ProviderError(
                 ErrorKind.BAD_REQUEST, f"The header {name} holds characters that no header may hold. Leave them out."
             )
-
-
-class _CutShortError(Exception):
-    """A stream ended before the answer did."""
 
 
 class _RedirectedError(Exception):
@@ -458,7 +368,7 @@ _EXPLANATIONS: Final[tuple[tuple[type[Exception], ErrorKind, str], ...]] = (
         "broke the connection before its answer was whole. Try again.",
     ),
     (exceptions.RequestException, ErrorKind.CONNECT, f"cannot be reached ({{error}}). {_ADVICE['connect']}"),
-    (_CutShortError, ErrorKind.MALFORMED, "ended its stream before the answer was whole. Try again."),
+    (CutShortError, ErrorKind.MALFORMED, "ended its stream before the answer was whole. Try again."),
     (
         UnicodeEncodeError,
         ErrorKind.CONNECT,
@@ -472,6 +382,6 @@ _FAULTS: Final = (
     msgspec.MsgspecError,
     UnicodeError,
     RecursionError,
-    _CutShortError,
+    CutShortError,
     _RedirectedError,
 )

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
+from services.adapters.arrived import StreamReader
 from services.adapters.base import (
     ChatRequest,
     Delta,
@@ -26,7 +27,7 @@ from services.adapters.base import (
 )
 from services.adapters.estimate import estimate
 from services.adapters.failure import Failure, ReportedError
-from services.adapters.http import HttpAdapter, StreamReader
+from services.adapters.http import HttpAdapter
 from services.adapters.sse import json_lines
 from services.adapters.wire import (
     arguments_object,

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from services.adapters.arrived import StreamReader
 from services.adapters.base import (
     ChatRequest,
     Delta,
@@ -37,7 +38,7 @@ from services.adapters.base import (
 from services.adapters.call import Call
 from services.adapters.estimate import estimate
 from services.adapters.failure import Failure, ReportedError
-from services.adapters.http import HttpAdapter, StreamReader
+from services.adapters.http import HttpAdapter
 from services.adapters.wire import count, embedded, finished, function_tool, make_call_id
 
 # https://platform.openai.com/docs/api-reference/chat/object

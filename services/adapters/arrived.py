@@ -1,0 +1,106 @@
+"""What has come of an answer so far: to be told, and to be paid for where the rest does not come."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from services.adapters.assembly import Assembly
+from services.adapters.base import ChatRequest, Delta, Finish, FinishReason, Reply, Usage
+from services.adapters.estimate import estimate
+from services.adapters.wire import with_tools
+
+
+class CutShortError(Exception):
+    """A stream ended before the answer did."""
+
+
+class StreamReader(ABC):
+    """Reads the events of one stream, and keeps what has come of the answer.
+
+    A vendor's `feed` yields the deltas of one event and sets what the event tells besides:
+    `model`, `usage`, `finish` once the provider has said why the answer ended, and `is_over` once
+    nothing more is to come. A stream that ends while `finish` is None is a broken one.
+    """
+
+    def __init__(self, request: ChatRequest) -> None:
+        self.request = request
+        self.model = request.model
+        self.usage: Usage | None = None
+        self.finish: FinishReason | None = None
+        self.is_over = False
+        self.beside = ""  # what was written besides this answer: other answers to the same request
+        self._answer = Assembly()
+
+    @abstractmethod
+    def feed(self, event: bytes) -> Iterator[Delta]:
+        """The deltas in one event."""
+
+    def is_news(self, event: bytes) -> bool:  # noqa: ARG002
+        """Whether an event is part of the answer: a mark of the stream's end, or of life, is none."""
+        return True
+
+    def read(self, event: bytes) -> Iterator[Delta]:
+        for delta in self.feed(event):
+            self._answer.add(delta)
+            yield delta
+
+    @property
+    def end(self) -> Finish:
+        if self.finish is None:
+            raise CutShortError
+        reason = with_tools(self.finish, self._answer.tool_calls)
+        return Finish(reason, self.usage or estimate(self.request, self.written), self.model)
+
+    @property
+    def written(self) -> str:
+        """All that the model has written so far, to be counted."""
+        return self._answer.written + self.beside
+
+    @property
+    def partial(self) -> Reply | None:
+        """What has come so far; None where nothing has."""
+        if self._answer.is_empty and not self.beside and self.usage is None:
+            return None
+        return self._answer.reply(model=self.model, finish_reason=self.finish or "stop", usage=self._usage_so_far())
+
+    @property
+    def prompt_alone(self) -> Usage:
+        return estimate(self.request, "")
+
+    def _usage_so_far(self) -> Usage:
+        guess = estimate(self.request, self.written)
+        if self.usage is None or self.finish:
+            return self.usage or guess
+        # A count from the middle of an answer knows the prompt, but not yet all that was written.
+        written = max(self.usage.completion_tokens, guess.completion_tokens)
+        return replace(self.usage, completion_tokens=written, reported=False)
+
+
+class WholeAnswer:
+    """An answer that is asked for as a whole. Where it cannot be read, the figures in it may still be."""
+
+    def __init__(
+        self, model: str, prompt: Callable[[], Usage], figures: Callable[[dict[str, Any]], Usage | None]
+    ) -> None:
+        self.model = model
+        self.content = b""
+        self._prompt = prompt
+        self._figures = figures
+
+    @property
+    def prompt_alone(self) -> Usage:
+        return self._prompt()
+
+    @property
+    def partial(self) -> Reply | None:
+        try:
+            payload = msgspec.json.decode(self.content)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        usage = self._figures(payload) if isinstance(payload, dict) else None
+        return Reply(model=self.model, usage=usage) if usage else None
