@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ import orjson
 from gateway import chat_answer, errors
 from gateway.dialect_stream import DialectStream
 from services.adapters.base import Delta, ReasoningDelta, Reply, TextDelta, ToolCallDelta, Verbatim
+from services.adapters.wire import make_call_id
 from tasks.event_stream import encoded, event
 from tasks.pipeline import Run
 from tasks.reading import Piece
@@ -29,7 +31,7 @@ class ChatStream(DialectStream):
         super().__init__(run)
         self._wants_usage = wants_usage
         self._tidy = Tidy()
-        self._has_told_usage = False
+        self._figures: Mapping[str, Any] = {}  # the last chunk with figures, as the provider tells them
         self._head: Mapping[str, Any] = {}  # what each chunk begins with; empty before the first
 
     def pieces(self, piece: Piece) -> Iterator[bytes]:
@@ -46,8 +48,9 @@ class ChatStream(DialectStream):
             self._begin(reply.model)
         if not self._tidy.has_finished:
             yield self._chunk({}, finish_reason=reply.finish_reason)
-        if self._wants_usage and not self._has_told_usage:
-            yield event({**self._head, "choices": [], "usage": chat_answer.usage(reply.usage)})
+        if self._wants_usage:
+            own = {**self._head, "usage": chat_answer.usage(reply.usage)}
+            yield event({**(self._figures or own), "choices": []})
         yield DONE
 
     def complaint(self, status: int, problem: Mapping[str, Any]) -> bytes:
@@ -55,13 +58,12 @@ class ChatStream(DialectStream):
 
     def _passed_on(self, data: bytes) -> Iterator[bytes]:
         chunk = orjson.loads(data)
-        told = chunk.pop("usage", None)
-        self._head = self._head or {name: chunk.get(name) for name in _HEAD}
-        if chunk.get("choices"):
+        if chunk.get("usage"):  # some servers tell them in every chunk, each time all so far
+            self._figures = dict(chunk)
+        chunk.pop("usage", None)
+        if chunk.get("choices"):  # what Azure sends before has no name yet
+            self._head = self._head or {name: chunk.get(name) for name in _HEAD}
             yield event({**self._tidy.chunk(chunk), **self._no_usage()})
-        if told and self._wants_usage:
-            self._has_told_usage = True
-            yield event({**chunk, "choices": [], "usage": told})
 
     def _begin(self, model: str) -> None:
         self._head = chat_answer.head(self.run.task, "chat.completion.chunk", model)
@@ -83,7 +85,7 @@ class Tidy:
 
     def __init__(self) -> None:
         self._choices: set[int] = set()
-        self._calls: set[tuple[int, int]] = set()
+        self._calls: defaultdict[int, _Calls] = defaultdict(_Calls)
         self.has_finished = False
 
     def chunk(self, chunk: dict[str, Any]) -> dict[str, Any]:
@@ -92,26 +94,45 @@ class Tidy:
         return chunk
 
     def _choice(self, choice: dict[str, Any]) -> None:
-        index = choice.setdefault("index", 0)
-        if choice.setdefault("finish_reason", None):
+        index = choice["index"] = choice.get("index") or 0
+        choice["finish_reason"] = choice.get("finish_reason") or None
+        if choice["finish_reason"]:
             self.has_finished = True
-        delta = choice.get("delta") or {}
-        choice["delta"] = delta
+        delta = choice["delta"] = choice.get("delta") or {}
         if index in self._choices:
             delta.pop("role", None)
         self._choices.add(index)
-        for place, call in enumerate(delta.get("tool_calls") or ()):
-            self._tool_call(index, place, call)
+        for call in delta.get("tool_calls") or ():
+            self._calls[index].tidy(call)
 
-    def _tool_call(self, choice: int, place: int, call: dict[str, Any]) -> None:
-        if not isinstance(call.get("index"), int):
-            call["index"] = place
-        key = (choice, call["index"])
-        if key in self._calls:
+
+class _Calls:
+    """The calls of one choice: numbered from 0 without a gap, each with an id, its arguments as a text."""
+
+    def __init__(self) -> None:
+        self._known: list[object] = []  # what tells each from the others, in the order in which they began
+
+    def tidy(self, call: dict[str, Any]) -> None:
+        function = call.get("function") or {}
+        mark = self._mark(call, function.get("name"))
+        if mark in self._known:
             call.pop("id", None)
             call.pop("type", None)
-            (call.get("function") or {}).pop("name", None)
-        self._calls.add(key)
+            function.pop("name", None)
+        else:
+            self._known.append(mark)
+            call["id"] = call.get("id") or make_call_id()
+        call["index"] = self._known.index(mark)
+        if not isinstance(function.get("arguments", ""), str | None):
+            function["arguments"] = orjson.dumps(function["arguments"]).decode()
+
+    def _mark(self, call: Mapping[str, Any], name: str | None) -> object:
+        """Some servers give a number, some only an id, and some neither: then a name begins the next call."""
+        if isinstance(call.get("index"), int):
+            return call["index"]
+        if call.get("id"):
+            return call["id"]
+        return object() if name or not self._known else self._known[-1]
 
 
 def _delta(delta: Delta) -> dict[str, Any]:

@@ -12,7 +12,16 @@ from msgspec import Meta, Struct
 from apikeys.decoding import BodyError
 from gateway import names
 from routing.task_types import TaskType
-from services.adapters.base import ChatRequest, EmbeddingRequest, Feature, Message, Reply, TextPart
+from services.adapters.base import (
+    ChatRequest,
+    EmbeddingRequest,
+    ErrorKind,
+    Feature,
+    Message,
+    ProviderError,
+    Reply,
+    TextPart,
+)
 from tasks.request import TaskRequest
 
 MOST_INPUTS = 2048
@@ -61,7 +70,10 @@ class EmbeddingList(TypedDict):
 
 
 def answer(reply: Reply, encoding: str) -> EmbeddingList:
-    """SDKs ask for base64, which is shorter and quicker to read than numbers in JSON."""
+    """SDKs ask for base64, which is shorter and quicker to read than numbers in JSON.
+
+    Raises `ProviderError` for numbers that it cannot hold.
+    """
     spent = reply.usage.prompt_tokens
     return {
         "object": "list",
@@ -93,4 +105,10 @@ def _inputs(given: str | list[str | int | list[int]]) -> tuple[str, ...] | tuple
 
 def _encoded(vector: Sequence[float]) -> str:
     """Float32, little-endian: what the SDKs unpack."""
-    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+    try:
+        return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+    except OverflowError:
+        raise ProviderError(ErrorKind.MALFORMED, _TOO_LARGE) from None
+
+
+_TOO_LARGE = "A vector has a number too large for base64. Ask with encoding_format float, or use another model."
