@@ -5,6 +5,8 @@ An old form, which editors still use. The prompt becomes the one message of a co
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from apikeys import decoding
 from apikeys.decoding import BodyError
 from gateway import names
@@ -12,11 +14,13 @@ from gateway.fields import SampledBody
 from services.adapters.base import ChatRequest, Message, TextPart
 from tasks.request import TaskRequest
 
-_UNKNOWN = {
-    "suffix": "Text cannot be filled in between two pieces here: leave suffix out.",
-    "echo": "The prompt is not repeated in the answer: leave echo out.",
-    "best_of": "One answer is made to each request: leave best_of out.",
-    "logprobs": "Log probabilities are to be had at /v1/chat/completions: leave logprobs out.",
+# What is not to be had here: the value that asks for nothing, and what to do instead of any other.
+_UNKNOWN: Mapping[str, tuple[str | int, str]] = {
+    "suffix": ("", "Text cannot be filled in between two pieces here: leave suffix out."),
+    "echo": (False, "The prompt is not repeated in the answer: leave echo out."),
+    "n": (1, "One answer is made to each request: leave n out, or use /v1/chat/completions."),
+    "best_of": (1, "One answer is made to each request: leave best_of out."),
+    "logprobs": (0, "Log probabilities are to be had at /v1/chat/completions: leave logprobs out."),
 }
 
 
@@ -31,11 +35,9 @@ class CompletionBody(SampledBody, kw_only=True):
 def read(raw: object) -> CompletionBody:
     """Raises `BodyError`."""
     body = decoding.body(raw, CompletionBody)
-    for name, advice in _UNKNOWN.items():
-        if getattr(body, name) not in (None, False, "", 0, 1):
+    for name, (nothing, advice) in _UNKNOWN.items():
+        if getattr(body, name) not in (None, nothing):
             raise BodyError(advice)
-    if (body.n or 1) > 1:
-        raise BodyError("One answer is made to each request: leave n out, or use /v1/chat/completions.")
     return body
 
 
