@@ -15,7 +15,9 @@ for await (const chunk of await client.chat.completions.create({ model: "ollama"
 }
 
 const runner = client.chat.completions.stream({ model: "gemini", messages, tools });
-seen.final = (await runner.finalChatCompletion()).choices[0].message.content;
+const final = (await runner.finalChatCompletion()).choices[0].message;
+seen.final = final.content;
+seen.calls = final.tool_calls.map((call) => [call.function.name, JSON.parse(call.function.arguments)]);
 
 const { data, response } = await client.chat.completions.create({ model: "anthropic", messages }).withResponse();
 seen.service = response.headers.get("x-oxide-service");

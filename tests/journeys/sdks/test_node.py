@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.fake_dialects import vector_of
-from tests.fake_provider import TEXT
+from tests.fake_provider import TEXT, FakeProvider
 from tests.live import ROOT, LiveOxide
 from tests.programs import program
 
@@ -50,9 +50,12 @@ def run(packages: Path, script: str, oxide: LiveOxide) -> Any:
 
 
 @pytest.mark.timeout(400)
-def test_openais(packages: Path, oxide: LiveOxide) -> None:
+def test_openais(packages: Path, oxide: LiveOxide, provider: FakeProvider) -> None:
+    calls = [["get_weather", {"city": "Oslo"}], ["get_weather", {"city": "Rom"}]]
+    provider.say("gemini", tool_calls=tuple(tuple(call) for call in calls))
     seen = run(packages, "openai.mjs", oxide)
     assert seen["chat"] == seen["stream"] == seen["final"] == seen["responses"] == TEXT
+    assert seen["calls"] == calls
     assert (seen["service"], seen["requestId"]) == ("anthropic", True)
     assert seen["vector"] == vector_of("quantum")
     assert {"auto", "openai/alpha"} <= set(seen["models"])
