@@ -439,17 +439,25 @@ def test_with_identity_on_a_key_for_programs_is_the_api_key(live: LiveOxide, pro
     live.declare("openai", provider.base_url("openai"), api="openai").start()
     body = {"username": "admin", "password": live.admin_password}
     token = live.post("/auth/login", json=body).json()["access_token"]
-    wanted = {"name": "robot", "scopes": ["read", "execute"]}
-    made = requests.post(
-        f"{live.url}/api/api-keys/clients/", json=wanted, headers={"Authorization": f"Bearer {token}"}, timeout=30
-    )
-    client = client_of(live, api_key=made.json()["key"])
+
+    def key(*scopes: str) -> str:
+        wanted = {"name": "-".join(scopes), "scopes": scopes}
+        headers = {"Authorization": f"Bearer {token}"}
+        made = requests.post(f"{live.url}/api/api-keys/clients/", json=wanted, headers=headers, timeout=30)
+        return str(made.json()["key"])
+
+    client = client_of(live, api_key=key("read", "execute"))
     assert client.chat.completions.create(model="auto", messages=ASKED).choices[0].message.content == TEXT
     with pytest.raises(openai.AuthenticationError) as caught:
         client_of(live, api_key="wrong").chat.completions.create(model="auto", messages=ASKED)
     assert caught.value.code == "invalid_api_key"
     with pytest.raises(openai.AuthenticationError):
         client_of(live, api_key="wrong").models.list()
+    reader = client_of(live, api_key=key("read"))
+    assert "auto" in [model.id for model in reader.models.list()]
+    with pytest.raises(openai.PermissionDeniedError) as refused:
+        reader.chat.completions.create(model="auto", messages=ASKED)
+    assert (refused.value.code, bool(refused.value.request_id)) == ("insufficient_permissions", True)
 
 
 def test_over_the_limit_the_sdk_waits_and_comes_again(live: LiveOxide, provider: FakeProvider) -> None:
