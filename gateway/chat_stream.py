@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -11,7 +11,7 @@ import orjson
 from gateway import chat_answer, errors
 from gateway.dialect_stream import DialectStream
 from services.adapters.base import Delta, ReasoningDelta, Reply, TextDelta, ToolCallDelta, Verbatim
-from services.adapters.wire import make_call_id
+from services.adapters.openai_variants import CallPieces, arguments_text, for_clients
 from tasks.event_stream import encoded, event
 from tasks.pipeline import Run
 from tasks.reading import Piece
@@ -36,7 +36,7 @@ class ChatStream(DialectStream):
 
     def pieces(self, piece: Piece) -> Iterator[bytes]:
         if isinstance(piece, Verbatim):
-            yield from self._passed_on(piece.event)
+            yield from self._passed_on(piece)
             return
         if not self._head:
             self._begin(self.run.attempts[-1].model)
@@ -56,14 +56,14 @@ class ChatStream(DialectStream):
     def complaint(self, status: int, problem: Mapping[str, Any]) -> bytes:
         return event(errors.openai(status, problem))
 
-    def _passed_on(self, data: bytes) -> Iterator[bytes]:
-        chunk = orjson.loads(data)
+    def _passed_on(self, piece: Verbatim) -> Iterator[bytes]:
+        chunk = orjson.loads(piece.event)
         if chunk.get("usage"):  # some servers tell them in every chunk, each time all so far
             self._figures = dict(chunk)
         chunk.pop("usage", None)
         if chunk.get("choices"):  # what Azure sends before has no name yet
             self._head = self._head or {name: chunk.get(name) for name in _HEAD}
-            yield event({**self._tidy.chunk(chunk), **self._no_usage()})
+            yield event({**self._tidy.chunk(chunk, piece.deltas), **self._no_usage()})
 
     def _begin(self, model: str) -> None:
         self._head = chat_answer.head(self.run.task, "chat.completion.chunk", model)
@@ -85,17 +85,19 @@ class Tidy:
 
     def __init__(self) -> None:
         self._choices: set[int] = set()
-        self._calls: defaultdict[int, _Calls] = defaultdict(_Calls)
+        self._others: defaultdict[int, CallPieces] = defaultdict(CallPieces)
         self.has_finished = False
 
-    def chunk(self, chunk: dict[str, Any]) -> dict[str, Any]:
+    def chunk(self, chunk: dict[str, Any], deltas: Iterable[Delta] = ()) -> dict[str, Any]:
+        """`deltas` are what the chunk says of the first choice: its calls are numbered and named as in the history."""
+        known = (delta for delta in deltas if isinstance(delta, ToolCallDelta))
         for choice in chunk["choices"]:
-            self._choice(choice)
+            self._choice(choice, known)
         return chunk
 
-    def _choice(self, choice: dict[str, Any]) -> None:
+    def _choice(self, choice: dict[str, Any], known: Iterator[ToolCallDelta]) -> None:
         index = choice["index"] = choice.get("index") or 0
-        choice["finish_reason"] = choice.get("finish_reason") or None
+        choice["finish_reason"] = for_clients(choice.get("finish_reason"))
         if choice["finish_reason"]:
             self.has_finished = True
         delta = choice["delta"] = choice.get("delta") or {}
@@ -103,36 +105,29 @@ class Tidy:
             delta.pop("role", None)
         self._choices.add(index)
         for call in delta.get("tool_calls") or ():
-            self._calls[index].tidy(call)
+            _number(call, self._piece(index, call) if index else next(known))
+
+    def _piece(self, choice: int, call: Mapping[str, Any]) -> ToolCallDelta:
+        called = _called(call)
+        return self._others[choice].piece(call.get("index"), call.get("id") or "", called.get("name") or "", "")
 
 
-class _Calls:
-    """The calls of one choice: numbered from 0 without a gap, each with an id, its arguments as a text."""
+def _called(call: Mapping[str, Any]) -> dict[str, Any]:
+    return call.get("function") or call.get("custom") or {}
 
-    def __init__(self) -> None:
-        self._known: list[object] = []  # what tells each from the others, in the order in which they began
 
-    def tidy(self, call: dict[str, Any]) -> None:
-        function = call.get("function") or {}
-        mark = self._mark(call, function.get("name"))
-        if mark in self._known:
-            call.pop("id", None)
-            call.pop("type", None)
-            function.pop("name", None)
-        else:
-            self._known.append(mark)
-            call["id"] = call.get("id") or make_call_id()
-        call["index"] = self._known.index(mark)
-        if not isinstance(function.get("arguments", ""), str | None):
-            function["arguments"] = orjson.dumps(function["arguments"]).decode()
-
-    def _mark(self, call: Mapping[str, Any], name: str | None) -> object:
-        """Some servers give a number, some only an id, and some neither: then a name begins the next call."""
-        if isinstance(call.get("index"), int):
-            return call["index"]
-        if call.get("id"):
-            return call["id"]
-        return object() if name or not self._known else self._known[-1]
+def _number(call: dict[str, Any], piece: ToolCallDelta) -> None:
+    call["index"] = piece.index
+    called = _called(call)
+    if piece.id:
+        call["id"] = piece.id
+        call["type"] = call.get("type") or "function"
+    else:
+        call.pop("id", None)
+        call.pop("type", None)
+        called.pop("name", None)
+    if "arguments" in called:
+        called["arguments"] = arguments_text(called["arguments"])
 
 
 def _delta(delta: Delta) -> dict[str, Any]:

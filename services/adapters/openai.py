@@ -21,7 +21,6 @@ from services.adapters.base import (
     Embeddings,
     ErrorKind,
     Feature,
-    FinishReason,
     ImagePart,
     JsonSchema,
     Message,
@@ -32,22 +31,15 @@ from services.adapters.base import (
     TextDelta,
     TextPart,
     ToolCall,
-    ToolCallDelta,
     Usage,
 )
 from services.adapters.call import Call
 from services.adapters.estimate import estimate
 from services.adapters.failure import Failure, ReportedError
 from services.adapters.http import HttpAdapter
+from services.adapters.openai_variants import CallPieces, arguments_text, finish_reason, for_clients
 from services.adapters.wire import count, embedded, finished, function_tool, make_call_id
 
-# https://platform.openai.com/docs/api-reference/chat/object
-_FINISH_REASONS: Final[Mapping[str | None, FinishReason]] = {
-    "length": "length",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-    "content_filter": "content_filter",
-}
 _MOST_DOLLARS: Final = 1_000_000  # for one call; also false for what is not a number
 _DONE: Final = b"[DONE]"
 # OpenRouter's words where no provider of a model can do what is asked, and where there is no such model.
@@ -62,10 +54,25 @@ class _Function(msgspec.Struct):
     arguments: Any = None  # a text, but some servers send the object itself
 
 
+class _Custom(msgspec.Struct):
+    name: str | None = None
+    input: str | None = None
+
+
 class _ToolCall(msgspec.Struct):
     index: int | None = None
     id: str | None = None
+    type: str | None = None
     function: _Function | None = None
+    custom: _Custom | None = (
+        None  # a tool that takes any text: https://platform.openai.com/docs/guides/function-calling
+    )
+
+    @property
+    def called(self) -> _Function:
+        if self.custom:
+            return _Function(self.custom.name, self.custom.input)
+        return self.function or _Function()
 
 
 class _Message(msgspec.Struct):
@@ -91,8 +98,8 @@ class _Message(msgspec.Struct):
     @property
     def written(self) -> str:
         """All that the model wrote, to be counted."""
-        functions = [call.function or _Function() for call in self.tool_calls or ()]
-        calls = "".join((function.name or "") + _text(function.arguments) for function in functions)
+        functions = [call.called for call in self.tool_calls or ()]
+        calls = "".join((function.name or "") + arguments_text(function.arguments) for function in functions)
         return self.thoughts + self.text + calls
 
 
@@ -215,6 +222,10 @@ class OpenAIAdapter(HttpAdapter):
             options["include_usage"] = True
         return {"stream": True} | ({"stream_options": options} if options else {})
 
+    def native_answer(self, content: bytes, reply: Reply) -> bytes:
+        completion = _COMPLETION.decode(content)
+        return content if all(map(_is_clear, completion.choices or ())) else _cleared(content, reply)
+
     def native_events(self, content: bytes) -> Iterator[bytes]:
         answer = msgspec.json.decode(content)
         head = {**answer, "object": "chat.completion.chunk", "usage": None}
@@ -250,7 +261,7 @@ class OpenAIAdapter(HttpAdapter):
             reasoning=choice.message.thoughts,
             tool_calls=tuple(map(_tool_call, choice.message.tool_calls or ())),
         )
-        reason = _FINISH_REASONS.get(choice.finish_reason, "stop")
+        reason = finish_reason(choice.finish_reason)
         written = "".join(each.message.written for each in completion.choices)
         return finished(reply, request, reason, _usage(completion.usage) or estimate(request, written))
 
@@ -284,7 +295,7 @@ class _Reader(StreamReader):
 
     def __init__(self, request: ChatRequest) -> None:
         super().__init__(request)
-        self._calls: list[str] = []  # ids, in the order of the calls
+        self._calls = CallPieces()
 
     def is_news(self, event: bytes) -> bool:
         return event.strip() != _DONE
@@ -311,26 +322,10 @@ class _Reader(StreamReader):
             if choice.delta.text:
                 yield TextDelta(choice.delta.text)
             for call in choice.delta.tool_calls or ():
-                yield self._tool_call_delta(call)
+                yield self._calls.piece(call.index, call.id or "", call.called.name or "", call.called.arguments)
         _raise_choice_error(choice)
         if choice.finish_reason:
-            self.finish = _FINISH_REASONS.get(choice.finish_reason, "stop")
-
-    def _tool_call_delta(self, call: _ToolCall) -> ToolCallDelta:
-        function = call.function or _Function()
-        index = self._index(call)
-        if index < len(self._calls):
-            return ToolCallDelta(index, arguments=_text(function.arguments))
-        self._calls.append(call.id or make_call_id())
-        return ToolCallDelta(index, self._calls[-1], function.name or "", _text(function.arguments))
-
-    def _index(self, call: _ToolCall) -> int:
-        """Which call a piece belongs to. Some servers number none, and send each call in one piece."""
-        if call.index is not None:
-            return min(call.index, len(self._calls))
-        if call.id and call.id not in self._calls:
-            return len(self._calls)
-        return self._calls.index(call.id) if call.id else max(0, len(self._calls) - 1)
+            self.finish = finish_reason(choice.finish_reason)
 
 
 def _turns(messages: Iterable[Message]) -> Iterator[dict[str, Any]]:
@@ -387,6 +382,27 @@ def _settings(request: ChatRequest) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if value is not None}
 
 
+def _is_clear(choice: _Choice) -> bool:
+    """Whether clients understand it as it is."""
+    calls = choice.message.tool_calls or ()
+    complete = all(call.id and call.type and isinstance(call.called.arguments, str) for call in calls)
+    return complete and for_clients(choice.finish_reason or "stop") == choice.finish_reason
+
+
+def _cleared(content: bytes, reply: Reply) -> bytes:
+    """The answer with all that clients need: each call has an id, as in `reply`, a type, and a text as arguments."""
+    answer = msgspec.json.decode(content)
+    for place, choice in enumerate(answer["choices"]):
+        choice["finish_reason"] = for_clients(choice.get("finish_reason") or "stop")
+        ids = iter(call.id for call in reply.tool_calls) if place == 0 else iter(())
+        for call in choice["message"].get("tool_calls") or ():
+            call["id"] = next(ids, None) or call.get("id") or make_call_id()
+            call["type"] = call.get("type") or "function"
+            if called := call.get("function"):
+                called["arguments"] = arguments_text(called.get("arguments"))
+    return msgspec.json.encode(answer)
+
+
 def _as_delta(choice: Mapping[str, Any]) -> dict[str, Any]:
     """A whole choice as the one delta of it."""
     delta = dict(choice.get("message") or {})
@@ -424,15 +440,9 @@ def _tools(request: ChatRequest) -> dict[str, Any]:
 
 
 def _tool_call(call: _ToolCall) -> ToolCall:
-    if not call.function or not call.function.name:
+    if not call.called.name:
         raise msgspec.ValidationError("a tool call in it names no function")
-    return ToolCall(call.id or make_call_id(), call.function.name, _text(call.function.arguments))
-
-
-def _text(arguments: Any) -> str:
-    if isinstance(arguments, str):
-        return arguments
-    return "" if arguments is None else msgspec.json.encode(arguments).decode()
+    return ToolCall(call.id or make_call_id(), call.called.name, arguments_text(call.called.arguments))
 
 
 def _usage(figures: Any) -> Usage | None:

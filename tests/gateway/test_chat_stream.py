@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
 from gateway.chat_stream import Tidy
 from services.models import Service
+from tasks.models import Task
 from tests.gateway.conftest import Streamed
 
 
@@ -33,23 +35,6 @@ def test_the_role_comes_once_for_each_choice() -> None:
     )
 
 
-def test_a_calls_id_and_name_come_once() -> None:
-    tidy = Tidy()
-    call = {"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": "{"}}
-    first = only(tidy.chunk(chunk(delta={"tool_calls": [dict(call)]})))["delta"]["tool_calls"][0]
-    assert (first["id"], first["function"]["name"]) == ("c", "f")
-    again = {**call, "function": {"name": "f", "arguments": "}"}}
-    assert only(tidy.chunk(chunk(delta={"tool_calls": [again]})))["delta"]["tool_calls"] == [
-        {"index": 0, "function": {"arguments": "}"}}
-    ]
-
-
-def test_calls_without_an_index_get_one() -> None:
-    calls = [{"id": "a", "function": {"name": "f"}}, {"id": "b", "function": {"name": "g"}}]
-    told = only(Tidy().chunk(chunk(delta={"tool_calls": calls})))["delta"]["tool_calls"]
-    assert [call["index"] for call in told] == [0, 1]
-
-
 def test_keys_that_clients_look_for_are_there() -> None:
     told = only(Tidy().chunk(chunk(delta=None)))
     assert told == {"index": 0, "delta": {}, "finish_reason": None}
@@ -70,54 +55,6 @@ def test_everything_else_stays() -> None:
     assert only(told)["logprobs"] == {"content": []}
 
 
-def calls_in(*deltas: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    tidy = Tidy()
-    told = [only(tidy.chunk(chunk(delta={"tool_calls": calls})))["delta"]["tool_calls"] for calls in deltas]
-    return [call for calls in told for call in calls]
-
-
-def test_calls_in_chunks_of_their_own_without_an_index_stay_apart() -> None:
-    told = calls_in([{"id": "a", "function": {"name": "f"}}], [{"id": "b", "function": {"name": "g"}}])
-    assert [(call["index"], call["id"], call["function"]["name"]) for call in told] == [(0, "a", "f"), (1, "b", "g")]
-
-
-def test_calls_without_anything_that_tells_them_apart_begin_with_their_names() -> None:
-    told = calls_in(
-        [{"function": {"name": "f", "arguments": "{"}}],
-        [{"function": {"arguments": "}"}}],
-        [{"function": {"name": "g", "arguments": "{}"}}],
-    )
-    assert [call["index"] for call in told] == [0, 0, 1]
-    assert told[1] == {"index": 0, "function": {"arguments": "}"}}
-    assert told[0]["id"] != told[2]["id"]
-    assert all(call["id"].startswith("call_") for call in (told[0], told[2]))
-
-
-def test_numbers_of_calls_begin_at_0_and_have_no_gap() -> None:
-    told = calls_in([{"index": 1, "id": "a"}, {"index": 4, "id": "b"}], [{"index": 4, "function": {"arguments": "x"}}])
-    assert [call["index"] for call in told] == [0, 1, 1]
-
-
-def test_calls_of_two_choices_are_numbered_apart() -> None:
-    tidy = Tidy()
-    told = [
-        only(tidy.chunk(chunk(index=index, delta={"tool_calls": [{"id": f"c{index}"}]})))["delta"]["tool_calls"][0]
-        for index in (0, 1)
-    ]
-    assert told == [{"id": "c0", "index": 0}, {"id": "c1", "index": 0}]
-
-
-def test_arguments_are_a_text() -> None:
-    first, second, third = calls_in(
-        [{"index": 0, "id": "a", "function": {"name": "f", "arguments": {"city": "Oslo"}}}],
-        [{"index": 0, "function": {"arguments": None}}],
-        [{"index": 1, "id": "b", "type": "custom", "custom": {"name": "f", "input": "x"}}],
-    )
-    assert first["function"]["arguments"] == '{"city":"Oslo"}'
-    assert second["function"] == {"arguments": None}
-    assert third["custom"] == {"name": "f", "input": "x"}
-
-
 def test_an_empty_reason_to_finish_is_none() -> None:
     tidy = Tidy()
     assert only(tidy.chunk(chunk(index=None, delta={}, finish_reason=""))) == {
@@ -126,6 +63,24 @@ def test_an_empty_reason_to_finish_is_none() -> None:
         "finish_reason": None,
     }
     assert not tidy.has_finished
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ("eos", "stop"),
+        ("end_turn", "stop"),
+        ("STOP", "stop"),
+        ("max_tokens", "length"),
+        ("MAX_TOKENS", "length"),
+        ("tool_use", "tool_calls"),
+        ("SAFETY", "content_filter"),
+        ("function_call", "function_call"),
+        ("content_filter", "content_filter"),
+    ],
+)
+def test_reasons_to_finish_are_those_that_clients_know(sent: str, told: str) -> None:
+    assert only(Tidy().chunk(chunk(delta={}, finish_reason=sent)))["finish_reason"] == told
 
 
 # The stream as a whole, from a provider of the same protocol
@@ -174,3 +129,85 @@ def test_a_chunk_without_choices_is_left_out_and_names_nothing(chat: Callable[..
     assert {(each["id"], each["created"], each["model"]) for each in chunks} == {("chatcmpl-7", 7, "alpha")}
     assert [choice["finish_reason"] for each in chunks for choice in each["choices"]] == [None, "stop"]
     assert done == "[DONE]"
+
+
+@pytest.fixture
+def calls_in(chat: Callable[..., list[Any]]) -> Callable[..., list[dict[str, Any]]]:
+    """What becomes of the calls in the deltas of a provider, each a list, as parts of the choice `index`."""
+
+    def ask(*deltas: list[dict[str, Any]], index: int = 0) -> list[dict[str, Any]]:
+        *chunks, _ = chat(*({"choices": [{"index": index, "delta": {"tool_calls": calls}}]} for calls in deltas), ENDED)
+        told = [choice["delta"].get("tool_calls", ()) for each in chunks for choice in each["choices"]]
+        return [call for calls in told for call in calls]
+
+    return ask
+
+
+@pytest.fixture(params=[0, 1], ids=["first choice", "second choice"])
+def calls(request: pytest.FixtureRequest, calls_in: Callable[..., list[dict[str, Any]]]) -> Callable[..., Any]:
+    return partial(calls_in, index=request.param)
+
+
+def test_a_calls_id_and_name_come_once(calls: Callable[..., Any]) -> None:
+    call = {"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": "{"}}
+    first, again = calls([call], [{**call, "function": {"name": "f", "arguments": "}"}}])
+    assert first == call
+    assert again == {"index": 0, "function": {"arguments": "}"}}
+
+
+def test_calls_without_an_index_get_one(calls: Callable[..., Any]) -> None:
+    told = calls([{"id": "a", "function": {"name": "f"}}, {"id": "b", "function": {"name": "g"}}])
+    assert [(call["index"], call["type"]) for call in told] == [(0, "function"), (1, "function")]
+
+
+def test_calls_in_chunks_of_their_own_without_an_index_stay_apart(calls: Callable[..., Any]) -> None:
+    told = calls([{"id": "a", "function": {"name": "f"}}], [{"id": "b", "function": {"name": "g"}}])
+    assert [(call["index"], call["id"], call["function"]["name"]) for call in told] == [(0, "a", "f"), (1, "b", "g")]
+
+
+def test_calls_that_all_have_the_same_number_stay_apart(calls: Callable[..., Any]) -> None:
+    told = calls(
+        [{"index": 0, "id": "a", "function": {"name": "f"}}], [{"index": 0, "id": "b", "function": {"name": "g"}}]
+    )
+    assert [(call["index"], call["id"]) for call in told] == [(0, "a"), (1, "b")]
+
+
+def test_calls_without_anything_that_tells_them_apart_begin_with_their_names(calls: Callable[..., Any]) -> None:
+    told = calls(
+        [{"function": {"name": "f", "arguments": "{"}}],
+        [{"function": {"arguments": "}"}}],
+        [{"function": {"name": "g", "arguments": "{}"}}],
+    )
+    assert [call["index"] for call in told] == [0, 0, 1]
+    assert told[1] == {"index": 0, "function": {"arguments": "}"}}
+    assert told[0]["id"] != told[2]["id"]
+    assert all(call["id"].startswith("call_") for call in (told[0], told[2]))
+
+
+def test_numbers_of_calls_begin_at_0_and_have_no_gap(calls: Callable[..., Any]) -> None:
+    told = calls([{"index": 1, "id": "a"}, {"index": 4, "id": "b"}], [{"index": 4, "function": {"arguments": "x"}}])
+    assert [call["index"] for call in told] == [0, 1, 1]
+
+
+def test_arguments_are_a_text(calls: Callable[..., Any]) -> None:
+    first, second, third = calls(
+        [{"index": 0, "id": "a", "function": {"name": "f", "arguments": {"city": "Oslo"}}}],
+        [{"index": 0, "function": {"arguments": None}}],
+        [{"index": 1, "id": "b", "type": "custom", "custom": {"name": "f", "input": "x"}}],
+    )
+    assert first["function"]["arguments"] == '{"city":"Oslo"}'
+    assert second["function"] == {"arguments": ""}
+    assert third["custom"] == {"name": "f", "input": "x"}
+
+
+def test_calls_of_two_choices_are_numbered_apart(chat: Callable[..., list[Any]]) -> None:
+    choices = [{"index": index, "delta": {"tool_calls": [{"id": f"c{index}"}]}} for index in (0, 1)]
+    first, *_ = chat({"choices": choices}, ENDED)
+    told = [choice["delta"]["tool_calls"] for choice in first["choices"]]
+    assert [[(call["id"], call["index"]) for call in calls] for calls in told] == [[("c0", 0)], [("c1", 0)]]
+
+
+def test_the_history_knows_a_call_by_the_id_that_its_client_was_told(calls_in: Callable[..., Any]) -> None:
+    (told,) = calls_in([{"function": {"name": "f", "arguments": "{}"}}])
+    (stored,) = Task.objects.get().tool_calls
+    assert stored["id"] == told["id"]

@@ -217,6 +217,10 @@ def test_headers_say_who_answered(client: Anthropic) -> None:
         ("refuse", {"why": "model"}, anthropic.NotFoundError, "not_found_error"),
         ("refuse", {"why": "auth"}, anthropic.InternalServerError, "api_error"),
         ("status", {"status": 529}, anthropic.InternalServerError, "api_error"),
+        ("status", {"status": 408}, anthropic.InternalServerError, "api_error"),
+        ("status", {"status": 409}, anthropic.InternalServerError, "api_error"),
+        ("status", {"status": 413}, anthropic.BadRequestError, "invalid_request_error"),
+        ("status", {"status": 422}, anthropic.BadRequestError, "invalid_request_error"),
         ("html", {}, anthropic.InternalServerError, "api_error"),
     ],
 )
@@ -236,6 +240,11 @@ def test_errors_are_those_that_the_sdk_knows(
     body: Any = caught.value.body
     assert (body["type"], body["error"]["type"]) == ("error", kind)
     assert body["request_id"] == caught.value.request_id
+
+
+def test_a_body_that_is_too_large_is_refused_and_not_sent_again(client: Anthropic) -> None:
+    with pytest.raises(anthropic.RequestTooLargeError, match="OXIDE_MAX_BODY_MB"):
+        ask(client, "openai", messages=[{"role": "user", "content": "x" * 21 * 2**20}])
 
 
 def test_a_service_without_room_is_overloaded(live: LiveOxide, provider: FakeProvider) -> None:

@@ -290,6 +290,10 @@ def test_completions(client: OpenAI, kind: str) -> None:
         ("refuse", {"why": "quota"}, openai.InternalServerError, "provider_error"),
         ("status", {"status": 429}, openai.InternalServerError, "service_unavailable"),
         ("status", {"status": 500}, openai.InternalServerError, "provider_error"),
+        ("status", {"status": 408}, openai.InternalServerError, "provider_error"),
+        ("status", {"status": 409}, openai.InternalServerError, "provider_error"),
+        ("status", {"status": 413}, openai.BadRequestError, "context_length_exceeded"),
+        ("status", {"status": 422}, openai.BadRequestError, None),
         ("html", {}, openai.InternalServerError, "provider_error"),
     ],
 )
@@ -324,6 +328,12 @@ def test_mistakes_are_named(client: OpenAI) -> None:
         client.post("/nowhere", body={}, cast_to=object)
     with pytest.raises(openai.BadRequestError, match="messages is empty"):
         client.chat.completions.create(model="auto", messages=[])
+
+
+def test_a_body_that_is_too_large_is_refused_and_not_sent_again(client: OpenAI) -> None:
+    with pytest.raises(openai.APIStatusError, match="OXIDE_MAX_BODY_MB") as caught:
+        client.chat.completions.create(model="openai", messages=[{"role": "user", "content": "x" * 21 * 2**20}])
+    assert (caught.value.status_code, caught.value.type) == (413, "invalid_request_error")
 
 
 def test_a_stream_that_breaks_is_an_error_and_not_an_end(client: OpenAI, provider: FakeProvider) -> None:

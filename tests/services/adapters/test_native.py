@@ -20,6 +20,7 @@ from services.adapters.base import (
     ProviderError,
     TextDelta,
     TextPart,
+    ToolCall,
     Verbatim,
 )
 from services.adapters.estimate import estimate
@@ -99,6 +100,47 @@ def test_the_answer_is_kept_as_it_came(
     reply = adapter.complete(question, call())
     assert reply.text == TEXT
     assert reply.native == body
+
+
+def answered(provider: FakeProvider, make_adapter: MakeAdapter, question: ChatRequest, *choices: Any) -> Any:
+    """What the client of a native request gets of these choices, beside the reply that is kept."""
+    body = json.dumps({"model": "alpha", "choices": choices, "new": 1}).encode()
+    provider.misbehave("raw", body=body)
+    reply = make_adapter("openai").complete(replace(question, native=Native("openai", BODIES["openai"])), call())
+    assert reply.native is not None
+    return json.loads(reply.native), reply
+
+
+def test_calls_that_lack_what_clients_need_are_given_it(
+    make_adapter: MakeAdapter, provider: FakeProvider, question: ChatRequest
+) -> None:
+    bare = {"function": {"name": "f", "arguments": {"city": "Oslo"}}}
+    choices = [{"index": place, "message": {"role": "assistant", "tool_calls": [bare, bare]}} for place in (0, 1)]
+    told, reply = answered(provider, make_adapter, question, *choices)
+    calls = [made for choice in told["choices"] for made in choice["message"]["tool_calls"]]
+    assert len({made["id"] for made in calls}) == 4
+    assert [made["id"] for made in calls[:2]] == [made.id for made in reply.tool_calls]
+    assert {(made["type"], made["function"]["arguments"]) for made in calls} == {("function", '{"city":"Oslo"}')}
+    assert told["new"] == 1
+
+
+@pytest.mark.parametrize(("sent", "told"), [("MAX_TOKENS", "length"), ("eos", "stop"), (None, "stop")])
+def test_reasons_that_no_client_knows_become_those_they_know(
+    make_adapter: MakeAdapter, provider: FakeProvider, question: ChatRequest, sent: str | None, told: str
+) -> None:
+    choice = {"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": sent}
+    answer, reply = answered(provider, make_adapter, question, choice)
+    assert answer["choices"][0]["finish_reason"] == reply.finish_reason == told
+
+
+def test_a_call_of_a_tool_that_takes_any_text_is_understood(
+    make_adapter: MakeAdapter, provider: FakeProvider, question: ChatRequest
+) -> None:
+    made = {"id": "c1", "type": "custom", "custom": {"name": "sql", "input": "SELECT 1"}}
+    choice = {"index": 0, "message": {"role": "assistant", "tool_calls": [made]}, "finish_reason": "tool_calls"}
+    told, reply = answered(provider, make_adapter, question, choice)
+    assert told["choices"][0]["message"]["tool_calls"] == [made]
+    assert reply.tool_calls == (ToolCall("c1", "sql", "SELECT 1"),)
 
 
 def test_the_events_come_as_the_provider_sent_them(
