@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from tasks import signals
+from tasks.inserting import insert
 from tasks.models import OPEN, Attempt, Task, TaskCount, TaskQuerySet
 
 # So many tasks are closed or deleted in one transaction, so that nobody waits long for the database meanwhile.
@@ -74,8 +75,7 @@ def _lock(ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Task]:
 
 
 def _write(new: list[Task], known: list[Task]) -> None:
-    if new:
-        Task.objects.bulk_create(new)
+    insert(new)
     if known:
         Task.objects.bulk_create(known, update_conflicts=True, unique_fields=["id"], update_fields=_COLUMNS)
 
@@ -88,9 +88,8 @@ def _insert_new(attempts: Sequence[Attempt], tasks: Mapping[uuid.UUID, Task]) ->
     if tasks:
         known.update(Attempt.objects.filter(task_id__in=list(tasks)).values_list("task_id", "number"))
     new = [attempt for attempt in attempts if (attempt.task_id, attempt.number) not in known]
-    for attempt in new:
-        attempt.pk = None  # one of a try that failed may be another row's by now
-    return Attempt.objects.bulk_create(new)
+    insert(new)
+    return new
 
 
 @transaction.atomic
