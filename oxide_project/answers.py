@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.http.response import HttpResponseBase
@@ -17,20 +18,41 @@ BODY = "http.response.body"
 ABORT = "oxide.abort"
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer, as it goes over the wire but for its framing."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    content: bytes
+
+    @property
+    def events(self) -> tuple[Event, Event]:
+        return _start(self.status, self.headers), body(self.content)
+
+
+def whole(response: Any) -> Answer:
+    return Answer(response.status_code, _headers(response), response.content)
+
+
 def head(response: HttpResponseBase) -> Event:
-    headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in response.items()]
-    headers += [(b"Set-Cookie", cookie.OutputString().encode("ascii")) for cookie in response.cookies.values()]
-    return {"type": "http.response.start", "status": response.status_code, "headers": headers}
+    return _start(response.status_code, _headers(response))
 
 
 def body(content: bytes, *, more: bool = False) -> Event:
     return {"type": BODY, "body": content, "more_body": more}
 
 
-def whole(response: Any) -> Iterable[Event]:
-    return head(response), body(response.content)
+def _start(status: int, headers: list[tuple[bytes, bytes]]) -> Event:
+    return {"type": "http.response.start", "status": status, "headers": headers}
 
 
-async def send_whole(send: Send, response: HttpResponseBase) -> None:
-    for event in whole(response):
+def _headers(response: HttpResponseBase) -> list[tuple[bytes, bytes]]:
+    headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in response.items()]
+    headers += [(b"Set-Cookie", cookie.OutputString().encode("ascii")) for cookie in response.cookies.values()]
+    return headers
+
+
+async def send_whole(send: Send, answer: Answer) -> None:
+    for event in answer.events:
         await send(event)

@@ -19,11 +19,11 @@ from oxide_project.handler import PooledHandler  # noqa: E402
 # Every request is answered on it; it grows as it is needed, and a thread that waits costs little.
 # Two more than there are requests let in are for probes.
 pool = ThreadPoolExecutor(settings.THREADS + 2, thread_name_prefix="request")
-
+handler = PooledHandler(pool, limit=settings.THREADS)
 
 application = ProtocolTypeRouter(
     {
-        "http": PooledHandler(pool, limit=settings.THREADS),
+        "http": handler,
         "websocket": URLRouter(websocket_urls.urlpatterns),
     }
 )

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import tempfile
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from io import BytesIO
@@ -27,7 +27,7 @@ from django.urls import set_script_prefix
 
 from gateway.paths import canonical
 from oxide_project import errors
-from oxide_project.answers import ABORT, Event, Receive, Send, body, head, send_whole, whole
+from oxide_project.answers import ABORT, Answer, Event, Receive, Send, body, head, send_whole, whole
 from oxide_project.errors import Problem
 from oxide_project.refusals import refuse
 from oxide_project.streams import Sender
@@ -37,6 +37,7 @@ from tasks.event_stream import EventStream
 logger = logging.getLogger(__name__)
 
 Scope = dict[str, Any]
+End = Callable[[Answer | None], object]
 
 SPOOL_BYTES = 1024 * 1024
 # Whoever is refused because every thread is taken must not wait for one.
@@ -73,6 +74,11 @@ class Client:
             sender.leave()
         sender.run()
 
+    def call(self, function: Callable[..., object], *arguments: object) -> None:
+        """On a worker: have something done on the event loop."""
+        with suppress(RuntimeError):  # the server has stopped meanwhile
+            self._loop.call_soon_threadsafe(function, *arguments)
+
     def send(self, event: Event) -> None:
         """On a worker: hand an event over, and wait until a slow reader has room for more."""
         with self._lock:
@@ -108,53 +114,69 @@ class PooledHandler(ASGIHandler):
         self._pool = pool
         self._refusing = ThreadPoolExecutor(REFUSING_THREADS, thread_name_prefix="refusal")
         self._limit = limit
-        self._in_hand = 0
+        self.in_hand = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A request as any ASGI server brings it; `oxide_project/server.py` calls `begin`."""
         try:
-            await self._take(scope, receive, send)
+            body = await _read_body(receive)
+            if body is not None:
+                await self._take(scope, body, receive, send)
         except Exception:
             # daphne has no answer to it that arrives in time, or at all where an answer was begun.
             logger.exception("%s broke off.", scope["path"])
             await send({"type": ABORT})
 
-    async def _take(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await _read_body(receive)
-        if body is None:
-            return
-        if body is TOO_BIG:
-            await self._refuse(scope, errors.too_big(), send)
-        elif self._in_hand >= self._limit and scope["path"].rstrip("/") not in PROBES:
-            # Every thread is taken. Waiting in line would only move the wait to where nobody sees it.
-            await self._refuse(scope, errors.overloaded(), send)
-        else:
-            await self._handle(scope, body, receive, send)
-
-    async def _refuse(self, scope: Scope, problem: Problem, send: Send) -> None:
-        loop = asyncio.get_running_loop()
-        await send_whole(send, await loop.run_in_executor(self._refusing, refuse, scope, problem))
-
-    async def _handle(self, scope: Scope, body: IO[bytes], receive: Receive, send: Send) -> None:
+    async def _take(self, scope: Scope, body: IO[bytes], receive: Receive, send: Send) -> None:
         client = Client(send)
-        self._in_hand += 1
-        work = asyncio.get_running_loop().run_in_executor(self._pool, self._answer, scope, body, client)
-        work.add_done_callback(self._let_go)
-        gone = asyncio.ensure_future(receive())
-        try:
-            await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            gone.cancel()
-            if not work.done():  # the client went away, or the server stops
-                client.leave()
-        # Shielded: the thread works on until it sees that it need not, and is counted until then.
-        for event in await asyncio.shield(work):
-            await send(event)
+        answered: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
 
-    def _let_go(self, _work: object) -> None:
-        self._in_hand -= 1
+        def end(answer: Answer | None) -> None:
+            if not answered.cancelled():
+                answered.set_result(answer)
 
-    def _answer(self, scope: Scope, body: IO[bytes], client: Client) -> Iterable[Event]:
-        """Runs on a worker. Returns the events of a whole answer; a streamed one it sends itself."""
+        self.begin(scope, body, client, end)
+        if body is not TOO_BIG:  # else what is left of it would come now
+            gone = asyncio.ensure_future(receive())
+            try:
+                await asyncio.wait((answered, gone), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                gone.cancel()
+                if not answered.done():  # the client went away, or the server stops
+                    client.leave()
+        # The thread works on until it sees that it need not.
+        answer = await answered
+        if answer:
+            await send_whole(send, answer)
+
+    def begin(self, scope: Scope, body: IO[bytes], client: Client, end: End) -> None:
+        """On the event loop: have a request answered whose body is there, or `TOO_BIG`.
+
+        Calls `end` on the event loop, with the answer to be sent or, where it was sent as a stream, with None.
+        """
+        if body is TOO_BIG:
+            self._refusing.submit(self._refuse, scope, errors.too_big(), client, end)
+        elif self.in_hand >= self._limit and scope["path"].rstrip("/") not in PROBES:
+            # Every thread is taken. Waiting in line would only move the wait to where nobody sees it.
+            self._refusing.submit(self._refuse, scope, errors.overloaded(), client, end)
+        else:
+            self._pool.submit(self._work, scope, body, client, end)
+            self.in_hand += 1
+
+    def _end(self, end: End, answer: Answer | None) -> None:
+        self.in_hand -= 1
+        end(answer)
+
+    # On a worker
+
+    def _work(self, scope: Scope, body: IO[bytes], client: Client, end: End) -> None:
+        client.call(self._end, end, self._answer(scope, body, client))
+
+    def _refuse(self, scope: Scope, problem: Problem, client: Client, end: End) -> None:
+        client.call(end, whole(refuse(scope, problem)))
+
+    def _answer(self, scope: Scope, body: IO[bytes], client: Client) -> Answer | None:
+        """The whole answer; a streamed one is sent from here."""
         try:
             set_script_prefix(get_script_prefix(scope))
             signals.request_started.send(sender=self.__class__, scope=scope)
@@ -162,10 +184,10 @@ class PooledHandler(ASGIHandler):
             with closing(self._respond(scope, body, client.cancel)) as response:
                 if isinstance(response, EventStream):
                     client.stream(response, scope["path"])
-                    return ()
+                    return None
                 if isinstance(response, StreamingHttpResponse):
                     _pump(response, client)
-                    return ()
+                    return None
                 return whole(response)
         except Exception as error:
             logger.exception("%s could not be answered.", scope["path"])

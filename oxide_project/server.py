@@ -10,18 +10,24 @@ import asyncio
 import logging
 import signal
 import time
-from typing import Any
+from functools import partial
+from io import BytesIO
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
+from urllib.parse import unquote
 
 from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.server import Server, twisted_loop
+from daphne.utils import INVALID_HEADER_VALUE_BYTES
 from daphne.ws_protocol import WebSocketFactory
 from django.conf import settings
-from twisted.web.http import HTTPChannel
+from twisted.web.http import NO_BODY_CODES, RESPONSES, HTTPChannel
 
 from monitoring.hub import hub
 from oxide_project import errors, websocket
-from oxide_project.answers import ABORT, BODY
+from oxide_project.answers import ABORT, BODY, Answer, send_whole
 from oxide_project.errors import Problem
+from oxide_project.handler import SPOOL_BYTES, TOO_BIG, Client, PooledHandler
 from tasks.background import background
 
 logger = logging.getLogger(__name__)
@@ -41,8 +47,14 @@ class Request(WebRequest):  # type: ignore[misc]
         super().__init__(channel, queued, parsePOSTFormSubmission=False)
         self._received = 0
         self._producing = False
+        self._client: Client | None = None
         self.writable = asyncio.Event()
         self.writable.set()
+
+    def gotLength(self, length: int | None) -> None:  # noqa: N802 - Twisted's name
+        # Twisted would write to the disk on the event loop from 100 KB on.
+        is_short = length is not None and length < SPOOL_BYTES
+        self.content: IO[bytes] | None = BytesIO() if is_short else SpooledTemporaryFile(SPOOL_BYTES)  # noqa: SIM115
 
     def handleContentChunk(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         room = settings.MAX_BODY_BYTES + 1 - self._received  # one byte too many tells the application
@@ -60,7 +72,79 @@ class Request(WebRequest):  # type: ignore[misc]
                 return self._answer(errors.draining())
         # To daphne this header says under which path it is mounted; a client must not say that.
         self.requestHeaders.removeHeader(b"daphne-root-path")
-        return super().process()
+        if self.server.handler is None or self.requestHeaders.hasHeader(b"upgrade"):
+            return super().process()
+        return self._begin(self.server.handler)
+
+    def _begin(self, handler: PooledHandler) -> None:
+        """The short way to the pool: daphne's own takes two queues, two tasks and a dozen turns of the event loop."""
+        if not self._is_readable():
+            return
+        scope = self._scope()
+        body, self.content = self.content or BytesIO(), None  # the worker's from now on
+        self._client = Client(partial(self.server.handle_reply, self))
+        is_too_big = self._received > settings.MAX_BODY_BYTES
+        handler.begin(scope, TOO_BIG if is_too_big else body, self._client, self._end)
+
+    def _is_readable(self) -> bool:
+        """Refuses what daphne refuses: Twisted lets it through."""
+        if not self.uri.isascii():
+            self.basic_error(400, b"Bad Request", "Invalid characters in the address")
+            return False
+        for _, values in self.requestHeaders.getAllRawHeaders():
+            if any(INVALID_HEADER_VALUE_BYTES.intersection(value) for value in values):
+                self.basic_error(400, b"Bad Request", "Invalid header value")
+                return False
+        return True
+
+    def _scope(self) -> dict[str, Any]:
+        """https://asgi.readthedocs.io/en/latest/specs/www.html#http-connection-scope"""
+        path, _, query = self.uri.partition(b"?")
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": self.clientproto.rpartition(b"/")[2].decode("ascii"),
+            "method": self.method.decode("ascii"),
+            "path": unquote(path.decode("ascii")),
+            "raw_path": path,
+            "root_path": self.server.root_path,
+            "scheme": "http",
+            "query_string": query,
+            # CVE-2015-0219: with an underscore a name would pass for the one with a hyphen.
+            "headers": [
+                (name.lower(), value)
+                for name, values in self.requestHeaders.getAllRawHeaders()
+                if b"_" not in name
+                for value in values
+            ],
+            "client": [self.client.host, self.client.port],
+            "server": [self.host.host, self.host.port],
+        }
+
+    def _end(self, answer: Answer | None) -> None:
+        self._client = None
+        if answer is None or self._disconnected:
+            return
+        if len(answer.content) > WINDOW or not any(name.lower() == b"content-length" for name, _ in answer.headers):
+            self.server.send_slowly(self, answer)
+        else:
+            self._write_whole(answer)
+
+    def _write_whole(self, answer: Answer) -> None:
+        """In one piece, past Twisted's and daphne's tables of headers."""
+        reason = RESPONSES.get(answer.status, b"")
+        own = [(name, value) for name, values in self.responseHeaders.getAllRawHeaders() for value in values]
+        lines = [b"%b: %b\r\n" % header for header in (*answer.headers, (b"server", b"oxide"), *own)]
+        is_bare = self.method == b"HEAD" or answer.status in NO_BODY_CODES
+        head = b"%b %d %b\r\n%b\r\n" % (self.clientproto, answer.status, reason, b"".join(lines))
+        self.startedWriting = 1
+        self.channel.write(head if is_bare else head + answer.content)
+        self.finish()
+
+    def leave(self) -> None:
+        """Nobody waits for the answer any more."""
+        if self._client:
+            self._client.leave()
 
     def basic_error(self, status: int, status_text: bytes, body: str) -> None:
         """daphne's own refusals, in our format instead of HTML."""
@@ -109,6 +193,7 @@ class Request(WebRequest):  # type: ignore[misc]
 
     def connectionLost(self, reason: object) -> None:  # noqa: N802 - Twisted's name
         self.writable.set()
+        self.leave()
         super().connectionLost(reason)
 
 
@@ -130,6 +215,9 @@ class Channel(HTTPChannel):
 class Factory(HTTPFactory):  # type: ignore[misc]
     protocol = Channel
 
+    def log(self, request: object) -> None:
+        """No access log: the history has every task, and a proxy in front may write one."""
+
     def buildProtocol(self, address: object) -> Any:  # noqa: N802 - Twisted's name
         protocol = super().buildProtocol(address)
         protocol.requestFactory = Request
@@ -141,7 +229,10 @@ class OxideServer(Server):  # type: ignore[misc]
 
     connections: dict[Any, dict[str, Any]]  # daphne's
 
-    def __init__(self, application: Any, listening_fd: int, drain_seconds: float) -> None:
+    def __init__(
+        self, application: Any, listening_fd: int, drain_seconds: float, handler: PooledHandler | None = None
+    ) -> None:
+        """`handler` answers requests of HTTP without the way through `application`, which answers all others."""
         super().__init__(
             application,
             endpoints=[f"fd:fileno={listening_fd}"],
@@ -155,9 +246,11 @@ class OxideServer(Server):  # type: ignore[misc]
             verbosity=0,
             server_name="oxide",
         )
+        self.handler = handler
         self.draining = False
         self._drain_seconds = drain_seconds
         self._drain_until = 0.0
+        self._sending: set[asyncio.Task[None]] = set()
 
     @property
     def http_factory(self) -> Factory:
@@ -209,7 +302,7 @@ class OxideServer(Server):  # type: ignore[misc]
     def _in_hand(self) -> int:
         applications = (details.get("application_instance") for details in self.connections.values())
         requests = sum(application is not None and not application.done() for application in applications)
-        return requests + background.in_hand
+        return requests + (self.handler.in_hand if self.handler else 0) + background.in_hand
 
     def stop(self) -> None:
         hub.end()
@@ -225,6 +318,18 @@ class OxideServer(Server):  # type: ignore[misc]
         else:
             await super().handle_reply(protocol, message)
 
+    def send_slowly(self, protocol: Request, answer: Answer) -> None:
+        """No faster than its client reads."""
+        task = twisted_loop.create_task(send_whole(partial(self.handle_reply, protocol), answer))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    def protocol_disconnected(self, protocol: Any) -> None:
+        if isinstance(protocol, Request) and "application_instance" not in self.connections[protocol]:
+            del self.connections[protocol]  # instead of at the next round, which would find hundreds
+        else:
+            super().protocol_disconnected(protocol)
+
     async def _send_body(self, protocol: Request, body: bytes, *, more: bool) -> None:
         if protocol.method == b"HEAD":
             body = b""  # Twisted would leave out the first piece alone
@@ -239,6 +344,9 @@ class OxideServer(Server):  # type: ignore[misc]
             await super().handle_reply(protocol, {"type": BODY, "body": body})
 
     def kill_all_applications(self) -> Any:
+        for connection in tuple(self.connections):
+            if isinstance(connection, Request):
+                connection.leave()
         # daphne's own trips over a connection whose request is not complete yet, and then stops none.
         everything = self.connections
         self.connections = {key: value for key, value in everything.items() if "application_instance" in value}

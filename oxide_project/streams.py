@@ -13,7 +13,7 @@ from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 
 from oxide_project import errors
-from oxide_project.answers import Send, body, head, send_whole
+from oxide_project.answers import Send, body, head, send_whole, whole
 from tasks.event_stream import EventStream
 
 # How long a client is left without even a status while no provider has said anything.
@@ -140,4 +140,4 @@ class Sender:
         for name, value in self._response.items():
             if name not in self._response.OWN_HEADERS:
                 answer.headers.setdefault(name, value)
-        await send_whole(self._send, answer)
+        await send_whole(self._send, whole(answer))

@@ -101,7 +101,7 @@ class Command(BaseCommand):
 def _serve(listen: Callable[[], socket.socket], tether: Tether | None = None) -> None:
     # Before daphne is imported: its reactor takes the loop that this policy makes.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    from oxide_project.asgi import application, pool  # noqa: PLC0415
+    from oxide_project.asgi import application, handler, pool  # noqa: PLC0415
     from oxide_project.server import OxideServer  # noqa: PLC0415
 
     snapshot.read_all()  # which hosts are served, for example, is known before the first request
@@ -111,7 +111,7 @@ def _serve(listen: Callable[[], socket.socket], tether: Tether | None = None) ->
     loops.start()
     startup.calm_garbage_collector()
     # A worker listens only now: a connection that the kernel gives it earlier would wait, or be lost where it fails.
-    server = OxideServer(application, listen().detach(), settings.DRAIN_SECONDS)
+    server = OxideServer(application, listen().detach(), settings.DRAIN_SECONDS, handler)
     if tether:
         tether.tell_listening()
         tether.follow(lambda: server.draining)
