@@ -21,9 +21,11 @@ from typing import IO, Any
 from django.conf import settings
 from django.core import signals
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
-from django.http import FileResponse, StreamingHttpResponse
+from django.core.handlers.exception import convert_exception_to_response
+from django.http import FileResponse, HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
+from django.utils.module_loading import import_string
 
 from gateway.paths import canonical
 from oxide_project import errors
@@ -38,6 +40,7 @@ logger = logging.getLogger(__name__)
 
 Scope = dict[str, Any]
 End = Callable[[Answer | None], object]
+Respond = Callable[[HttpRequest], HttpResponseBase]
 
 SPOOL_BYTES = 1024 * 1024
 # Whoever is refused because every thread is taken must not wait for one.
@@ -45,6 +48,9 @@ REFUSING_THREADS = 2
 
 # Answered however many others wait: a process that is only busy must not look like a dead one.
 PROBES = ("/health", "/ready")
+
+
+PROGRAMS_CALL = ("/v1/", "/api/", "/metrics", *PROBES)
 
 
 class Request(ASGIRequest):
@@ -115,6 +121,21 @@ class PooledHandler(ASGIHandler):
         self._refusing = ThreadPoolExecutor(REFUSING_THREADS, thread_name_prefix="refusal")
         self._limit = limit
         self.in_hand = 0
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        """Django's own chain, and a shorter one for programs, which have no session and send no forms."""
+        super().load_middleware(is_async)
+        base: Any = super()  # its stubs tell nothing of what it is made of
+        self._for_pages: Respond = self.__dict__["_middleware_chain"]
+        chain: Any = convert_exception_to_response(base._get_response)  # noqa: SLF001 - our own base class
+        for name in reversed(settings.PROGRAM_MIDDLEWARE):
+            chain = convert_exception_to_response(import_string(name)(chain))
+        self._for_programs: Respond = chain
+        self._middleware_chain = self._by_caller
+
+    def _by_caller(self, request: HttpRequest) -> HttpResponseBase:
+        is_program = request.path_info.startswith(PROGRAMS_CALL) and "HTTP_COOKIE" not in request.META
+        return self._for_programs(request) if is_program else self._for_pages(request)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A request as any ASGI server brings it; `oxide_project/server.py` calls `begin`."""

@@ -82,6 +82,16 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
 
+# What a program's request passes, which brings no cookie: these are for people's pages alone.
+_FOR_PAGES = {
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+}
+PROGRAM_MIDDLEWARE = [name for name in MIDDLEWARE if name not in _FOR_PAGES]
+
 ROOT_URLCONF = "oxide_project.urls"
 ASGI_APPLICATION = "oxide_project.asgi.application"
 # Every route answers with and without the slash; a redirect would lose the body of a POST.

@@ -31,8 +31,8 @@ class Router(SimpleRouter):
 
 
 router = Router()
-router.register("services", ServiceViewSet, basename="service")
 router.register("tasks", TaskViewSet, basename="task")
+router.register("services", ServiceViewSet, basename="service")
 router.register("api-keys/clients", ClientKeyViewSet, basename="client-key")
 router.register("api-keys", KeyViewSet, basename="api-key")
 router.register("monitoring", MonitoringViewSet, basename="monitoring")
@@ -43,10 +43,7 @@ login = Router()
 login.register("auth", LoginViewSet, basename="auth")
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    re_path("^api/routing/explain/?$", ExplainView.as_view(), name="explain"),
-    path("api/", include(router.urls)),
-    path("", include(login.urls)),
-    re_path("^auth/me/?$", MeViewSet.as_view({"get": "retrieve"}), name="me"),
+    # Tried in this order: what is called most stands first.
     re_path("^v1/chat/completions/?$", ChatCompletionsView.as_view(), name="chat-completions"),
     re_path("^v1/completions/?$", CompletionsView.as_view(), name="completions"),
     re_path("^v1/embeddings/?$", EmbeddingsView.as_view(), name="embeddings"),
@@ -55,6 +52,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path("^v1/responses/?$", ResponsesView.as_view(), name="responses"),
     re_path("^v1/messages/?$", MessagesView.as_view(), name="messages"),
     re_path("^v1/messages/count_tokens/?$", CountTokensView.as_view(), name="count-tokens"),
+    re_path("^api/routing/explain/?$", ExplainView.as_view(), name="explain"),
+    path("api/", include(router.urls)),
+    path("", include(login.urls)),
+    re_path("^auth/me/?$", MeViewSet.as_view({"get": "retrieve"}), name="me"),
     re_path("^health/?$", HealthView.as_view(), name="health"),
     re_path("^ready/?$", ReadyView.as_view(), name="ready"),
     re_path("^metrics/?$", PrometheusView.as_view(), name="prometheus"),
