@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
@@ -85,8 +86,12 @@ def _tell_sdks(response: HttpResponseBase, allowance: Allowance) -> None:
     response["x-ratelimit-remaining-requests"] = str(allowance.remaining)
     response["anthropic-ratelimit-requests-remaining"] = str(allowance.remaining)
     response["x-ratelimit-reset-requests"] = f"{allowance.retry_after}s"
-    reset = datetime.fromtimestamp(allowance.reset, UTC)
-    response["anthropic-ratelimit-requests-reset"] = f"{reset:%Y-%m-%dT%H:%M:%SZ}"
+    response["anthropic-ratelimit-requests-reset"] = _timestamp(allowance.reset)
+
+
+@lru_cache(maxsize=128)  # the same for all answers to one caller within a window
+def _timestamp(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _tell_allowance(response: HttpResponseBase, allowance: Allowance) -> None:

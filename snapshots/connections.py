@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from django.db import close_old_connections, connection
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import DEFAULT_DB_ALIAS, close_old_connections, connection, connections
 
 
 def release_connection() -> None:
@@ -16,3 +19,21 @@ def release_connection() -> None:
 def is_embedded() -> bool:
     """Whether the database is SQLite's, and this process the only one that serves from it."""
     return connection.vendor == "sqlite"
+
+
+class SharedConnection:
+    """One database connection that any thread may use, for as long as no other does."""
+
+    def __init__(self) -> None:
+        self._connection = connections.create_connection(DEFAULT_DB_ALIAS)
+        self._connection.inc_thread_sharing()
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """While the block lasts, this thread's connection is this one. Who asks sees to it that no other has it."""
+        own = connections[DEFAULT_DB_ALIAS]
+        connections[DEFAULT_DB_ALIAS] = self._connection
+        try:
+            yield
+        finally:
+            connections[DEFAULT_DB_ALIAS] = own

@@ -19,6 +19,7 @@ from routing.task_types import CHOICES, TaskType
 from services.adapters.base import ErrorKind, ProviderError, Reply, Usage
 from services.prices import NANO, Cost, CostBasis
 from services.text import storable
+from tasks.blank import blank
 from tasks.messages import kept
 from tasks.request import TaskRequest
 from tasks.tally import Tally
@@ -163,7 +164,8 @@ class Task(Metered):
     @classmethod
     def of(cls, request: TaskRequest, task_type: TaskType, confidence: float | None, decision: Decision) -> Task:
         """A new task, not saved yet."""
-        return cls(
+        return blank(
+            cls,
             task_type=task_type,
             confidence=confidence,
             prompt=request.prompt,
@@ -176,9 +178,16 @@ class Task(Metered):
         )
 
     def begin_attempt(self, number: int, candidate: Candidate) -> Attempt:
-        return Attempt(
-            task=self, number=number, service=candidate.service, model=candidate.model, rule=candidate.rule_id
+        attempt = blank(
+            Attempt,
+            task_id=self.pk,
+            number=number,
+            service=candidate.service,
+            model=candidate.model,
+            rule=candidate.rule_id,
         )
+        Attempt._meta.get_field("task").set_cached_value(attempt, self)
+        return attempt
 
     # Mutators: they change the object; `recorder.save` makes it durable.
 

@@ -1,9 +1,8 @@
-"""Writes tasks to the database: one thread for each process, many tasks for each commit.
+"""Writes tasks to the database: one at a time in each process, many tasks for each commit.
 
-A caller that saves waits until the batch with its task is committed. Everything that arrives while
-one batch is being committed forms the next, so that a commit's cost is shared under load and a
-lone caller waits for nobody. With one writer a process, SQLite's write lock is never fought over
-inside it.
+A lone caller that saves writes by itself. Who comes while another writes waits for the thread:
+everything that arrives meanwhile forms the next batch, so that a commit's cost is shared under
+load. With one writer a process, SQLite's write lock is never fought over inside it.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from copy import copy
 
 from django.db import Error, IntegrityError, InterfaceError, OperationalError, connection
 
+from snapshots.connections import SharedConnection
 from tasks import signals
 from tasks.models import Attempt, Status, Task
 from tasks.storing import interrupt, may_be_stored, store
@@ -72,6 +72,9 @@ class Recorder:
         self._entries: queue.SimpleQueue[_Entry] = queue.SimpleQueue()
         self._starts: dict[uuid.UUID, tuple[float, Task]] = {}
         self._committing_since: float | None = None
+        # Whoever has the turn writes, on the one connection.
+        self._turn = threading.Lock()
+        self._connection = SharedConnection()
 
     def announce(self, task: Task) -> None:
         """Have a running task written before long, without waiting for it."""
@@ -82,6 +85,8 @@ class Recorder:
         """Make a task and its new attempts durable. Raises `RecorderError` where the database is away."""
         self._starts.pop(task.pk, None)
         entry = _Entry(task, attempts)
+        if self._written_at_once(entry):
+            return
         self._entries.put(entry)
         self._ensure_running()
         try:
@@ -91,6 +96,20 @@ class Recorder:
                 signals.task_unrecorded.send_robust(Task, task=task)
             raise
 
+    def _written_at_once(self, entry: _Entry) -> bool:
+        """Where nobody else is writing, by the caller itself: to wake the thread takes longer than the commit."""
+        if not self._entries.empty() or not self._turn.acquire(blocking=False):
+            return False
+        try:
+            with self._connection.lent():
+                _write([entry])
+        except Exception:  # noqa: BLE001 - whatever it is, the thread tries again, and knows what to make of it
+            may_be_stored(entry.task)
+            return False
+        finally:
+            self._turn.release()
+        return True
+
     def stop(self) -> None:
         """Write what is waiting and end the thread. A later `save` starts another."""
         with self._lock:
@@ -98,6 +117,8 @@ class Recorder:
             self._stopping = True
         if thread:
             thread.join()
+        with self._turn, self._connection.lent():
+            connection.close()
 
     @property
     def is_well(self) -> bool:
@@ -119,18 +140,16 @@ class Recorder:
         return self._thread is not None and self._thread.is_alive()
 
     def _run(self) -> None:
-        try:
-            while True:
-                stopping = self._stopping
-                batch = self._waiting() + self._due_starts()
-                if batch:
+        while True:
+            stopping = self._stopping
+            batch = self._waiting() + self._due_starts()
+            if batch:
+                with self._turn, self._connection.lent():
                     self._committing_since = time.monotonic()
                     self._commit(batch)
                     self._committing_since = None
-                elif stopping:
-                    return
-        finally:
-            connection.close()
+            elif stopping:
+                return
 
     def _waiting(self) -> list[_Entry]:
         """Everything that callers wait for, after a short wait for the first of it."""
