@@ -5,12 +5,13 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup setup-dev run test lint lock
+.PHONY: help setup setup-dev run test lint bench lock
 
 help:
 	@echo "make run     serve Oxide on http://localhost:$(PORT) (PORT=...)"
 	@echo "make test    the whole test suite"
 	@echo "make lint    formatting, types, imports, migrations, checks"
+	@echo "make bench   speed and size, as a table; PEERS=1 measures LiteLLM and Portkey in the same run"
 	@echo "make setup   the environment alone, in $(VENV)"
 
 setup: $(VENV)/.installed
@@ -43,6 +44,9 @@ lint: setup-dev
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python manage.py check --fail-level WARNING
+
+bench: setup-dev
+	$(BIN)/python -m benchmarks $(if $(PEERS),--peers)
 
 # The locks name no package index: pip asks the one it is set up for.
 lock: setup-dev

@@ -14,6 +14,7 @@ from monitoring import pulse
 from monitoring.health_checks import check_due
 from monitoring.merging import merge_old
 from services import shared_health
+from snapshots.connections import checkpoint
 from snapshots.snapshot import follow_all
 from tasks import runner
 
@@ -31,6 +32,7 @@ LOOPS = (
     Loop("snapshots", 1.0, follow_all),
     Loop("last used", 5.0, client_keys.write_last_used),
     Loop("runner", 1.0, runner.beat),
+    Loop("checkpoint", 1.0, checkpoint),
     Loop("health", 0.5, check_due),
     Loop("shared health", 0.5, shared_health.exchange),
     Loop("progress", pulse.PROGRESS_SECONDS, pulse.tell_progress),

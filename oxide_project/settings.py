@@ -134,7 +134,10 @@ else:
                 "timeout": 20,
                 # WAL with synchronous=NORMAL loses nothing when the process is killed; only a
                 # power cut can cost the last moments. https://www.sqlite.org/pragma.html#pragma_synchronous
-                "init_command": "PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=134217728",
+                # A loop (oxide_project/loops.py) moves what is in the WAL to the database file, so that no caller
+                # waits for that; only where it falls behind by this many pages, whoever commits does it.
+                "init_command": "PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=134217728; "
+                "PRAGMA wal_autocheckpoint=10000",
             },
         }
     }

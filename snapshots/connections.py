@@ -21,6 +21,16 @@ def is_embedded() -> bool:
     return connection.vendor == "sqlite"
 
 
+def checkpoint() -> None:
+    """Move what was committed from SQLite's WAL to the database file. Who reads or writes meanwhile does not wait.
+
+    https://www.sqlite.org/wal.html#checkpointing
+    """
+    if is_embedded():
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+
 class SharedConnection:
     """One database connection that any thread may use, for as long as no other does."""
 

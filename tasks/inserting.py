@@ -15,12 +15,14 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from tasks.cursors import driver_cursor, placeholder
+
 # Their values are what the database's driver takes; those of all others are prepared by their field.
 _PLAIN = (models.CharField, models.TextField, models.IntegerField, models.FloatField, models.BooleanField)
 
 
 def insert(rows: Sequence[models.Model]) -> None:
-    """Insert new rows of one table. A key that the database makes is not read back.
+    """Insert new rows of one table, within a transaction. A key that the database makes is not read back.
 
     Raises `IntegrityError` where one of them is there already.
     """
@@ -28,7 +30,7 @@ def insert(rows: Sequence[models.Model]) -> None:
         return
     statement = _statement(type(rows[0]))
     database = connections[DEFAULT_DB_ALIAS]  # itself: each look through `connection` costs more than a value does
-    with database.cursor() as cursor:
+    with driver_cursor() as cursor:
         cursor.executemany(statement.sql, [statement.values(row, database) for row in rows])
     for row in rows:
         row._state.adding = False  # noqa: SLF001 - https://docs.djangoproject.com/en/5.2/ref/models/instances/#state
@@ -39,7 +41,7 @@ class _Statement:
         fields = [field for field in table._meta.concrete_fields if not isinstance(field, models.AutoField)]
         quote = connection.ops.quote_name
         columns = ", ".join(quote(str(field.column)) for field in fields)
-        places = ", ".join(["%s"] * len(fields))
+        places = ", ".join([placeholder()] * len(fields))
         self.sql = f"INSERT INTO {quote(table._meta.db_table)} ({columns}) VALUES ({places})"  # noqa: S608
         self._read: Callable[[models.Model], tuple[Any, ...]] = attrgetter(*(field.attname for field in fields))
         self._prepared = [

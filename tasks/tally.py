@@ -8,6 +8,8 @@ from typing import ClassVar, Self
 
 from django.db import connection, models
 
+from tasks.cursors import driver_cursor, placeholder
+
 _ROWS = 500
 
 
@@ -32,7 +34,7 @@ class Tally(models.Model):
         rows = sorted((*key, *figures) for key, figures in amounts.items() if any(figures))
         for start in range(0, len(rows), _ROWS):
             some = rows[start : start + _ROWS]
-            with connection.cursor() as cursor:
+            with driver_cursor() as cursor:
                 cursor.execute(_upsert(cls, len(some)), [value for row in some for value in row])
 
     @classmethod
@@ -47,7 +49,7 @@ def _upsert(table: type[Tally], rows: int) -> str:
     name = quote(table._meta.db_table)
     key = [quote(column) for column in table.key_columns()]
     figures = [quote(figure) for figure in table.FIGURES]
-    values = f"({', '.join(['%s'] * (len(key) + len(figures)))})"
+    values = f"({', '.join([placeholder()] * (len(key) + len(figures)))})"
     sums = ", ".join(f"{figure} = {name}.{figure} + EXCLUDED.{figure}" for figure in figures)
     return (
         f"INSERT INTO {name} ({', '.join(key + figures)}) VALUES {', '.join([values] * rows)} "  # noqa: S608

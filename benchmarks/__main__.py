@@ -1,0 +1,70 @@
+"""The benchmark: `make bench`, or `make bench PEERS=1` for LiteLLM and Portkey in the same run.
+
+Every target runs in each round, in turn, so that a machine that is busier at one moment than at another touches all of
+them. Absolute figures are this machine's; the ratios are what counts. Writes `var/bench.md` and `var/bench.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from benchmarks import peers, scenarios, table, targets
+from benchmarks.targets import ROOT, Target
+
+
+class Start(Protocol):
+    def __call__(self, mock: Target) -> AbstractContextManager[Target]: ...
+
+
+OXIDES: dict[str, Start] = {
+    "oxide": partial(targets.oxide, "oxide"),
+    "oxide without limits": partial(targets.oxide, "oxide without limits", limits=False),
+    "oxide with identity": partial(targets.oxide, "oxide with identity", identity=True),
+}
+PEERS: dict[str, Start] = {"litellm": targets.litellm, "portkey": targets.portkey}
+LOADS = (scenarios.size, scenarios.whole_answers, scenarios.streams)
+
+
+def run(starts: dict[str, Start], mock: Target, rounds: int, seconds: int) -> table.Rounds:
+    found: dict[str, list[scenarios.Figures]] = {name: [] for name in ("direct", *starts)}
+    for number in range(rounds):
+        found["direct"].append(scenarios.whole_answers(mock, seconds) | scenarios.streams(mock, seconds))
+        for name in list(starts) if number % 2 == 0 else reversed(list(starts)):
+            with starts[name](mock) as target:
+                figures: scenarios.Figures = {}
+                for measure in LOADS:
+                    figures |= measure(target, seconds)
+                if name == "oxide":
+                    figures |= scenarios.waiting(target, seconds)
+            found[name].append(figures)
+            say(f"round {number + 1}, {name}: {figures['answers/s, 32']:,.0f} answers/s at 32 clients")
+    return found
+
+
+def say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - for whoever waits for it
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure Oxide.")
+    parser.add_argument("--peers", action="store_true", help="LiteLLM and Portkey, too; they are installed if need be")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=5, help="of each load (default: %(default)s)")
+    wanted = parser.parse_args()
+    if wanted.peers:
+        peers.install()
+    with targets.provider() as mock:
+        found = table.medians(run(OXIDES | (PEERS if wanted.peers else {}), mock, wanted.rounds, wanted.seconds))
+    Path(ROOT, "var").mkdir(exist_ok=True)
+    Path(ROOT, "var", "bench.json").write_text(json.dumps(found, indent=1))
+    Path(ROOT, "var", "bench.md").write_text(table.markdown(found))
+    say(f"\n{table.markdown(found)}\nAlso in var/bench.md and var/bench.json.")
+
+
+if __name__ == "__main__":
+    main()

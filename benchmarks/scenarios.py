@@ -1,0 +1,77 @@
+"""What is measured of each target. All in milliseconds, megabytes and microseconds where the name says nothing else."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import requests
+
+from benchmarks import load
+from benchmarks.targets import Target
+
+Figures = dict[str, float]
+CLIENTS = (1, 32, 256)
+_WARM_SECONDS = 2
+_IN_FLIGHT = 500
+_SLOW = "slow-10"
+
+
+def whole_answers(target: Target, seconds: int) -> Figures:
+    """How many answers a second, how long each takes, and what processor time it costs."""
+    load.whole(target, 32, _WARM_SECONDS)
+    figures: Figures = {}
+    for clients in CLIENTS:
+        before = target.cpu_seconds
+        found = load.whole(target, clients, seconds)
+        spent = target.cpu_seconds - before
+        figures |= {
+            f"answers/s, {clients}": found.per_second,
+            f"p50, {clients}": found.p50,
+            f"p95, {clients}": found.p95,
+            f"p99, {clients}": found.p99,
+            f"CPU µs/answer, {clients}": spent / (found.per_second * seconds) * 1e6,
+            f"errors, {clients}": found.errors,
+        }
+    return figures
+
+
+def streams(target: Target, seconds: int) -> Figures:
+    """16 clients, each stream 50 chunks that come without a pause."""
+    load.streams(target, 16, _WARM_SECONDS)
+    found = load.streams(target, 16, seconds)
+    return {
+        "streams/s": found.per_second,
+        "chunks/s": found.chunks_per_second,
+        "first token p50": found.first_p50,
+        "first token p99": found.first_p99,
+        "stream errors": found.errors,
+    }
+
+
+def size(target: Target, _seconds: int) -> Figures:
+    """As it stands right after its start."""
+    return {"MB after start": target.resident_mb, "seconds to start": target.start_seconds}
+
+
+def waiting(target: Target, _seconds: int) -> Figures:
+    """500 calls under way, whose provider takes ten seconds."""
+    service, _, _ = target.model.rpartition("/")
+    slow = replace(target, model=f"{service}/{_SLOW}" if service else _SLOW)
+    calls = threading.Thread(target=load.whole, args=(slow, _IN_FLIGHT, 12))
+    calls.start()
+    time.sleep(4)
+    probe = target.address.replace("/v1/chat/completions", "/health")
+    times = [_milliseconds(lambda: requests.get(probe, timeout=10)) for _ in range(50)]
+    resident = target.resident_mb
+    calls.join()
+    return {"MB with 500 in flight": resident, "/health p50 with 500 in flight": statistics.median(times)}
+
+
+def _milliseconds(work: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    work()
+    return 1000 * (time.perf_counter() - begin)
