@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+from contextlib import closing
 from typing import Any
 
 from tests.fake_provider import FakeProvider
@@ -34,6 +36,19 @@ def test_after_kill_9_no_task_is_running_and_every_answered_one_is_there(
     assert {live.get(f"/api/tasks/{task_id}/").json()["status"] for task_id in answered} == {"completed"}
     left = live.get(f"/api/tasks/{queued}/").json()
     assert (left["status"], left["error_code"]) == ("failed", "INTERRUPTED")
+
+
+def test_what_was_committed_comes_into_the_database_file_while_it_is_served(live: LiveOxide) -> None:
+    live.start()
+    task = live.execute(service="echo").json()["task_id"].replace("-", "")
+    alone = live.folder / "alone.sqlite3"
+
+    def is_there() -> bool:
+        alone.write_bytes((live.folder / "var" / "oxide.sqlite3").read_bytes())  # without the WAL beside it
+        with closing(sqlite3.connect(alone)) as database:
+            return bool(database.execute("SELECT 1 FROM tasks_task WHERE id = ?", [task]).fetchall())
+
+    wait_until(is_there)
 
 
 def test_sigterm_lets_calls_in_flight_end(live: LiveOxide, provider: FakeProvider) -> None:

@@ -78,6 +78,10 @@ def pieces(number: int) -> Iterator[bytes]:
         stage.closed.set()
 
 
+def passes(request: HttpRequest) -> HttpResponse:
+    return JsonResponse({"session": hasattr(request, "session")})
+
+
 def fails(_request: HttpRequest) -> HttpResponse:
     raise RuntimeError("a secret text")
 
@@ -85,7 +89,7 @@ def fails(_request: HttpRequest) -> HttpResponse:
 handler404, handler400, handler500 = errors.not_found, errors.bad_request, errors.server_error
 urlpatterns = [
     path(view.__name__, view) for view in (whole, waits_for_cancel, waits_for_go, streams, streams_and_breaks, fails)
-]
+] + [path("api/passes", passes), path("passes", passes)]
 
 
 @pytest.fixture
@@ -109,6 +113,26 @@ def test_a_whole_answer_with_cookies(handler: PooledHandler) -> None:
     assert answer.header(b"content-type") == [b"application/json"]
     assert answer.header(b"set-cookie") == [b"flavour=vanilla; HttpOnly; Path=/", b"size=large; Path=/"]
     assert answer.is_complete
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "has_session"),
+    [
+        ("/api/passes", [], False),
+        ("/api/passes", [(b"cookie", b"sessionid=x")], True),
+        ("/passes", [], True),
+    ],
+)
+def test_programs_have_no_session_and_whoever_brings_a_cookie_has(
+    settings: Settings, path: str, headers: list[tuple[bytes, bytes]], has_session: bool
+) -> None:
+    settings.ROOT_URLCONF = __name__
+    settings.ALLOWED_HOSTS = ["localhost"]
+    settings.MIDDLEWARE = ["django.contrib.sessions.middleware.SessionMiddleware"]
+    settings.PROGRAM_MIDDLEWARE = []
+    with ThreadPoolExecutor(1) as pool:
+        answer = asyncio.run(Exchange(path, headers=headers).run(PooledHandler(pool, limit=1)))
+    assert answer.json == {"session": has_session}
 
 
 def test_a_body_may_come_in_pieces(handler: PooledHandler) -> None:
