@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from contextlib import closing, suppress
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from typing import IO, Any
 
 from django.conf import settings
@@ -225,6 +225,9 @@ class PooledHandler(ASGIHandler):
         except (LookupError, ValueError):  # of characters and encodings
             return refuse(scope, errors.malformed("The address or a header cannot be decoded. Check Content-Type."))
         request.cancel = cancel
+        if "CONTENT_LENGTH" not in request.META and (size := body.seek(0, SEEK_END)):
+            request.META["CONTENT_LENGTH"] = str(size)  # it came in chunks: REST framework takes none without a length
+        body.seek(0)
         response = self.get_response(request)
         if isinstance(response, FileResponse):
             response.block_size = self.chunk_size

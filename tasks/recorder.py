@@ -100,6 +100,7 @@ class Recorder:
         """Where nobody else is writing, by the caller itself: to wake the thread takes longer than the commit."""
         if not self._entries.empty() or not self._turn.acquire(blocking=False):
             return False
+        self._committing_since = time.monotonic()
         try:
             with self._connection.lent():
                 _write([entry])
@@ -107,6 +108,7 @@ class Recorder:
             may_be_stored(entry.task)
             return False
         finally:
+            self._committing_since = None
             self._turn.release()
         return True
 

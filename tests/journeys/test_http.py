@@ -1,0 +1,84 @@
+"""HTTP itself, byte by byte, on a real Oxide: what its short way from the socket to the pool must not lose."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.live import LiveOxide
+
+ASKED = json.dumps({"prompt": "hi", "service": "echo"}).encode()
+
+
+@pytest.fixture(scope="module")
+def oxide(tmp_path_factory: pytest.TempPathFactory) -> object:
+    live = LiveOxide(Path(tmp_path_factory.mktemp("oxide")))
+    try:
+        yield live.start()
+    finally:
+        live.kill()
+
+
+def told(oxide: LiveOxide, sent: bytes) -> bytes:
+    """Everything that comes back until the server closes."""
+    address = urlsplit(oxide.url)
+    with socket.create_connection((address.hostname, address.port), timeout=30) as sock:
+        sock.sendall(sent)
+        return b"".join(iter(lambda: sock.recv(65_536), b""))
+
+
+def request(line: str, *headers: str, body: bytes = b"") -> bytes:
+    return "\r\n".join([line, "Host: localhost", *headers, "", ""]).encode() + body
+
+
+def test_connections_are_kept_and_requests_that_come_at_once_are_answered_in_turn(oxide: LiveOxide) -> None:
+    several = request("GET /api/config/ HTTP/1.1") * 2 + request("GET /health HTTP/1.1", "Connection: close")
+    answer = told(oxide, several)
+    assert answer.count(b"HTTP/1.1 200 OK\r\n") == 3
+    assert answer.rstrip().endswith((b'{"status":"ok"}', b"0"))
+
+
+def test_an_old_client_gets_its_answer_and_the_end_of_the_connection(oxide: LiveOxide) -> None:
+    head, _, body = told(oxide, request("GET /api/config/ HTTP/1.0")).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.0 200 OK")
+    assert json.loads(body)
+
+
+def test_head_has_the_length_and_nothing_of_the_body(oxide: LiveOxide) -> None:
+    head, _, body = told(oxide, request("HEAD /api/config/ HTTP/1.1", "Connection: close")).partition(b"\r\n\r\n")
+    assert b"Content-Length: " in head
+    assert body == b""
+
+
+def test_a_body_may_come_in_chunks(oxide: LiveOxide) -> None:
+    headers = ("Content-Type: application/json", "Transfer-Encoding: chunked", "Connection: close")
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (ASKED[:9], ASKED[9:]))
+    line = "POST /api/tasks/execute/ HTTP/1.1"
+    head, _, body = told(oxide, request(line, *headers, body=chunks + b"0\r\n\r\n")).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK")
+    assert json.loads(body)["result"] == "hi"
+
+
+@pytest.mark.parametrize("line", ["GET /health HTTP/1.1\r\nX-Odd: a\x1eb", "GET /h\xe9 HTTP/1.1"])
+def test_what_no_header_and_no_address_may_hold_is_refused(oxide: LiveOxide, line: str) -> None:
+    head, _, body = told(oxide, request(line, "Connection: close")).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request")
+    assert b'"code":"VALIDATION_ERROR"' in body
+
+
+def test_a_header_with_an_underscore_is_not_taken_for_the_one_with_a_hyphen(oxide: LiveOxide) -> None:
+    headers = ("Content_Type: text/plain", "Content-Type: application/json", "Connection: close")
+    length = f"Content-Length: {len(ASKED)}"
+    answer = told(oxide, request("POST /api/tasks/execute/ HTTP/1.1", *headers, length, body=ASKED))
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+
+
+def test_a_long_answer_comes_whole(oxide: LiveOxide) -> None:
+    long = json.dumps({"prompt": "x" * 600_000, "service": "echo"}).encode()
+    headers = ("Content-Type: application/json", f"Content-Length: {len(long)}", "Connection: close")
+    _, _, body = told(oxide, request("POST /api/tasks/execute/ HTTP/1.1", *headers, body=long)).partition(b"\r\n\r\n")
+    assert json.loads(body)["result"] == "x" * 600_000
