@@ -40,7 +40,7 @@ def run(starts: dict[str, Start], mock: Target, rounds: int, seconds: int) -> ta
                 for measure in LOADS:
                     figures |= measure(target, seconds)
                 if name == "oxide":
-                    figures |= scenarios.waiting(target, seconds)
+                    figures |= scenarios.waiting(target)
             found[name].append(figures)
             say(f"round {number + 1}, {name}: {figures['answers/s, 32']:,.0f} answers/s at 32 clients")
     return found

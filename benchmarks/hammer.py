@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 
 import uvloop
 
+from benchmarks.streams import share
+
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 
 
@@ -104,20 +106,17 @@ async def hammer(url: str, clients: int, seconds: float, request: dict[str, str]
     for transport, client in made:
         client.done.cancel()
         transport.abort()
+    times, firsts = sorted(seen.times), sorted(seen.firsts)
     return Load(
         per_second=len(seen.times) / took,
-        p50=_part(seen.times, 0.5),
-        p95=_part(seen.times, 0.95),
-        p99=_part(seen.times, 0.99),
+        p50=share(times, 0.5),
+        p95=share(times, 0.95),
+        p99=share(times, 0.99),
         errors=seen.errors,
         chunks_per_second=seen.chunks / took,
-        first_p50=_part(seen.firsts, 0.5),
-        first_p99=_part(seen.firsts, 0.99),
+        first_p50=share(firsts, 0.5),
+        first_p99=share(firsts, 0.99),
     )
-
-
-def _part(times: list[float], part: float) -> float:
-    return 1000 * sorted(times)[min(len(times) - 1, int(len(times) * part))] if times else 0.0
 
 
 if __name__ == "__main__":

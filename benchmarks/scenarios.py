@@ -57,7 +57,7 @@ def size(target: Target, _seconds: int) -> Figures:
     return {"MB after start": target.resident_mb, "seconds to start": target.start_seconds}
 
 
-def waiting(target: Target, _seconds: int) -> Figures:
+def waiting(target: Target) -> Figures:
     """500 calls under way, whose provider takes ten seconds."""
     service, _, _ = target.model.rpartition("/")
     slow = replace(target, model=f"{service}/{_SLOW}" if service else _SLOW)

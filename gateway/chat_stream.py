@@ -11,7 +11,7 @@ import orjson
 from gateway import chat_answer, errors
 from gateway.dialect_stream import DialectStream
 from services.adapters.base import Delta, ReasoningDelta, Reply, TextDelta, ToolCallDelta, Verbatim
-from services.adapters.openai_variants import CallPieces, arguments_text, for_clients
+from services.adapters.openai_variants import CallPieces, arguments_text, for_clients, introduce
 from tasks.event_stream import encoded, event
 from tasks.pipeline import Run
 from tasks.reading import Piece
@@ -120,8 +120,7 @@ def _number(call: dict[str, Any], piece: ToolCallDelta) -> None:
     call["index"] = piece.index
     called = _called(call)
     if piece.id:
-        call["id"] = piece.id
-        call["type"] = call.get("type") or "function"
+        introduce(call, piece.id)
     else:
         call.pop("id", None)
         call.pop("type", None)

@@ -25,7 +25,7 @@ from twisted.web.http import NO_BODY_CODES, RESPONSES, HTTPChannel
 
 from monitoring.hub import hub
 from oxide_project import errors, websocket
-from oxide_project.answers import ABORT, BODY, Answer, send_whole
+from oxide_project.answers import ABORT, BODY, Answer, send_whole, whole
 from oxide_project.errors import Problem
 from oxide_project.handler import SPOOL_BYTES, TOO_BIG, Client, PooledHandler
 from tasks.background import background
@@ -152,10 +152,8 @@ class Request(WebRequest):  # type: ignore[misc]
         self._answer(Problem(status, code, status_text.decode("ascii"), body))
 
     def _answer(self, problem: Problem) -> None:
-        response = errors.answer(problem)
-        headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in response.items()]
-        self.handle_reply({"type": "http.response.start", "status": problem.status, "headers": headers})
-        self.handle_reply({"type": BODY, "body": response.content})
+        for event in whole(errors.answer(problem)).events:
+            self.handle_reply(event)
 
     def abort(self) -> None:
         if self.channel is not None:

@@ -84,10 +84,6 @@ class HttpAdapter(Adapter):
         """The client's own body, for a provider of its protocol (`PROTOCOL`)."""
         return {**native.body, "model": request.model, "stream": stream}
 
-    def native_answer(self, content: bytes, reply: Reply) -> bytes:  # noqa: ARG002
-        """What the client of a native request gets of the answer, which is all of it."""
-        return content
-
     def native_events(self, content: bytes) -> Iterator[bytes]:
         """A whole answer as the events of the stream that it might have been, in the provider's own words.
 
@@ -96,7 +92,8 @@ class HttpAdapter(Adapter):
         raise NotImplementedError
 
     @abstractmethod
-    def parse_reply(self, content: bytes, request: ChatRequest) -> Reply: ...
+    def parse_reply(self, content: bytes, request: ChatRequest) -> Reply:
+        """`native` is set where the client of a native request must not get the answer just as it came."""
 
     @abstractmethod
     def figures(self, payload: dict[str, Any]) -> Usage | None:
@@ -137,7 +134,7 @@ class HttpAdapter(Adapter):
         with self._explaining(call, whole):
             whole.content = content = self._exchange(self._chat(request, stream=False), call).content
             reply = self.parse_reply(content, request)
-            return replace(reply, native=self.native_answer(content, reply)) if self._native(request) else reply
+            return replace(reply, native=reply.native or content) if self._native(request) else reply
 
     def stream(self, request: ChatRequest, call: Call) -> Iterator[StreamEvent]:
         reader = self.reader(request)

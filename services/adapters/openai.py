@@ -6,6 +6,7 @@ import re
 import struct
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from itertools import groupby
 from typing import Any, ClassVar, Final
@@ -37,7 +38,7 @@ from services.adapters.call import Call
 from services.adapters.estimate import estimate
 from services.adapters.failure import Failure, ReportedError
 from services.adapters.http import HttpAdapter
-from services.adapters.openai_variants import CallPieces, arguments_text, finish_reason, for_clients
+from services.adapters.openai_variants import CallPieces, arguments_text, finish_reason, for_clients, introduce
 from services.adapters.wire import count, embedded, finished, function_tool, make_call_id
 
 _MOST_DOLLARS: Final = 1_000_000  # for one call; also false for what is not a number
@@ -222,10 +223,6 @@ class OpenAIAdapter(HttpAdapter):
             options["include_usage"] = True
         return {"stream": True} | ({"stream_options": options} if options else {})
 
-    def native_answer(self, content: bytes, reply: Reply) -> bytes:
-        completion = _COMPLETION.decode(content)
-        return content if all(map(_is_clear, completion.choices or ())) else _cleared(content, reply)
-
     def native_events(self, content: bytes) -> Iterator[bytes]:
         answer = msgspec.json.decode(content)
         head = {**answer, "object": "chat.completion.chunk", "usage": None}
@@ -263,7 +260,10 @@ class OpenAIAdapter(HttpAdapter):
         )
         reason = finish_reason(choice.finish_reason)
         written = "".join(each.message.written for each in completion.choices)
-        return finished(reply, request, reason, _usage(completion.usage) or estimate(request, written))
+        reply = finished(reply, request, reason, _usage(completion.usage) or estimate(request, written))
+        if self._native(request) and not all(map(_is_clear, completion.choices)):
+            return replace(reply, native=_cleared(content, reply))
+        return reply
 
     def figures(self, payload: dict[str, Any]) -> Usage | None:
         return _usage(payload.get("usage"))
@@ -396,8 +396,7 @@ def _cleared(content: bytes, reply: Reply) -> bytes:
         choice["finish_reason"] = for_clients(choice.get("finish_reason") or "stop")
         ids = iter(call.id for call in reply.tool_calls) if place == 0 else iter(())
         for call in choice["message"].get("tool_calls") or ():
-            call["id"] = next(ids, None) or call.get("id") or make_call_id()
-            call["type"] = call.get("type") or "function"
+            introduce(call, next(ids, None) or call.get("id") or make_call_id())
             if called := call.get("function"):
                 called["arguments"] = arguments_text(called.get("arguments"))
     return msgspec.json.encode(answer)

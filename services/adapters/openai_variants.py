@@ -10,21 +10,23 @@ import msgspec
 from services.adapters.base import FinishReason, ToolCallDelta
 from services.adapters.wire import make_call_id
 
-# https://platform.openai.com/docs/api-reference/chat/object, then what servers behind it send: Anthropic's words,
-# Gemini's, and those of Mistral and Together.
-_FINISH_REASONS: Final[Mapping[str, FinishReason]] = {
+# https://platform.openai.com/docs/api-reference/chat/object
+_OWN: Final[Mapping[str, FinishReason]] = {
     "stop": "stop",
     "length": "length",
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
+}
+# And what servers behind its protocol send: Anthropic's words, Gemini's, those of Mistral and Together.
+_FINISH_REASONS: Final[Mapping[str, FinishReason]] = {
+    **_OWN,
     "max_tokens": "length",
     "model_length": "length",
     "tool_use": "tool_calls",
     "refusal": "content_filter",
     "safety": "content_filter",
 }
-_KNOWN: Final = frozenset({"stop", "length", "tool_calls", "function_call", "content_filter"})
 
 
 def finish_reason(told: str | None) -> FinishReason:
@@ -34,7 +36,7 @@ def finish_reason(told: str | None) -> FinishReason:
 
 def for_clients(told: str | None) -> str | None:
     """The reason as OpenAI's clients know it: its own words stay, the older `function_call` among them."""
-    return told if told in _KNOWN else finish_reason(told) if told else None
+    return told if told in _OWN else finish_reason(told) if told else None
 
 
 def arguments_text(arguments: Any) -> str:
@@ -42,6 +44,12 @@ def arguments_text(arguments: Any) -> str:
     if isinstance(arguments, str):
         return arguments
     return "" if arguments is None else msgspec.json.encode(arguments).decode()
+
+
+def introduce(call: dict[str, Any], identity: str) -> None:
+    """Give a call, or the first piece of one, what clients know it by."""
+    call["id"] = identity
+    call["type"] = call.get("type") or "function"
 
 
 class CallPieces:
