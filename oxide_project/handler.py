@@ -194,7 +194,12 @@ class PooledHandler(ASGIHandler):
         client.call(self._end, end, self._answer(scope, body, client))
 
     def _refuse(self, scope: Scope, problem: Problem, client: Client, end: End) -> None:
-        client.call(end, whole(refuse(scope, problem)))
+        try:
+            answer = whole(refuse(scope, problem))
+        except Exception:
+            logger.exception("%s could not be refused as it should.", scope["path"])
+            answer = whole(errors.answer(problem, scope["path"]))
+        client.call(end, answer)
 
     def _answer(self, scope: Scope, body: IO[bytes], client: Client) -> Answer | None:
         """The whole answer; a streamed one is sent from here."""

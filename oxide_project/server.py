@@ -123,9 +123,11 @@ class Request(WebRequest):  # type: ignore[misc]
 
     def _end(self, answer: Answer | None) -> None:
         self._client = None
-        if answer is None or self._disconnected:
+        if answer is None or self._disconnected or self.finished:
             return
-        if len(answer.content) > WINDOW or not any(name.lower() == b"content-length" for name, _ in answer.headers):
+        if self._response_started:  # a stream that broke: nothing can follow what was sent of it
+            self.abort()
+        elif len(answer.content) > WINDOW or not any(name.lower() == b"content-length" for name, _ in answer.headers):
             self.server.send_slowly(self, answer)
         else:
             self._write_whole(answer)
@@ -300,7 +302,7 @@ class OxideServer(Server):  # type: ignore[misc]
     def _in_hand(self) -> int:
         applications = (details.get("application_instance") for details in self.connections.values())
         requests = sum(application is not None and not application.done() for application in applications)
-        return requests + (self.handler.in_hand if self.handler else 0) + background.in_hand
+        return requests + (self.handler.in_hand if self.handler else 0) + len(self._sending) + background.in_hand
 
     def stop(self) -> None:
         hub.end()
@@ -320,7 +322,13 @@ class OxideServer(Server):  # type: ignore[misc]
         """No faster than its client reads."""
         task = twisted_loop.create_task(send_whole(partial(self.handle_reply, protocol), answer))
         self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
+        task.add_done_callback(partial(self._sent, protocol))
+
+    def _sent(self, protocol: Request, task: asyncio.Task[None]) -> None:
+        self._sending.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("An answer broke off.", exc_info=error)
+            protocol.abort()
 
     def protocol_disconnected(self, protocol: Any) -> None:
         if isinstance(protocol, Request) and "application_instance" not in self.connections[protocol]:

@@ -144,13 +144,16 @@ class Recorder:
     def _run(self) -> None:
         while True:
             stopping = self._stopping
-            batch = self._waiting() + self._due_starts()
-            if batch:
-                with self._turn, self._connection.lent():
-                    self._committing_since = time.monotonic()
-                    self._commit(batch)
-                    self._committing_since = None
-            elif stopping:
+            batch = self._waiting()
+            with self._turn:
+                # Within the turn: else a task could end, and be written by its caller, before its start is.
+                batch += self._due_starts()
+                if batch:
+                    with self._connection.lent():
+                        self._committing_since = time.monotonic()
+                        self._commit(batch)
+                        self._committing_since = None
+            if stopping and not batch:
                 return
 
     def _waiting(self) -> list[_Entry]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -75,6 +76,21 @@ def test_a_header_with_an_underscore_is_not_taken_for_the_one_with_a_hyphen(oxid
     length = f"Content-Length: {len(ASKED)}"
     answer = told(oxide, request("POST /api/tasks/execute/ HTTP/1.1", *headers, length, body=ASKED))
     assert answer.startswith(b"HTTP/1.1 200 OK")
+
+
+def test_a_long_answer_that_is_read_slowly_comes_whole_although_the_server_is_told_to_stop(live: LiveOxide) -> None:
+    live.start()
+    long = json.dumps({"prompt": "x" * 12_000_000, "service": "echo"}).encode()
+    headers = ("Content-Type: application/json", f"Content-Length: {len(long)}", "Connection: close")
+    address = urlsplit(live.url)
+    with socket.create_connection((address.hostname, address.port), timeout=30) as sock:
+        sock.sendall(request("POST /api/tasks/execute/ HTTP/1.1", *headers, body=long))
+        begin = sock.recv(1000)
+        live.process.terminate()
+        time.sleep(1)
+        whole = begin + b"".join(iter(lambda: sock.recv(65_536), b""))
+    assert json.loads(whole.partition(b"\r\n\r\n")[2])["result"] == "x" * 12_000_000
+    assert live.process.wait(30) == 0
 
 
 def test_a_long_answer_comes_whole(oxide: LiveOxide) -> None:
