@@ -290,14 +290,16 @@ class OxideServer(Server):  # type: ignore[misc]
         logger.info("Draining: %d requests and background tasks in hand.", self._in_hand())
         self._stop_when_idle()
 
-    def _stop_when_idle(self) -> None:
-        if not self._in_hand():
+    def _stop_when_idle(self, was_idle: bool = False) -> None:
+        """Idle twice in a row: the last answer is handed to its socket one turn of the event loop after it was made."""
+        is_idle = not self._in_hand()
+        if is_idle and was_idle:
             self.stop()
-        elif time.monotonic() >= self._drain_until:
+        elif not is_idle and time.monotonic() >= self._drain_until:
             logger.warning("Stopping with %d requests and background tasks unfinished.", self._in_hand())
             self.stop()
         else:
-            twisted_loop.call_later(0.05, self._stop_when_idle)
+            twisted_loop.call_later(0.05, self._stop_when_idle, is_idle)
 
     def _in_hand(self) -> int:
         applications = (details.get("application_instance") for details in self.connections.values())
