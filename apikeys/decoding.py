@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import threading
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -10,6 +11,9 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 import msgspec
 
 T = TypeVar("T")
+
+_prepared: set[type] = set()
+_preparing = threading.Lock()
 
 
 class BodyError(ValueError):
@@ -43,6 +47,8 @@ def _require_text_of(found: object, name: str, text: str) -> None:
 
 
 def _convert(data: object, kind: type[T], *, strict: bool) -> T:
+    if kind not in _prepared:
+        _prepare(kind)
     try:
         return msgspec.convert(data, kind, strict=strict)
     except msgspec.ValidationError as error:
@@ -52,6 +58,16 @@ def _convert(data: object, kind: type[T], *, strict: bool) -> T:
     known = _choices(get_type_hints(kind).get(field))
     choices = f". Use one of {', '.join(known)}" if known else ""
     raise BodyError(f"{field}: {problem}{choices}." if field else f"{problem}.")
+
+
+def _prepare(kind: type) -> None:
+    """Have msgspec (0.22) look into a Struct and those within it, one thread at a time.
+
+    It does so at the first use, and lets other threads in half way: two first calls at once end the process.
+    """
+    with _preparing:
+        msgspec.json.Decoder(kind)
+        _prepared.add(kind)
 
 
 def _choices(expected: Any) -> list[str]:

@@ -63,9 +63,10 @@ def read() -> dict[str, Any]:
 def task(task_id: str) -> list[TaskProgress | TaskDelta]:
     """Where one task stands, with what its model has said so far where this process works on it."""
     running = tracker.get(task_id)
-    if running:
+    young = running.still() if running else None
+    if running and young:
         said = running.text
-        return [events.describe(running.task), *([events.delta(task_id, said, 0)] if said else [])]
+        return [events.describe(young), *([events.delta(task_id, said, 0)] if said else [])]
     found = Task.objects.in_brief().filter(pk=uuid.UUID(task_id)).first()
     return [events.describe(found)] if found else []
 
@@ -74,5 +75,5 @@ def _open_tasks() -> list[TaskProgress]:
     """Running ones first, then the newest. Those that have just begun may not be in the database yet."""
     rows = Task.objects.open().only(*_COLUMNS).order_by("-status", "-created_at")[: MOST_TASKS + 1]
     known = {str(row.pk): row for row in rows if row not in tracker.told_early}
-    young = [running.task for running in tracker if str(running.task.pk) not in known and running.task.is_open]
-    return [events.describe(row) for row in (*young, *known.values())]
+    young = [running.still() for running in tracker if str(running.task.pk) not in known]
+    return [events.describe(row) for row in (*young, *known.values()) if row]

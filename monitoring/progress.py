@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import timedelta
 from weakref import WeakSet
@@ -39,6 +40,14 @@ class Running:
     @property
     def text(self) -> str:
         return "".join(self.said)
+
+    def still(self) -> Task | None:
+        """The task as it stands at this instant; None once it has ended: that is told when it is recorded, not before.
+
+        A copy: the thread that works on the task may end it at any moment.
+        """
+        task = copy(self.task)
+        return task if task.is_open else None
 
     def advance(self) -> bool:
         """Estimate anew. Returns whether it has got on."""

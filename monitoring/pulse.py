@@ -15,8 +15,9 @@ def tell_progress() -> None:
     """How far running tasks are; and the state of services that was changed by another process."""
     statuses.tell_changes()
     for running in tracker if hub.is_heard else ():
-        if running.advance():
-            events.task_progress(running.task)
+        task = running.still()
+        if task and running.advance():
+            events.task_progress(task)
     tracker.forget_ended()
 
 

@@ -291,6 +291,38 @@ def test_a_running_task_is_told_how_far_it_is() -> None:
     run(story)
 
 
+def test_an_end_is_not_told_before_it_is_recorded() -> None:
+    task = Task(status=Status.RUNNING, task_type="general", started_at=timezone.now() - timedelta(seconds=2))
+
+    def whole() -> list[str]:
+        try:
+            return [open_task["task_id"] for open_task in overview.read()["tasks"]]
+        finally:
+            connection.close()
+
+    async def story() -> None:
+        async with Client() as client:
+            await client.hear("snapshot")
+            tracker.begin(task)
+            task.complete("echo", Reply(model="echo"))
+            await asyncio.to_thread(pulse.tell_progress)
+            assert await client.is_silent()
+            assert await asyncio.to_thread(whole) == []
+            subscribed = await client.ask({"type": "subscribe", "task_id": str(task.pk)})
+            assert subscribed["task_ids"] == [str(task.pk)]
+            assert await client.is_silent()
+            await asyncio.to_thread(record, task)
+            told = await client.hear()
+            assert (told["task_id"], told["status"]) == (str(task.pk), "completed")
+            assert await client.is_silent()
+
+    def record(task: Task) -> None:
+        store([task])
+        connection.close()
+
+    run(story)
+
+
 def test_a_task_that_is_called_off_before_it_began_is_told_of() -> None:
     task = stored(Status.QUEUED)
 

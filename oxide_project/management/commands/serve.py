@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import logging
 import socket
 import sys
@@ -52,6 +53,7 @@ class Command(BaseCommand):
                 "--workers above 1 needs DATABASE_URL and REDIS_URL: processes share their database and their "
                 "counters. Set both, or leave --workers at 1."
             )
+        faulthandler.enable()  # a crash in a library's native code leaves a trace in the log, not silence
         startup.raise_file_limit()
         if worker is not None:
             servers.connect_to_database().close()

@@ -20,7 +20,7 @@ from tests.programs import program
 NODE = ROOT / "tests" / "node"
 INSTALLED = ("package.json", "package-lock.json")
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("node")]  # the packages are fetched once
 
 
 @pytest.fixture(scope="session")
@@ -29,14 +29,16 @@ def packages() -> Path:
     npm = program("npm")
     digest = hashlib.sha256((NODE / "package-lock.json").read_bytes()).hexdigest()[:16]
     folder = Path(tempfile.gettempdir()) / f"oxide-node-{digest}"
-    if not (folder / "node_modules").exists():
-        with tempfile.TemporaryDirectory(dir=folder.parent) as made:
+    if not folder.exists():
+        with tempfile.TemporaryDirectory(dir=folder.parent) as around:
+            made = Path(around) / "made"
+            made.mkdir()
             for name in INSTALLED:
                 shutil.copy(NODE / name, made)
             subprocess.run(
                 [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=made, check=True, timeout=300
             )
-            shutil.copytree(made, folder, dirs_exist_ok=True, symlinks=True)
+            made.rename(folder)  # whole or not at all
     return folder
 
 
