@@ -16,6 +16,8 @@ BODY = "http.response.body"
 # An event beside ASGI's, which `oxide_project/server.py` knows: break the connection off, so that nobody takes what
 # was sent for all there is.
 ABORT = "oxide.abort"
+# https://www.rfc-editor.org/rfc/rfc9110#section-8.6
+_WITHOUT_LENGTH = (204, 304)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,10 @@ class Answer:
 
 
 def whole(response: Any) -> Answer:
-    return Answer(response.status_code, _headers(response), response.content)
+    content = response.content
+    if "Content-Length" not in response and response.status_code not in _WITHOUT_LENGTH:
+        response["Content-Length"] = str(len(content))
+    return Answer(response.status_code, _headers(response), content)
 
 
 def head(response: HttpResponseBase) -> Event:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 
 import django
 from channels.routing import ProtocolTypeRouter, URLRouter
@@ -15,10 +14,11 @@ from django.conf import settings  # noqa: E402 - the apps must be there first
 
 from monitoring import websocket_urls  # noqa: E402
 from oxide_project.handler import PooledHandler  # noqa: E402
+from oxide_project.pool import Pool  # noqa: E402
 
 # Every request is answered on it; it grows as it is needed, and a thread that waits costs little.
 # Two more than there are requests let in are for probes.
-pool = ThreadPoolExecutor(settings.THREADS + 2, thread_name_prefix="request")
+pool = Pool(settings.THREADS + 2, "request")
 handler = PooledHandler(pool, limit=settings.THREADS)
 
 application = ProtocolTypeRouter(

@@ -13,8 +13,9 @@ import logging
 import tempfile
 import threading
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import closing, suppress
+from functools import partial
 from io import SEEK_END, BytesIO
 from typing import IO, Any
 
@@ -31,6 +32,7 @@ from gateway.paths import canonical
 from oxide_project import errors
 from oxide_project.answers import ABORT, Answer, Event, Receive, Send, body, head, send_whole, whole
 from oxide_project.errors import Problem
+from oxide_project.pool import Pool
 from oxide_project.refusals import refuse
 from oxide_project.streams import Sender
 from services.adapters.call import CancelToken
@@ -60,11 +62,15 @@ class Request(ASGIRequest):
 
 
 class Client:
-    """Who waits for an answer, as the worker that makes it sees them."""
+    """Who waits for an answer, as the worker that makes it sees them.
 
-    def __init__(self, send: Send) -> None:
+    `deliver` sends a whole answer from the worker, and returns whether it could.
+    """
+
+    def __init__(self, send: Send, deliver: Callable[[Answer], bool] = lambda _answer: False) -> None:
         self.cancel = CancelToken()
         self.gone = False
+        self.deliver = deliver
         self._send = send
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
@@ -113,14 +119,15 @@ class PooledHandler(ASGIHandler):
 
     request_class = Request
 
-    def __init__(self, pool: Executor, limit: int) -> None:
+    def __init__(self, pool: Pool, limit: int) -> None:
         # Past ASGIHandler's own: it would load the middleware to run on the event loop.
         super(ASGIHandler, self).__init__()
         self.load_middleware(is_async=False)
         self._pool = pool
         self._refusing = ThreadPoolExecutor(REFUSING_THREADS, thread_name_prefix="refusal")
         self._limit = limit
-        self.in_hand = 0
+        # Who waits for an answer. Adding to a set, and taking from it, needs no lock.
+        self._waiting: set[Client] = set()
 
     def load_middleware(self, is_async: bool = False) -> None:
         """Django's own chain, and a shorter one for programs, which have no session and send no forms."""
@@ -170,10 +177,15 @@ class PooledHandler(ASGIHandler):
         if answer:
             await send_whole(send, answer)
 
+    @property
+    def in_hand(self) -> int:
+        return len(self._waiting)
+
     def begin(self, scope: Scope, body: IO[bytes], client: Client, end: End) -> None:
         """On the event loop: have a request answered whose body is there, or `TOO_BIG`.
 
-        Calls `end` on the event loop, with the answer to be sent or, where it was sent as a stream, with None.
+        Calls `end` on the event loop, with the answer to be sent or, where it was sent as a stream, with None. Where
+        `client` takes the answer from the worker, it is not called.
         """
         if body is TOO_BIG:
             self._refusing.submit(self._refuse, scope, errors.too_big(), client, end)
@@ -181,17 +193,21 @@ class PooledHandler(ASGIHandler):
             # Every thread is taken. Waiting in line would only move the wait to where nobody sees it.
             self._refusing.submit(self._refuse, scope, errors.overloaded(), client, end)
         else:
-            self._pool.submit(self._work, scope, body, client, end)
-            self.in_hand += 1
+            self._waiting.add(client)
+            self._pool.begin(partial(self._work, scope, body, client, end))
 
-    def _end(self, end: End, answer: Answer | None) -> None:
-        self.in_hand -= 1
+    def _end(self, client: Client, end: End, answer: Answer | None) -> None:
+        self._waiting.discard(client)
         end(answer)
 
     # On a worker
 
     def _work(self, scope: Scope, body: IO[bytes], client: Client, end: End) -> None:
-        client.call(self._end, end, self._answer(scope, body, client))
+        answer = self._answer(scope, body, client)
+        if answer and client.deliver(answer):
+            self._waiting.discard(client)
+        else:
+            client.call(self._end, client, end, answer)
 
     def _refuse(self, scope: Scope, problem: Problem, client: Client, end: End) -> None:
         try:

@@ -21,11 +21,12 @@ from daphne.server import Server, twisted_loop
 from daphne.utils import INVALID_HEADER_VALUE_BYTES
 from daphne.ws_protocol import WebSocketFactory
 from django.conf import settings
-from twisted.web.http import NO_BODY_CODES, RESPONSES, HTTPChannel
+from twisted.web.http import HTTPChannel
 
 from monitoring.hub import hub
 from oxide_project import errors, websocket
 from oxide_project.answers import ABORT, BODY, Answer, send_whole, whole
+from oxide_project.channel import WINDOW, Channel, in_bytes
 from oxide_project.errors import Problem
 from oxide_project.handler import SPOOL_BYTES, TOO_BIG, Client, PooledHandler
 from tasks.background import background
@@ -34,8 +35,7 @@ logger = logging.getLogger(__name__)
 
 # How much of a body that is too large is read and thrown away, so that the client comes to hear why.
 _DISCARD_FACTOR = 16
-# An answer is handed to the socket in pieces of this size, and a client has so long to take each.
-WINDOW = 256 * 1024
+# So long a client has to take each piece of an answer.
 STALL_SECONDS = 60.0
 
 
@@ -70,6 +70,9 @@ class Request(WebRequest):  # type: ignore[misc]
             self.setHeader(b"connection", b"close")
             if self.requestHeaders.hasHeader(b"upgrade"):
                 return self._answer(errors.draining())
+        self._client = self.channel.adopt(self)
+        if self._client:
+            return None
         # To daphne this header says under which path it is mounted; a client must not say that.
         self.requestHeaders.removeHeader(b"daphne-root-path")
         if self.server.handler is None or self.requestHeaders.hasHeader(b"upgrade"):
@@ -84,7 +87,7 @@ class Request(WebRequest):  # type: ignore[misc]
         body, self.content = self.content or BytesIO(), None  # the worker's from now on
         self._client = Client(partial(self.server.handle_reply, self))
         is_too_big = self._received > settings.MAX_BODY_BYTES
-        handler.begin(scope, TOO_BIG if is_too_big else body, self._client, self._end)
+        handler.begin(scope, TOO_BIG if is_too_big else body, self._client, self.end)
 
     def _is_readable(self) -> bool:
         """Refuses what daphne refuses: Twisted lets it through."""
@@ -121,27 +124,19 @@ class Request(WebRequest):  # type: ignore[misc]
             "server": [self.host.host, self.host.port],
         }
 
-    def _end(self, answer: Answer | None) -> None:
+    def end(self, answer: Answer | None) -> None:
         self._client = None
         if answer is None or self._disconnected or self.finished:
             return
         if self._response_started:  # a stream that broke: nothing can follow what was sent of it
             self.abort()
-        elif len(answer.content) > WINDOW or not any(name.lower() == b"content-length" for name, _ in answer.headers):
+        elif len(answer.content) > WINDOW:
             self.server.send_slowly(self, answer)
         else:
-            self._write_whole(answer)
-
-    def _write_whole(self, answer: Answer) -> None:
-        """In one piece, past Twisted's and daphne's tables of headers."""
-        reason = RESPONSES.get(answer.status, b"")
-        own = [(name, value) for name, values in self.responseHeaders.getAllRawHeaders() for value in values]
-        lines = [b"%b: %b\r\n" % header for header in (*answer.headers, (b"server", b"oxide"), *own)]
-        is_bare = self.method == b"HEAD" or answer.status in NO_BODY_CODES
-        head = b"%b %d %b\r\n%b\r\n" % (self.clientproto, answer.status, reason, b"".join(lines))
-        self.startedWriting = 1
-        self.channel.write(head if is_bare else head + answer.content)
-        self.finish()
+            own = [(name, value) for name, values in self.responseHeaders.getAllRawHeaders() for value in values]
+            self.startedWriting = 1
+            self.channel.write(in_bytes(answer, self.method, self.clientproto, own))
+            self.finish()
 
     def leave(self) -> None:
         """Nobody waits for the answer any more."""
@@ -195,21 +190,6 @@ class Request(WebRequest):  # type: ignore[misc]
         self.writable.set()
         self.leave()
         super().connectionLost(reason)
-
-
-class Channel(HTTPChannel):
-    """One connection. What is no HTTP at all gets an answer in our format, too, instead of an empty one or none."""
-
-    def lineLengthExceeded(self, line: bytes) -> None:  # noqa: ARG002, N802 - Twisted's name
-        self._respondToBadRequestAndDisconnect()
-
-    def _respondToBadRequestAndDisconnect(self) -> None:  # noqa: N802 - Twisted's name
-        detail = "This is no valid HTTP request. It may have 500 headers, of 16 KB in all with the address."
-        body = errors.answer(errors.malformed(detail)).content
-        head = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n"
-        transport: Any = self.transport
-        transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        self.loseConnection()  # type: ignore[no-untyped-call]
 
 
 class Factory(HTTPFactory):  # type: ignore[misc]

@@ -6,10 +6,12 @@ import json
 import socket
 import time
 from pathlib import Path
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import pytest
 
+from tests.fake_provider import FakeProvider
 from tests.live import LiveOxide
 
 ASKED = json.dumps({"prompt": "hi", "service": "echo"}).encode()
@@ -22,6 +24,29 @@ def oxide(tmp_path_factory: pytest.TempPathFactory) -> object:
         yield live.start()
     finally:
         live.kill()
+
+
+def talk(oxide: LiveOxide, receive_buffer: int = 0) -> socket.socket:
+    address = urlsplit(oxide.url)
+    sock = socket.socket()
+    if receive_buffer:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    sock.settimeout(30)
+    sock.connect((address.hostname, address.port))
+    return sock
+
+
+def one_answer(answers: BinaryIO) -> Any:
+    """The JSON of the next answer, which has a length."""
+    head = b"".join(iter(answers.readline, b"\r\n"))
+    length = int(head.lower().partition(b"content-length:")[2].split()[0])
+    return json.loads(answers.read(length))
+
+
+def asking(prompt: str, service: str = "echo", **fields: object) -> bytes:
+    body = json.dumps({"prompt": prompt, "service": service, **fields}).encode()
+    headers = ("Content-Type: application/json", f"Content-Length: {len(body)}")
+    return request("POST /api/tasks/execute/ HTTP/1.1", *headers, body=body)
 
 
 def told(oxide: LiveOxide, sent: bytes) -> bytes:
@@ -98,3 +123,46 @@ def test_a_long_answer_comes_whole(oxide: LiveOxide) -> None:
     headers = ("Content-Type: application/json", f"Content-Length: {len(long)}", "Connection: close")
     _, _, body = told(oxide, request("POST /api/tasks/execute/ HTTP/1.1", *headers, body=long)).partition(b"\r\n\r\n")
     assert json.loads(body)["result"] == "x" * 600_000
+
+
+def test_one_connection_serves_whole_answers_and_streams_in_turn(oxide: LiveOxide) -> None:
+    with talk(oxide) as sock, sock.makefile("rb") as answers:
+        for number in range(3):
+            sock.sendall(asking(f"whole {number}"))
+            assert one_answer(answers)["result"] == f"whole {number}"
+            sock.sendall(asking(f"stream {number}", stream=True))
+            stream = b"".join(iter(answers.readline, b"0\r\n")) + answers.readline()
+            assert b"event: done" in stream
+
+
+def test_head_and_body_may_come_apart(oxide: LiveOxide) -> None:
+    head, _, body = asking("apart").partition(b"\r\n\r\n")
+    with talk(oxide) as sock, sock.makefile("rb") as answers:
+        for part in (head[:20], head[20:] + b"\r\n\r\n", body[:5], body[5:]):
+            sock.sendall(part)
+            time.sleep(0.05)
+        assert one_answer(answers)["result"] == "apart"
+
+
+def test_a_request_that_comes_before_the_answer_to_the_last_one_is_answered_after_it(
+    live: LiveOxide, provider: FakeProvider
+) -> None:
+    live.declare("slow", provider.base_url("openai", service="slow"), api="openai").start()
+    provider.misbehave("slow", service="slow", seconds=1)
+    with talk(live) as sock, sock.makefile("rb") as answers:
+        sock.sendall(asking("slow", service="slow"))
+        time.sleep(0.3)
+        sock.sendall(asking("quick"))
+        assert one_answer(answers)["service_used"] == "slow"
+        assert one_answer(answers)["result"] == "quick"
+        sock.sendall(asking("after that"))
+        assert one_answer(answers)["result"] == "after that"
+
+
+def test_an_answer_that_does_not_fit_in_the_sockets_buffers_comes_whole(oxide: LiveOxide) -> None:
+    long = "x" * 100_000
+    with talk(oxide, receive_buffer=4096) as sock, sock.makefile("rb") as answers:
+        for number in range(3):
+            sock.sendall(asking(f"{long}{number}"))
+            time.sleep(0.3)
+            assert one_answer(answers)["result"] == f"{long}{number}"

@@ -7,7 +7,6 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from pytest_django import Settings
 from oxide_project import errors
 from oxide_project.answers import ABORT, Event
 from oxide_project.handler import PooledHandler, Request
+from oxide_project.pool import Pool
 from tests.exchange import Exchange, until
 
 
@@ -100,10 +100,10 @@ def handler(settings: Settings) -> Iterator[PooledHandler]:
     settings.MIDDLEWARE = ["monitoring.probes.middleware", "django.middleware.common.CommonMiddleware"]
     settings.ALLOWED_HOSTS = ["localhost"]
     settings.MAX_BODY_BYTES = 100_000
-    pool = ThreadPoolExecutor(4, thread_name_prefix="worker")
+    pool = Pool(4, "worker")
     yield PooledHandler(pool, limit=2)
     stage.go.set()
-    pool.shutdown()
+    pool.stop()
 
 
 def test_a_whole_answer_with_cookies(handler: PooledHandler) -> None:
@@ -130,8 +130,9 @@ def test_programs_have_no_session_and_whoever_brings_a_cookie_has(
     settings.ALLOWED_HOSTS = ["localhost"]
     settings.MIDDLEWARE = ["django.contrib.sessions.middleware.SessionMiddleware"]
     settings.PROGRAM_MIDDLEWARE = []
-    with ThreadPoolExecutor(1) as pool:
-        answer = asyncio.run(Exchange(path, headers=headers).run(PooledHandler(pool, limit=1)))
+    pool = Pool(1, "worker")
+    answer = asyncio.run(Exchange(path, headers=headers).run(PooledHandler(pool, limit=1)))
+    pool.stop()
     assert answer.json == {"session": has_session}
 
 

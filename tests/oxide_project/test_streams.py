@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from apikeys.decoding import BodyError
 from oxide_project import errors, streams
 from oxide_project.answers import Event
 from oxide_project.handler import PooledHandler
+from oxide_project.pool import Pool
 from tasks.event_stream import EventStream
 from tasks.reading import Piece
 from tests.exchange import Exchange, until
@@ -125,10 +125,10 @@ def handler(settings: Settings) -> Iterator[PooledHandler]:
     settings.ROOT_URLCONF = __name__
     settings.MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
     settings.ALLOWED_HOSTS = ["localhost"]
-    pool = ThreadPoolExecutor(4)
+    pool = Pool(4, "worker")
     yield PooledHandler(pool, limit=3)
     stage.go.set()
-    pool.shutdown()
+    pool.stop()
 
 
 def answer_of(handler: PooledHandler, address: str, **options: Any) -> Exchange:

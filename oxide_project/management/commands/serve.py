@@ -123,7 +123,7 @@ def _serve(listen: Callable[[], socket.socket], tether: Tether | None = None) ->
         # What the drain did not let end is called off, so that no thread keeps the process.
         background.stop()
         running.cancel_all()
-        pool.shutdown(cancel_futures=True)
+        pool.stop()
         health_checks.stop()
         loops.stop()
         shared_health.end()

@@ -1,0 +1,209 @@
+"""One connection of HTTP: plain requests by a way of our own, all others by Twisted's and daphne's."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from twisted.web.http import NO_BODY_CODES, RESPONSES, HTTPChannel
+
+from oxide_project import errors
+from oxide_project.answers import Answer, Event
+from oxide_project.handler import Client, PooledHandler
+from oxide_project.plain import PlainRequest
+
+if TYPE_CHECKING:
+    from oxide_project.server import OxideServer, Request
+
+# An answer is handed to the socket in pieces of this size.
+WINDOW = 256 * 1024
+
+
+class Channel(HTTPChannel):
+    """Reads a plain request, has it answered by the handler, and sends the answer.
+
+    Where it turns out that more is needed (the answer is a stream, or long; the next request comes early; the server
+    drains), Twisted reads the request again, and its `Request` takes over what is in hand.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._plain: PlainRequest | None = None
+        self._is_twisteds = False  # whether Twisted reads what comes
+        self._is_twisted_reading = False  # whether it does so just now
+        # Whether something older may wait in Twisted's buffer. Once it has, no answer goes past that.
+        self._may_be_sending = False
+        # Held while a worker sends an answer, and while what is in hand changes otherwise.
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._unsent = b""
+        self._answered_at = 0.0
+
+    @property
+    def _server(self) -> OxideServer:
+        server: OxideServer = self.factory.server
+        return server
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+        server = self._server
+        if self._plain and self._plain.client:
+            self.hand_over()  # the next one is early
+        if self._unsent:
+            self._send_rest()
+        if self._is_twisteds or server.handler is None or (server.draining and not self._plain):
+            self._let_twisted_read(data)
+            return
+        self.resetTimeout()  # type: ignore[no-untyped-call]
+        plain = self._plain = self._plain or PlainRequest()
+        try:
+            is_whole = plain.read(data)
+        except ValueError:
+            self.hand_over()
+            return
+        if is_whole:
+            self._begin(plain, server.handler)
+
+    def _begin(self, plain: PlainRequest, handler: PooledHandler) -> None:
+        if self._socket is None:
+            # A descriptor of our own: the event loop may close its own while a worker sends, and the number may be
+            # another connection's a moment later.
+            transport: Any = self.transport
+            self._socket = transport.getHandle().dup()
+        plain.client = Client(partial(self._send, plain), partial(self._deliver, plain))
+        handler.begin(plain.scope(self._surroundings), plain.open(), plain.client, partial(self._end, plain))
+
+    def hand_over(self) -> None:
+        """Let Twisted read what came of the request, and what comes."""
+        with self._lock:
+            plain = self._plain
+            self._is_twisteds = plain is not None  # else it has just been answered
+        if plain:
+            self._let_twisted_read(plain.raw)
+            self._plain = None
+
+    def adopt(self, request: Request) -> Client | None:
+        """Who waits for the answer to a request that Twisted reads again because it was handed over."""
+        if self._plain is None or self._plain.client is None:
+            return None
+        self._plain.request = request
+        return self._plain.client
+
+    def _let_twisted_read(self, data: bytes) -> None:
+        self._is_twisted_reading = self._may_be_sending = True
+        try:
+            super().dataReceived(data)  # type: ignore[no-untyped-call]
+        finally:
+            self._is_twisted_reading = False
+
+    def requestDone(self, request: Request) -> None:  # noqa: N802 - Twisted's name
+        # While Twisted reads, more of what it has got may be waiting in its own buffer.
+        self._is_twisteds = self._is_twisted_reading
+        super().requestDone(request)  # type: ignore[no-untyped-call]
+
+    @cached_property
+    def _surroundings(self) -> dict[str, Any]:
+        transport: Any = self.transport
+        client, host = transport.getPeer(), transport.getHost()
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "root_path": self._server.root_path,
+            "scheme": "http",
+            "client": [client.host, client.port],
+            "server": [host.host, host.port],
+        }
+
+    async def _send(self, plain: PlainRequest, event: Event) -> None:
+        """An event of a stream."""
+        if plain.request is None and self._plain is plain:
+            self.hand_over()
+        if plain.request:
+            await self._server.handle_reply(plain.request, dict(event))
+
+    def _end(self, plain: PlainRequest, answer: Answer | None) -> None:
+        is_simple = answer is not None and len(answer.content) <= WINDOW and not self._server.draining
+        if self._plain is plain and not is_simple:
+            self.hand_over()
+        if plain.request:
+            plain.request.end(answer)
+        elif answer and self._plain is plain:  # else the client is gone
+            self._plain = None
+            self._answered_at = time.monotonic()
+            transport: Any = self.transport
+            transport.write(in_bytes(answer, plain.method))
+
+    def _deliver(self, plain: PlainRequest, answer: Answer) -> bool:
+        """On a worker: send an answer without waiting for the event loop's turn. Returns whether that was possible."""
+        with self._lock:
+            is_ours = self._plain is plain and not (self._is_twisteds or self._may_be_sending or self._server.draining)
+            if not is_ours or self._socket is None or len(answer.content) > WINDOW:
+                return False
+            data = in_bytes(answer, plain.method)
+            try:
+                sent = self._socket.send(data)
+            except BlockingIOError:
+                sent = 0
+            except OSError:  # the connection is lost, as the event loop will see
+                sent = len(data)
+            self._plain = None
+            self._answered_at = time.monotonic()
+            if sent < len(data):
+                self._may_be_sending = True
+                self._unsent = data[sent:]
+        if self._unsent and plain.client:
+            plain.client.call(self._send_rest)
+        return True
+
+    def _send_rest(self) -> None:
+        transport: Any = self.transport
+        with self._lock:
+            rest, self._unsent = self._unsent, b""
+        if rest and transport is not None:
+            transport.write(rest)
+
+    def timeoutConnection(self) -> None:  # noqa: N802 - Twisted's name
+        idle = 0.0 if self._plain and self._plain.client else time.monotonic() - self._answered_at
+        if self.timeOut is not None and idle < self.timeOut:
+            self.setTimeout(self.timeOut - idle)  # type: ignore[no-untyped-call]
+        else:
+            super().timeoutConnection()  # type: ignore[no-untyped-call]
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802 - Twisted's name
+        with self._lock:
+            plain, self._plain = self._plain, None
+            if self._socket:
+                self._socket.close()
+                self._socket = None
+        if plain and plain.client:
+            plain.client.leave()
+        super().connectionLost(reason)  # type: ignore[no-untyped-call]
+
+    # What is no HTTP at all gets an answer in our format, too, instead of an empty one or none.
+
+    def lineLengthExceeded(self, line: bytes) -> None:  # noqa: ARG002, N802 - Twisted's name
+        self._respondToBadRequestAndDisconnect()
+
+    def _respondToBadRequestAndDisconnect(self) -> None:  # noqa: N802 - Twisted's name
+        detail = "This is no valid HTTP request. It may have 500 headers, of 16 KB in all with the address."
+        body = errors.answer(errors.malformed(detail)).content
+        head = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n"
+        transport: Any = self.transport
+        transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        self.loseConnection()  # type: ignore[no-untyped-call]
+
+
+def in_bytes(
+    answer: Answer, method: bytes, protocol: bytes = b"HTTP/1.1", more: Sequence[tuple[bytes, bytes]] = ()
+) -> bytes:
+    """A whole answer as it goes over the wire, with the headers of the connection in `more`."""
+    lines = [b"%b: %b\r\n" % header for header in (*answer.headers, *more)]
+    reason = RESPONSES.get(answer.status, b"")
+    head = b"%b %d %b\r\n%bserver: oxide\r\n\r\n" % (protocol, answer.status, reason, b"".join(lines))
+    is_bare = method == b"HEAD" or answer.status in NO_BODY_CODES
+    return head if is_bare else head + answer.content
