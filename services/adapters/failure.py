@@ -6,8 +6,6 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import msgspec
@@ -91,9 +89,8 @@ class Failure:
     payload: Any = None
 
     @classmethod
-    def read(cls, status: int, body: bytes, headers: Mapping[str, str]) -> Failure:
-        """From an HTTP answer whose status says that it failed. The body may be anything."""
-        pause = retry_after(headers)
+    def read(cls, status: int, body: bytes, pause: float | None = None) -> Failure:
+        """From an HTTP answer whose status says that it failed. The body may be anything; `pause` is in seconds."""
         try:
             payload = msgspec.json.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -119,19 +116,6 @@ class Failure:
         return _STATUSES.get(self.status, ErrorKind.SERVER if self.status >= 500 else ErrorKind.BAD_REQUEST)
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The pause asked for, in seconds; None where none is, or none that can be read.
-
-    Header names are to be given case-insensitively, or in lower case.
-    """
-    milliseconds = seconds(headers.get("retry-after-ms", ""))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    asked = headers.get("retry-after", "")
-    pause = seconds(asked)
-    return _seconds_until(asked) if pause is None else pause
-
-
 def seconds(text: str) -> float | None:
     """A number that can be a duration; None for any other text."""
     try:
@@ -139,15 +123,6 @@ def seconds(text: str) -> float | None:
     except ValueError:
         return None
     return number if math.isfinite(number) and number >= 0 else None
-
-
-def _seconds_until(text: str) -> float | None:
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
 def _status(payload: Any) -> int | None:

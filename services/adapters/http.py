@@ -38,7 +38,7 @@ from services.adapters.base import (
 from services.adapters.call import Call
 from services.adapters.curl import AddressRefused, Cancelled, CancelledUnsent, ReplyTooLarge
 from services.adapters.estimate import estimate, estimate_inputs
-from services.adapters.failure import Failure, ReportedError
+from services.adapters.failure import Failure, ReportedError, seconds
 from services.adapters.sse import sse_data
 from services.adapters.transport import CurlStream, CurlTransport
 
@@ -312,7 +312,8 @@ def _raise_for_status(response: requests.Response, body: Iterator[bytes]) -> Non
         return
     if response.status_code < 400:
         raise _RedirectedError(response.status_code)
-    raise ReportedError(Failure.read(response.status_code, _beginning(body), response.headers))
+    pause = seconds(response.headers.get("Retry-After", ""))
+    raise ReportedError(Failure.read(response.status_code, _beginning(body), pause))
 
 
 def _beginning(chunks: Iterator[bytes]) -> bytes:

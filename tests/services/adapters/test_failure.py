@@ -10,7 +10,7 @@ from services.adapters.failure import Failure
 
 
 def read(status: int, payload: Any) -> Failure:
-    return Failure.read(status, msgspec.json.encode(payload), {})
+    return Failure.read(status, msgspec.json.encode(payload))
 
 
 @pytest.mark.parametrize(
@@ -86,5 +86,5 @@ def test_the_sentence_is_found_wherever_it_stands(payload: Any, message: str) ->
     ],
 )
 def test_a_body_that_is_no_json_is_no_trouble(body: bytes, message: str) -> None:
-    found = Failure.read(502, body, {})
+    found = Failure.read(502, body)
     assert (found.kind, found.message) == (ErrorKind.SERVER, message)
