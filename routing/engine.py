@@ -88,6 +88,24 @@ class Decision:
     candidates: tuple[Candidate, ...]
     skipped: tuple[Skipped, ...]
 
+    def written(self) -> dict[str, list[dict[str, str | bool]]]:
+        """As it is kept with the task. By hand: `dataclasses.asdict` copies every text on its way."""
+        return {
+            "candidates": [
+                {"service": each.service, "model": each.model, "reason": each.reason, "rule_id": each.rule_id}
+                for each in self.candidates
+            ],
+            "skipped": [
+                {
+                    "service": each.service,
+                    "reason": each.reason,
+                    "by_request": each.by_request,
+                    "aside": each.aside,
+                }
+                for each in self.skipped
+            ],
+        }
+
 
 class UnknownServiceError(Exception):
     """A task names a service that does not exist."""

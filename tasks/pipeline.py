@@ -46,6 +46,8 @@ from tasks.runner import runner_id
 
 logger = logging.getLogger(__name__)
 
+_chance = random.Random()  # noqa: S311 - it shares work out, and guards nothing
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -95,7 +97,7 @@ def decide(request: TaskRequest) -> Verdict:
     task_type, confidence = _type_of(request)
     states = availability.states()
     demand = Demand(task_type, request.service, request.chat.model, request.chat.features)
-    decision = choose(demand, rulebook.current(), states, random.SystemRandom())
+    decision = choose(demand, rulebook.current(), states, _chance)
     return Verdict(task_type, confidence, decision, {name: state.config for name, state in states.items()})
 
 
@@ -241,7 +243,9 @@ def _call(run: Run, service: ServiceConfig, candidate: Candidate) -> Events:
     adapter, call = adapter_for(service), run.call.shortened(service.timeout_seconds)
     if run.request.embedding:
         return _embed(adapter, replace(run.request.embedding, model=candidate.model), call)
-    chat = replace(run.request.chat, model=candidate.model)
+    chat = run.request.chat
+    if chat.model != candidate.model:
+        chat = replace(chat, model=candidate.model)
     if run.in_pieces:
         return (yield from read(run.task, adapter.stream(chat, call)))
     return adapter.complete(chat, call)
