@@ -96,6 +96,8 @@ class Hub:
         return len(self._listeners)
 
     def end(self) -> None:
+        if self._relay:
+            self._relay.end()
         for task in self._work:
             task.cancel()
         self._loop = self._relay = None

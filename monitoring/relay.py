@@ -65,7 +65,7 @@ class Relay:
         self._outgoing: deque[bytes] = deque(maxlen=MOST_BATCHES)
         self._wants_changed = True
         self._filled = asyncio.Event()
-        self._is_away = False
+        self._is_away = self._is_over = False
         self._has_complained = False
 
     # From any thread
@@ -91,8 +91,12 @@ class Relay:
             self._outgoing.append(orjson.dumps({"from": self._me, "news": batch}, default=str))
             self._filled.set()
 
+    def end(self) -> None:
+        """To be said before `run` is cancelled, which may come to it as a broken connection alone."""
+        self._is_over = True
+
     async def run(self) -> None:
-        while True:
+        while not self._is_over:
             try:
                 await self._talk()
             except* _AWAY as errors:
