@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from django.conf import settings
@@ -17,7 +18,10 @@ def address_of(request: HttpRequest) -> str:
     Each proxy writes to the right end of X-Forwarded-For whom it was called by. So it is read from there, and only
     as far as declared proxies reach: what stands left of that, the caller may have made up.
     """
-    found = _parse(request.META.get("REMOTE_ADDR") or "")
+    direct = request.META.get("REMOTE_ADDR") or ""
+    if "HTTP_X_FORWARDED_FOR" not in request.META:
+        return _counted_as(direct)
+    found = _parse(direct)
     for text in _forwarded(request):
         if found is None or not _is_trusted(found):
             break
@@ -25,6 +29,11 @@ def address_of(request: HttpRequest) -> str:
         if _parse(text) is None:
             break
     return _counted(found)
+
+
+@lru_cache(maxsize=10_000)
+def _counted_as(text: str) -> str:
+    return _counted(_parse(text))
 
 
 def _forwarded(request: HttpRequest) -> Iterator[str]:

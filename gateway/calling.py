@@ -52,7 +52,7 @@ def tell(response: HttpResponseBase, run: Run) -> HttpResponseBase:
 
 def _patience(request: Request) -> float | None:
     """How long the client waits, as OpenAI's and Anthropic's SDKs say: nobody hears what comes later."""
-    patience = seconds(request.headers.get("x-stainless-read-timeout", ""))
+    patience = seconds(request.META.get("HTTP_X_STAINLESS_READ_TIMEOUT", ""))
     return min(patience, settings.TASK_TIMEOUT_SECONDS) if patience else None
 
 

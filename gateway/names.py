@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from routing.engine import ANY_SERVICE
 from routing.task_types import TaskType
-from services import availability
+from services import availability, directory
 from services.config import ServiceState
 
 
@@ -39,13 +39,17 @@ def resolve(name: str) -> Named:
     """Raises `ModelNotFoundError`."""
     if name == ANY_SERVICE:
         return Named()
-    states = availability.states()
-    if name in states:
+    services = directory.current()
+    if name in services:
         return Named(service=name)
     head, _, rest = name.partition("/")
     if head == ANY_SERVICE:
         return Named(task_type=_task_type(rest))
-    if head in states and rest and not _is_whole_name(name, states, states[head], rest):
+    if head in services and rest and availability.state_of(services[head]).has(rest):
+        return Named(service=head, model=rest)
+    states = availability.states()
+    # `anthropic/claude-…` is a model of OpenRouter, too: it is meant where only that one is known to have it.
+    if head in services and rest and not any(state.has(name) for state in states.values()):
         return Named(service=head, model=rest)
     if not any(_may_have(state, name) for state in states.values()):
         raise ModelNotFoundError(
@@ -79,11 +83,6 @@ def _task_type(name: str) -> TaskType:
     except ValueError:
         known = ", ".join(f"{ANY_SERVICE}/{task_type}" for task_type in TaskType)
         raise ModelNotFoundError(f"{name!r} is no type of task. Use one of: {known}.") from None
-
-
-def _is_whole_name(name: str, states: Mapping[str, ServiceState], head: ServiceState, rest: str) -> bool:
-    """`anthropic/claude-…` is a model of OpenRouter, too: it is meant where only that one is known to have it."""
-    return not head.has(rest) and any(state.has(name) for state in states.values())
 
 
 def _may_have(state: ServiceState, model: str) -> bool:
