@@ -331,7 +331,7 @@ class AsyncOxide:
             with _told(call, deadline, self.base_url):
                 async with await self._request(call, deadline) as response:
                     content = await response.read()
-            return cast("T", decoded(content))
+            return cast("T", decoded(call, content))
 
         return await self._repeat(call, deadline, once)
 
@@ -426,16 +426,18 @@ class AsyncTaskStream:
         return self
 
     async def __anext__(self) -> StreamEvent:
-        while not self._ready:
-            if self._is_closed or self._reader.is_over:
-                await self.close()
-                raise StopAsyncIteration
+        while not self._is_closed:
+            if self._ready:
+                return self._ready.popleft()
+            if self._reader.is_over:
+                break
             try:
                 self._ready.extend(self._reader.feed(await self._read()))
             except BaseException:
                 await self.close()
                 raise
-        return self._ready.popleft()
+        await self.close()
+        raise StopAsyncIteration
 
     async def __aenter__(self) -> Self:
         return self

@@ -60,7 +60,7 @@ class Oxide:
         self._proxy = proxy
         self._token = token
         self._refresh_token: str | None = None
-        self._session = _session(proxy)
+        self._session = _session(self.base_url, proxy)
         self._renewing = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -333,7 +333,7 @@ class Oxide:
         def once() -> T:
             with _told(call, deadline, self.base_url, guard):
                 content = self._request(call, deadline, guard).content
-            return cast("T", decoded(content))
+            return cast("T", decoded(call, content))
 
         try:
             return self._repeat(call, deadline, once)
@@ -413,7 +413,8 @@ class TaskStream:
         self._ready: deque[StreamEvent] = deque()
         self._response: requests.Response | None = None
         self._guard: Guard | None = None
-        self._is_closed = False
+        self._reading = threading.Lock()
+        self._closed = threading.Event()
 
     @property
     def task_id(self) -> str | None:
@@ -423,16 +424,21 @@ class TaskStream:
         return self
 
     def __next__(self) -> StreamEvent:
-        while not self._ready:
-            if self._is_closed or self._reader.is_over:
-                self.close()
-                raise StopIteration
+        while not self._closed.is_set():
+            if self._ready:
+                return self._ready.popleft()
+            if self._reader.is_over:
+                break
             try:
                 self._ready.extend(self._reader.feed(self._read()))
-            except BaseException:
+            except BaseException as error:
+                was_closed = self._closed.is_set()
                 self.close()
+                if was_closed and isinstance(error, OxideError):
+                    raise StopIteration from None  # another thread has closed it, which looks like a broken connection
                 raise
-        return self._ready.popleft()
+        self.close()
+        raise StopIteration
 
     def __enter__(self) -> Self:
         return self
@@ -444,13 +450,22 @@ class TaskStream:
 
     def close(self) -> None:
         """Stop listening, from whichever thread. A task that has not ended is called off."""
-        self._is_closed = True
+        self._closed.set()
         if self._guard is not None:
             self._guard.cut()
-        if self._response is not None:
-            self._response.close()
+        # A thread that reads is at its end now, and closes it then.
+        if self._reading.acquire(blocking=False):
+            try:
+                if self._response is not None:
+                    self._response.close()
+            finally:
+                self._reading.release()
 
     def _read(self) -> bytes:
+        with self._reading:
+            return self._read_on()
+
+    def _read_on(self) -> bytes:
         if self._response is None:
             self._guard = Guard(self._deadline.remaining)
             self._response = self._client._open(self._call, self._deadline, self._guard)  # noqa: SLF001 - a part of it
@@ -459,12 +474,12 @@ class TaskStream:
             return cast("bytes", self._response.raw.read1(_PIECE, decode_content=True))
 
 
-def _session(proxy: str | None) -> requests.Session:
+def _session(base_url: str, proxy: str | None) -> requests.Session:
     session = requests.Session()
     session.trust_env = False  # no proxy and no password of another program's
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.mount("http://", GuardedAdapter(pool_maxsize=_MOST_KEPT))
-    session.mount("https://", GuardedAdapter(pool_maxsize=_MOST_KEPT))
+    adapter = GuardedAdapter(is_tls=base_url.startswith("https"), pool_maxsize=_MOST_KEPT)
+    session.mount(base_url, adapter)
     if proxy:
         session.proxies = {"http": proxy, "https": proxy}
     return session

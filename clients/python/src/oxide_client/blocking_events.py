@@ -95,6 +95,7 @@ class Events:
         self._used = client._token  # noqa: SLF001 - a part of it
         url = live.address(client.base_url)
         try:
+            # Entered, as every release of websockets wants it; `close` is what leaving it would do.
             self._socket = connect(
                 url,
                 subprotocols=[Subprotocol(name) for name in live.protocols(self._used)],
@@ -105,7 +106,7 @@ class Events:
                 ping_timeout=live.HEARTBEAT_SECONDS / 2,
                 max_size=None,
                 proxy=client._proxy,  # noqa: SLF001
-            )
+            ).__enter__()
             for message in self._line.greeting():
                 self._socket.send(message)
         except InvalidStatus as error:

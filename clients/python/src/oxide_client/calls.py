@@ -63,9 +63,9 @@ def headers_of(call: Call[Any], token: str | None) -> dict[str, str]:
     return headers
 
 
-def decoded(content: bytes) -> Any:
-    """The answer's JSON; None where it has none. Raises `UnexpectedAnswerError`."""
-    if not content:
+def decoded(call: Call[Any], content: bytes) -> Any:
+    """The answer's JSON; None where something was deleted. Raises `UnexpectedAnswerError`."""
+    if call.method == "DELETE":
         return None
     try:
         return json.loads(content)

@@ -25,6 +25,7 @@ class Guard:
 
     def __init__(self, seconds: float) -> None:
         self.is_over = False
+        self._is_cut = False
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._timer: threading.Timer | None = None
@@ -36,11 +37,13 @@ class Guard:
     def watch(self, opened: socket.socket | None) -> None:
         with self._lock:
             self._socket = opened
-            if self.is_over:
+            if self.is_over or self._is_cut:
                 self._shut()
 
     def cut(self) -> None:
+        """End it now, and whatever would still be tried for it."""
         with self._lock:
+            self._is_cut = True
             self._shut()
         self.release()
 
@@ -102,14 +105,21 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 class GuardedAdapter(HTTPAdapter):
-    """The transport of requests, with connections that can be guarded, and with the system's certificates."""
+    """The transport of requests, with connections that can be guarded, and with the system's certificates.
 
-    def init_poolmanager(self, *asked: Any, **options: Any) -> None:
-        super().init_poolmanager(*asked, ssl_context=ssl.create_default_context(), **options)
+    To read these takes a moment, which who calls over plain HTTP is spared.
+    """
+
+    def __init__(self, *, is_tls: bool, pool_maxsize: int) -> None:
+        self._tls: dict[str, Any] = {"ssl_context": ssl.create_default_context()} if is_tls else {}
+        super().__init__(pool_maxsize=pool_maxsize)
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
+        super().init_poolmanager(connections, maxsize, block, **self._tls, **options)
         self._guard(self.poolmanager)
 
-    def proxy_manager_for(self, *asked: Any, **options: Any) -> Any:
-        manager = super().proxy_manager_for(*asked, ssl_context=ssl.create_default_context(), **options)
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **self._tls, **options)
         self._guard(manager)
         return manager
 

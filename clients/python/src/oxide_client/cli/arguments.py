@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from typing import NoReturn, get_args
 
 from oxide_client.answers import Status, TaskType
@@ -20,7 +21,7 @@ class UsageError(Exception):
 
 class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.print_usage(None)
+        self.print_usage(sys.stderr)
         self.exit(Exit.USAGE, f"{self.prog}: {message}. Try: {self.prog} --help\n")
 
 

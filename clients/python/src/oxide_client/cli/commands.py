@@ -7,6 +7,7 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -18,13 +19,13 @@ from oxide_client.cli.arguments import UsageError
 from oxide_client.cli.exits import Exit
 from oxide_client.cli.lines import line_of
 from oxide_client.cli.terminal import Progress
-from oxide_client.errors import OxideError, of_body
+from oxide_client.errors import NotFoundError, ValidationError, of_body
 from oxide_client.live import TOPICS
 from oxide_client.options import TaskOptions
 
 
 def run(oxide: Oxide, asked: Namespace) -> Exit:
-    prompt = _prompt(asked.prompt)
+    prompt = _prompt(asked.command, asked.prompt)
     try:
         with Progress("Oxide works on it:"):
             answer = oxide.execute_task(prompt, asked.task_type, timeout=asked.timeout, **_options(asked))
@@ -41,7 +42,7 @@ def run(oxide: Oxide, asked: Namespace) -> Exit:
 
 
 def ask(oxide: Oxide, asked: Namespace) -> Exit:
-    prompt = _prompt(asked.prompt)
+    prompt = _prompt(asked.command, asked.prompt)
     stream = oxide.stream_task(prompt, asked.task_type, timeout=asked.timeout, **_options(asked))
     with stream, Progress("Oxide works on it:") as progress:
         try:
@@ -108,9 +109,9 @@ COMMANDS: dict[str, Callable[[Oxide, Namespace], Exit]] = {
 # Tasks
 
 
-def _prompt(given: str | None) -> str:
+def _prompt(command: str, given: str | None) -> str:
     if given is None and sys.stdin.isatty():
-        raise UsageError('Say what is to be done: oxide run "Explain quantum computing".')
+        raise UsageError(f'Say what is to be done: oxide {command} "Explain quantum computing".')
     prompt = sys.stdin.read() if given in (None, "-") else given
     if not prompt or not prompt.strip():
         raise UsageError("The prompt is empty: say what is to be done.")
@@ -159,15 +160,13 @@ def _tell_lines(stream: Stream, progress: Progress) -> Exit:
 
 def _call_off(oxide: Oxide, stream: Stream) -> Exit:
     """Closing the stream does it. Saying so by the task's id does it sooner where a proxy keeps connections open."""
-    if stream.task_id is None:
-        terminal.note("\nCancelled: the connection is closed, and Oxide calls the task off.", "yellow")
-        return Exit.INTERRUPTED
-    try:
-        oxide.cancel_task(stream.task_id)
-    except OxideError as error:
-        terminal.note(f"\nThe connection is closed, and Oxide calls task {stream.task_id} off. ({error})", "yellow")
-    else:
-        terminal.note(f"\nCancelled task {stream.task_id}.", "yellow")
+    called_off = "Cancelled: the connection is closed, and Oxide calls the task off."
+    if stream.task_id is not None:
+        # Oxide may have noticed by itself: then there is no such open task any more.
+        with suppress(ValidationError, NotFoundError):
+            oxide.cancel_task(stream.task_id)
+        called_off = f"Cancelled task {stream.task_id}."
+    terminal.note(f"\n{called_off}", "yellow")
     return Exit.INTERRUPTED
 
 
