@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
@@ -88,24 +88,24 @@ class AsyncEvents:
         client = self._client
         self._used = client._token  # noqa: SLF001 - a part of it
         url = live.address(client.base_url)
+        # Of a type that differs from one release of Python to the next.
+        made: Any = client._connections().ws_connect(  # noqa: SLF001
+            url,
+            protocols=live.protocols(self._used),
+            headers=live.HEADERS,
+            heartbeat=live.HEARTBEAT_SECONDS,
+            max_msg_size=0,
+            proxy=client._proxy,  # noqa: SLF001
+        )
         try:
-            self._socket = await asyncio.wait_for(
-                client._connections().ws_connect(  # noqa: SLF001
-                    url,
-                    protocols=live.protocols(self._used),
-                    headers=live.HEADERS,
-                    heartbeat=live.HEARTBEAT_SECONDS,
-                    max_msg_size=0,
-                    proxy=client._proxy,  # noqa: SLF001
-                ),
-                live.CONNECT_SECONDS,
-            )
+            socket: aiohttp.ClientWebSocketResponse = await asyncio.wait_for(made, live.CONNECT_SECONDS)
             for message in self._line.greeting():
-                await self._socket.send_str(message)
+                await socket.send_str(message)
         except aiohttp.WSServerHandshakeError as error:
             raise live.refusal(error.status, url) from error
         except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
             raise errors.not_connected(url, error) from error
+        self._socket = socket
 
     async def _connect_again(self) -> LiveEvent:
         await asyncio.sleep(self._pause)

@@ -96,7 +96,7 @@ class Events:
         url = live.address(client.base_url)
         try:
             # Entered, as every release of websockets wants it; `close` is what leaving it would do.
-            self._socket = connect(
+            socket = connect(
                 url,
                 subprotocols=[Subprotocol(name) for name in live.protocols(self._used)],
                 user_agent_header=live.HEADERS["User-Agent"],
@@ -108,11 +108,12 @@ class Events:
                 proxy=client._proxy,  # noqa: SLF001
             ).__enter__()
             for message in self._line.greeting():
-                self._socket.send(message)
+                socket.send(message)
         except InvalidStatus as error:
             raise live.refusal(error.response.status_code, url) from error
         except (InvalidHandshake, ConnectionClosed, OSError, EOFError) as error:
             raise errors.not_connected(url, error) from error
+        self._socket = socket
 
     def _connect_again(self) -> LiveEvent:
         if self._closed.wait(self._pause):

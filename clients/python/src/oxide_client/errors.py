@@ -242,4 +242,10 @@ def broken(is_task: bool, base_url: str, error: BaseException, task_id: str | No
 
 
 def _words(error: BaseException) -> str:
+    """What the system says, such as "Connection refused", out of all that libraries wrap around it."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, OSError) and inner.strerror:
+            return inner.strerror
+        inner = inner.__cause__ or inner.__context__
     return str(error) or type(error).__name__
