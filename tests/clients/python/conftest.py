@@ -24,22 +24,27 @@ def make(request: pytest.FixtureRequest) -> Iterator[Make]:
         yield made
 
 
-@pytest.fixture(scope="module")
-def provider() -> Iterator[FakeProvider]:
+@pytest.fixture(scope="session")
+def session_provider() -> Iterator[FakeProvider]:
     with FakeProvider() as fake:
         yield fake
 
 
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory, provider: FakeProvider) -> Iterator[LiveOxide]:
-    """One process for a module: `first` and `second` answer, `keyed` has a key, `echo` is built in."""
+@pytest.fixture
+def provider(session_provider: FakeProvider) -> FakeProvider:
+    return session_provider
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory, session_provider: FakeProvider) -> Iterator[LiveOxide]:
+    """One process for all: `first` and `second` answer, `keyed` has a key, `echo` is built in."""
     oxide = LiveOxide(tmp_path_factory.mktemp("oxide"))
     for name in ("first", "second"):
-        url = provider.base_url("openai", service=name)
+        url = session_provider.base_url("openai", service=name)
         oxide.declare(name, url, api="openai", max_retries=0, price=PRICE)
     oxide.declare(
         "keyed",
-        provider.base_url("openai", service="keyed"),
+        session_provider.base_url("openai", service="keyed"),
         default=False,
         api="openai",
         max_retries=0,
@@ -53,7 +58,7 @@ def live(tmp_path_factory: pytest.TempPathFactory, provider: FakeProvider) -> It
         oxide.kill()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveOxide]:
     """One that wants to know who calls."""
     oxide = LiveOxide(tmp_path_factory.mktemp("guarded"))
@@ -109,6 +114,8 @@ def install(folder: Path) -> None:
 def surroundings(installed: Path, **more: str) -> dict[str, str]:
     """The environment of a terminal in which the command is installed."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("OXIDE_", "NO_COLOR"))}
-    inherited.pop("PYTHONUNBUFFERED", None)  # it changes what becomes of a broken pipe
+    # One changes what becomes of a broken pipe, the other is the width of another terminal.
+    for name in ("PYTHONUNBUFFERED", "COLUMNS"):
+        inherited.pop(name, None)
     path = os.pathsep.join([str(installed / "bin"), inherited.get("PATH", "")])
     return {**inherited, "PATH": path, "PYTHONPATH": str(installed), "TERM": "xterm", **more}

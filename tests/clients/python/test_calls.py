@@ -26,8 +26,6 @@ from tests.fake_provider import TEXT, FakeProvider
 from tests.live import LiveOxide
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.xdist_group("clients-python-calls")
-
 PROMPT = "What is quantum computing?"
 KEY = canary.provider_key("client-test")
 WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}

@@ -21,8 +21,6 @@ from tests.fake_provider import TEXT, FakeProvider
 from tests.live import LiveOxide, free_port
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.xdist_group("clients-python-command")
-
 PROMPT = "What is quantum computing?"
 
 
@@ -302,7 +300,7 @@ def test_long_work_shows_that_it_goes_on_and_leaves_only_the_answer(
 
 
 def test_without_colour_it_can_be_read_as_well(env: dict[str, str], provider: FakeProvider) -> None:
-    provider.misbehave("slow", service="first", seconds=0.8)
+    provider.misbehave("slow", service="first", seconds=0.7)
     with terminal({**env, "NO_COLOR": "1"}, "run", PROMPT) as opened:
         assert opened.wait() == 0
     assert "Oxide works on it" in opened.screen

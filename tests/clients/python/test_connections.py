@@ -21,8 +21,6 @@ from tests.clients.python.driving import Make
 from tests.clients.python.scripted import Scripted, json_answer
 from tests.live import LiveOxide, free_port
 
-pytestmark = pytest.mark.xdist_group("clients-python-login")
-
 OK = json_answer(200, {"status": "ok"}, Set_Cookie="sessionid=mine")
 OVER_TLS = """
 import asyncio, sys

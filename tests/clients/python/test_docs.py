@@ -21,8 +21,6 @@ from tests.clients.python.conftest import install, surroundings
 from tests.fake_provider import TEXT
 from tests.live import ROOT, LiveOxide
 
-pytestmark = pytest.mark.xdist_group("clients-python-docs")
-
 GUIDE = (ROOT / "docs" / "clients-python.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", GUIDE, re.DOTALL | re.MULTILINE)
 README = (ROOT / "clients" / "python" / "README.md").read_text()

@@ -27,8 +27,6 @@ from tests.clients.python.driving import Make
 from tests.clients.python.scripted import Scripted, error, json_answer, raw
 from tests.fake_provider import FakeProvider
 
-pytestmark = pytest.mark.xdist_group("clients-python-errors")
-
 CODES = [
     (400, "VALIDATION_ERROR", "ValidationError"),
     (400, "CONFIG_INVALID", "ConfigInvalidError"),

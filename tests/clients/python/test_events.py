@@ -24,8 +24,6 @@ from tests.clients.python.shapes import misfits
 from tests.fake_provider import TEXT, FakeProvider
 from tests.live import LiveOxide, free_port
 
-pytestmark = pytest.mark.xdist_group("clients-python-events")
-
 
 def hear(events: Any, kind: str, **what: Any) -> Any:
     """The next event of a kind, with just these values."""

@@ -13,8 +13,6 @@ from tests.clients.python.driving import Make, spoil
 from tests.clients.python.shapes import misfits
 from tests.live import LiveOxide
 
-pytestmark = pytest.mark.xdist_group("clients-python-login")
-
 
 @pytest.fixture
 def admin(make: Make, guarded: LiveOxide) -> Any:

@@ -27,8 +27,6 @@ from tests.fake_provider import TEXT, FakeProvider
 from tests.live import LiveOxide
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.xdist_group("clients-python-streams")
-
 BEGUN = b'event: task\ndata: {"task_id": "t-1", "status": "running"}\n\n'
 WORD = b'event: delta\ndata: {"text": "Hello"}\n\n'
 DONE = b'event: done\ndata: {"task_id": "t-1", "status": "completed", "result": "Hello"}\n\n'
