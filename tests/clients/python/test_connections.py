@@ -54,6 +54,25 @@ def test_a_call_says_who_calls_and_sends_no_cookie_back(make: Make) -> None:
     assert "cookie" not in second
 
 
+def test_a_token_is_one_word_whatever_file_it_came_from(make: Make) -> None:
+    with Scripted(OK) as server:
+        make(server.url, "ox-key\n").get_metrics()
+        make(server.url, "\n").get_metrics()
+    assert [asked.headers.get("authorization") for asked in server.asked] == ["Bearer ox-key", None]
+    for token in ("two words", "ox-key\nHost: elsewhere", "schlüssel"):
+        with pytest.raises(ValueError, match="one word"):
+            make("http://localhost:8000", token)
+
+
+def test_what_json_cannot_say_is_not_sent(make: Make) -> None:
+    with Scripted(OK) as server:
+        with pytest.raises(ValueError, match="JSON"):
+            make(server.url).execute_task("Hello", temperature=float("nan"))
+        with pytest.raises(TypeError, match="JSON"):
+            make(server.url).execute_task("Hello", parameters={"seed": object()})
+    assert server.asked == []
+
+
 def test_a_proxy_that_is_named_is_used(make: Make) -> None:
     with Scripted(OK) as server:
         assert make("http://oxide.invalid:8000", proxy=server.url).get_health() == {"status": "ok"}

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from websockets.sync.server import ServerConnection, serve
+from websockets.typing import Subprotocol
 
-from oxide_client import ConnectionFailedError, Oxide, UnauthorizedError, UnexpectedAnswerError
+from oxide_client import (
+    AsyncOxide,
+    ConnectionFailedError,
+    ForbiddenError,
+    LiveEvent,
+    Oxide,
+    UnauthorizedError,
+    UnexpectedAnswerError,
+)
 from oxide_client.answers import Metrics
 from oxide_client.live import (
     Line,
@@ -115,6 +128,50 @@ def test_another_thread_ends_the_events(live: LiveOxide) -> None:
     with Oxide(live.url) as oxide, oxide.events(topics=()) as events:
         threading.Timer(0.3, events.close).start()
         assert {event["type"] for event in events} <= {"snapshot", "subscribed"}
+
+
+@contextmanager
+def ending(*codes: int) -> Iterator[str]:
+    """A server that ends each connection with the next of these codes, and then every one with the last."""
+    left = list(codes)
+
+    def end(connection: ServerConnection) -> None:
+        connection.send('{"type": "pong"}')
+        connection.close(left.pop(0) if len(left) > 1 else left[0], "ended by a test")
+
+    with serve(end, "127.0.0.1", 0, subprotocols=[Subprotocol("oxide")]) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.socket.getsockname()[1]}"
+
+
+def test_an_end_that_may_pass_is_told_and_another_is_raised(make: Make) -> None:
+    with ending(1012, 4403) as url, make(url).events() as events:
+        assert hear(events, "pong")
+        assert hear(events, "reconnecting")["reason"] == "ended by a test"
+        assert hear(events, "reconnected") == {"type": "reconnected", "attempts": 1}
+        with pytest.raises(ForbiddenError, match="4403"):
+            hear(events, "reconnecting")
+        assert list(events) == []
+
+
+def test_events_that_wait_to_connect_again_can_be_ended_as_well() -> None:
+    async def end_in_the_pause(url: str) -> list[LiveEvent]:
+        async with AsyncOxide(url) as oxide, oxide.events() as events:
+            while (await anext(events))["type"] != "reconnecting":
+                pass
+            events._pause = 20
+            asyncio.get_running_loop().call_later(0.1, lambda: asyncio.ensure_future(events.close()))
+            return [event async for event in events]
+
+    with ending(1012) as url:
+        begin = time.monotonic()
+        with Oxide(url) as oxide, oxide.events() as events:
+            hear(events, "reconnecting")
+            events._pause = 20
+            threading.Timer(0.1, events.close).start()
+            assert list(events) == []
+        assert asyncio.run(end_in_the_pause(url)) == []
+        assert time.monotonic() - begin < 5
 
 
 def test_a_pause_grows_until_a_message_comes() -> None:

@@ -53,7 +53,7 @@ class AsyncOxide:
         self._timeout = timeout
         self._retries = retries
         self._proxy = proxy
-        self._token = token
+        self._token = calls.checked_token(token)
         self._refresh_token: str | None = None
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -368,7 +368,7 @@ class AsyncOxide:
             call.method,
             # Encoded already: a name may hold a slash of its own.
             URL(self.base_url + call.path, encoded=True).with_query(call.query or None),
-            json=call.body,
+            data=calls.content_of(call),
             headers=calls.headers_of(call, self._token),
             timeout=aiohttp.ClientTimeout(total=remaining, sock_connect=min(CONNECT_SECONDS, remaining)),
             allow_redirects=False,

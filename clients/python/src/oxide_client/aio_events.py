@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ class AsyncEvents:
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._used: str | None = None
         self._pause = 0.0
-        self._is_closed = False
+        self._closed = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         await self._connect()
@@ -44,7 +45,7 @@ class AsyncEvents:
 
     async def close(self) -> None:
         """End it; whoever iterates comes to the end."""
-        self._is_closed = True
+        self._closed.set()
         if self._socket is not None:
             await self._socket.close()
 
@@ -52,15 +53,15 @@ class AsyncEvents:
         return self
 
     async def __anext__(self) -> LiveEvent:
-        if self._socket is None and not self._is_closed:
-            return await self._connect_again()
-        if self._socket is None or self._is_closed:
+        if self._closed.is_set():
             raise StopAsyncIteration
+        if self._socket is None:
+            return await self._connect_again()
         message = await self._socket.receive()
         if message.type is aiohttp.WSMsgType.TEXT:
             self._line.settled()
             return self._line.read(message.data)
-        if self._is_closed:
+        if self._closed.is_set():
             raise StopAsyncIteration
         return await self._lost(self._socket, str(message.extra or ""))
 
@@ -108,7 +109,9 @@ class AsyncEvents:
         self._socket = socket
 
     async def _connect_again(self) -> LiveEvent:
-        await asyncio.sleep(self._pause)
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._closed.wait(), self._pause)
+            raise StopAsyncIteration
         try:
             await self._connect()
         except ConnectionFailedError as error:
@@ -122,7 +125,7 @@ class AsyncEvents:
         self._socket = None
         final = self._line.end_of(code, reason)
         if final and not (isinstance(final, UnauthorizedError) and await self._client._renew(self._used)):  # noqa: SLF001
-            self._is_closed = True
+            self._closed.set()
             raise final
         event = self._line.lost(reason or f"closed with {code}")
         self._pause = event["retry_in"]

@@ -58,7 +58,7 @@ class Oxide:
         self._timeout = timeout
         self._retries = retries
         self._proxy = proxy
-        self._token = token
+        self._token = calls.checked_token(token)
         self._refresh_token: str | None = None
         self._session = _session(self.base_url, proxy)
         self._renewing = threading.Lock()
@@ -374,7 +374,7 @@ class Oxide:
                 call.method,
                 self.base_url + call.path,
                 params=call.query,
-                json=call.body,
+                data=calls.content_of(call),
                 headers=calls.headers_of(call, self._token),
                 timeout=(min(CONNECT_SECONDS, remaining), remaining),
                 allow_redirects=False,

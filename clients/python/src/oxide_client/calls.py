@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -56,11 +57,26 @@ def checked_url(base_url: str) -> str:
     return base_url.rstrip("/")
 
 
+def checked_token(token: str | None) -> str | None:
+    """Without the end of the line that tokens from files have. Raises `ValueError`."""
+    token = token.strip() if token else None
+    if token and not re.fullmatch("[!-~]+", token):
+        raise ValueError("token must be an access token or a key for programs: one word, without blanks.")
+    return token or None
+
+
 def headers_of(call: Call[Any], token: str | None) -> dict[str, str]:
     headers = {"User-Agent": USER_AGENT}
     if token and not call.is_open:
         headers["Authorization"] = f"Bearer {token}"
+    if call.body is not None:
+        headers["Content-Type"] = "application/json"
     return headers
+
+
+def content_of(call: Call[Any]) -> bytes | None:
+    """The body as JSON. Raises `TypeError` and `ValueError` for what JSON cannot say."""
+    return None if call.body is None else json.dumps(call.body, allow_nan=False).encode()
 
 
 def decoded(call: Call[Any], content: bytes) -> Any:

@@ -114,7 +114,10 @@ def _add_watch(commands: _Commands[Parser]) -> None:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
     if not seconds > 0:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"must be a number of seconds above 0, not {text!r}")
     return seconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -50,7 +51,7 @@ def _client(url: str, token: str | None) -> Oxide:
     try:
         return Oxide(url, token)
     except ValueError as error:
-        raise UsageError(str(error).replace("base_url", "--url")) from None
+        raise UsageError(re.sub("^base_url", "--url", re.sub("^token", "--token", str(error)))) from None
 
 
 def _accept_any_text() -> None:
