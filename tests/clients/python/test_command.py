@@ -222,7 +222,7 @@ def test_each_exit_status_tells_what_went_wrong(env: dict[str, str], provider: F
         (["run", PROMPT, "--type", "poem"], 2, "--help"),
         (["dance"], 2, "--help"),
         (["services", "--url", "localhost"], 2, "http://localhost:8000"),
-        (["services", "--token", "two words"], 2, "--token must be"),
+        (["services", "--token", "two words"], 2, "one word"),
         (["run", PROMPT, "--timeout", "soon"], 2, "a number of seconds"),
         (["run", PROMPT, "--service", "second", "--timeout", "0.4"], 6, "--timeout"),
     ]

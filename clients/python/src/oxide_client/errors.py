@@ -231,9 +231,7 @@ def not_connected(base_url: str, error: BaseException) -> ConnectionFailedError:
 
 def out_of_time(is_task: bool, seconds: float, task_id: str | None) -> DeadlineError:
     meaning = " Oxide calls the task off." if is_task else ""
-    return DeadlineError(
-        f"No answer within {seconds:g} seconds.{meaning} Allow more time with timeout.", task_id=task_id
-    )
+    return DeadlineError(f"No answer within {seconds:g} s.{meaning} Allow more time with timeout.", task_id=task_id)
 
 
 def broken(is_task: bool, base_url: str, error: BaseException, task_id: str | None) -> ConnectionLostError:

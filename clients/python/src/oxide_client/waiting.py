@@ -39,7 +39,7 @@ class Waiting:
         """Seconds until the next look. Raises `DeadlineError` where there is no time left."""
         if self._deadline.is_over:
             raise DeadlineError(
-                f"Task {self._task_id} has not ended within {self._deadline.seconds:g} seconds and goes on. "
+                f"Task {self._task_id} has not ended within {self._deadline.seconds:g} s and goes on. "
                 "Wait again, or call it off with cancel_task.",
                 task_id=self._task_id,
             ) from problem

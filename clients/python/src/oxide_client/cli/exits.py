@@ -50,14 +50,21 @@ def exit_of(error: OxideError) -> Exit:
     return next((exit_ for kind, exit_ in _OF_ERROR if isinstance(error, kind)), Exit.FAILED)
 
 
-# What people at a terminal do next, where the error itself speaks to programs.
+# What the errors call by the names that programs use.
+_WORDS = (("base_url", "--url"), ("with timeout.", "with --timeout."))
+# What people do next, where the error does not say it.
 _ADVICE: Mapping[Exit, str] = {
-    Exit.NO_CONNECTION: "Is Oxide running there? Name another address with --url or OXIDE_URL.",
     Exit.NOT_ALLOWED: "Give an access token or a key for programs with OXIDE_TOKEN.",
     Exit.TRY_LATER: "Try again later; oxide services shows how the services are.",
-    Exit.OUT_OF_TIME: "Allow more time with --timeout.",
     Exit.FAILED: "oxide history shows what was tried.",
 }
+
+
+def words_of(error: OxideError | ValueError) -> str:
+    words = str(error)
+    for program, terminal in _WORDS:
+        words = words.replace(program, terminal)
+    return words
 
 
 def advice_on(error: OxideError) -> str:

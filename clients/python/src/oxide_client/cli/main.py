@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,8 +12,12 @@ from oxide_client.blocking import Oxide
 from oxide_client.cli import terminal
 from oxide_client.cli.arguments import UsageError, parser
 from oxide_client.cli.commands import COMMANDS
-from oxide_client.cli.exits import Exit, advice_on, exit_of
+from oxide_client.cli.exits import Exit, advice_on, exit_of, words_of
 from oxide_client.errors import OxideError
+from oxide_client.retries import Retries
+
+# Somebody waits and can try again by hand.
+_RETRIES = Retries(most=1)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +44,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         terminal.note(f"oxide: {error}", "red")
         return Exit.USAGE
     except OxideError as error:
-        terminal.note(f"oxide: {error}", "red")
+        terminal.note(f"oxide: {words_of(error)}", "red")
         if advice := advice_on(error):
             terminal.note(advice)
         return exit_of(error)
@@ -49,9 +52,9 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _client(url: str, token: str | None) -> Oxide:
     try:
-        return Oxide(url, token)
+        return Oxide(url, token, retries=_RETRIES)
     except ValueError as error:
-        raise UsageError(re.sub("^base_url", "--url", re.sub("^token", "--token", str(error)))) from None
+        raise UsageError(words_of(error)) from None
 
 
 def _accept_any_text() -> None:
