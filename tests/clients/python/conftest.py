@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -98,8 +99,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def install(folder: Path) -> None:
-    uv = ROOT / ".venv" / "bin" / "uv"
-    command = [str(uv) if uv.exists() else "uv", "pip", "install", "--quiet", "--offline", "--no-deps"]
+    uv = str(Path(sys.executable).with_name("uv"))  # it comes with the build backend
+    command = [uv, "pip", "install", "--quiet", "--offline", "--no-deps", "--python", sys.executable]
     done = subprocess.run(
         [*command, "--target", str(folder), "./clients/python"],
         cwd=ROOT,
