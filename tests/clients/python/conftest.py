@@ -25,6 +25,17 @@ def make(request: pytest.FixtureRequest) -> Iterator[Make]:
         yield made
 
 
+_started: list[LiveOxide] = []
+
+
+@pytest.fixture(autouse=True, scope="module")
+def what_is_stored_is_searched(no_secret_comes_out_in_the_end: None) -> Iterator[None]:
+    """For secrets, at the end of each module: these processes live on."""
+    yield
+    for oxide in _started:
+        oxide._search()
+
+
 @pytest.fixture(scope="session")
 def session_provider() -> Iterator[FakeProvider]:
     with FakeProvider() as fake:
@@ -54,7 +65,8 @@ def live(tmp_path_factory: pytest.TempPathFactory, session_provider: FakeProvide
     )
     oxide.config["routing"]["rules"] = [{"id": "rule-1", "task_type": "chat", "service": "second", "priority": 1}]
     try:
-        yield oxide.start()
+        _started.append(oxide.start())
+        yield oxide
     finally:
         oxide.kill()
 
@@ -65,7 +77,8 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveOxide]:
     oxide = LiveOxide(tmp_path_factory.mktemp("guarded"))
     oxide.environment["OXIDE_AUTH_ENABLED"] = "true"
     try:
-        yield oxide.start()
+        _started.append(oxide.start())
+        yield oxide
     finally:
         oxide.kill()
 
