@@ -1,0 +1,367 @@
+"""The command `oxide`, installed, in real processes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oxide_client import answers
+from oxide_client.cli.exits import EXITS
+from tests.clients.python.conftest import settle, surroundings
+from tests.clients.python.scripted import Scripted, error, hang_up
+from tests.clients.python.shapes import misfits
+from tests.clients.python.terminals import piped, running, terminal
+from tests.fake_provider import TEXT, FakeProvider
+from tests.live import LiveOxide, free_port
+from tests.waiting import wait_until
+
+PROMPT = "What is quantum computing?"
+
+
+@pytest.fixture
+def env(installed: Path, live: LiveOxide, provider: FakeProvider) -> Iterator[dict[str, str]]:
+    yield surroundings(installed, OXIDE_URL=live.url)
+    settle(live, provider)
+
+
+def asked_once(provider: FakeProvider) -> bool:
+    return provider.calls_to("first") == 1
+
+
+# Tasks
+
+
+def test_run_prints_the_answer_and_nothing_else_into_a_pipe(env: dict[str, str]) -> None:
+    done = piped(env, "run", PROMPT)
+    assert (done.status, done.out, done.err) == (0, f"{TEXT}\n", "")
+
+
+def test_run_asks_for_what_its_options_say(env: dict[str, str], provider: FakeProvider) -> None:
+    options = ["--type", "analysis", "--service", "second", "--model", "beta", "--max-tokens", "9"]
+    done = piped(env, "run", PROMPT, *options, "--temperature", "0.5", "--timeout", "20", "--json")
+    answer = json.loads(done.out)
+    assert misfits(answer, answers.TaskAnswer) == []
+    assert (answer["service_used"], answer["task_type"]) == ("second", "analysis")
+    sent = provider.last_call("second").json
+    assert (sent["model"], sent["temperature"]) == ("beta", 0.5)
+    assert 9 in (sent.get("max_tokens"), sent.get("max_completion_tokens"))
+
+
+def test_without_a_type_oxide_finds_it_out(env: dict[str, str]) -> None:
+    done = piped(env, "run", "Translate this to French: hello", "--json")
+    assert json.loads(done.out)["task_type"] == "translation"
+
+
+@pytest.mark.parametrize("command", ["run", "ask"])
+@pytest.mark.parametrize("arguments", [["-"], []])
+def test_the_prompt_is_read_from_standard_input(env: dict[str, str], command: str, arguments: list[str]) -> None:
+    said = "grün, über\nzwei Zeilen"
+    done = piped(env, command, *arguments, "--service", "echo", said=said)
+    assert (done.status, done.out) == (0, f"{said}\n")
+
+
+def test_ask_prints_each_word_as_it_comes(env: dict[str, str], provider: FakeProvider) -> None:
+    provider.misbehave("stall", service="first")
+    with running(env, "ask", PROMPT) as process:
+        assert process.stdout is not None
+        assert process.stdout.read(7) == b"Quantum"
+        assert process.poll() is None
+
+
+def test_ask_prints_events_as_lines_of_json(env: dict[str, str]) -> None:
+    events = [json.loads(line) for line in piped(env, "ask", PROMPT, "--json").out.splitlines()]
+    assert [events[0]["type"], events[-1]["type"]] == ["task", "done"]
+    assert "".join(event.get("text", "") for event in events if event["type"] == "delta") == TEXT
+
+
+def test_an_answer_that_breaks_off_is_an_error_behind_what_came(env: dict[str, str], provider: FakeProvider) -> None:
+    provider.misbehave("truncate", service="first")
+    done = piped(env, "ask", PROMPT)
+    assert TEXT.startswith(done.out.rstrip("\n"))
+    assert (done.status, done.out.startswith("Quantum")) == (1, True)
+    assert "oxide history" in done.err
+
+
+# Ctrl-C
+
+
+@pytest.mark.parametrize("command", ["run", "ask"])
+def test_ctrl_c_calls_the_task_off_and_says_so(
+    env: dict[str, str], live: LiveOxide, provider: FakeProvider, command: str
+) -> None:
+    provider.misbehave("hang", service="first")
+    with terminal(env, command, PROMPT) as opened:
+        wait_until(lambda: asked_once(provider))
+        opened.wait_for("Ctrl-C calls it off")
+        assert opened.interrupt() == 130
+        assert "calls the task off" in opened.screen
+        assert "Traceback" not in opened.screen
+    wait_until(lambda: provider.hangups >= 1)
+    wait_until(lambda: live.get("/api/tasks/history/?limit=1").json()["tasks"][0]["status"] == "cancelled")
+
+
+def test_ctrl_c_in_the_middle_of_an_answer_names_the_task(
+    env: dict[str, str], live: LiveOxide, provider: FakeProvider
+) -> None:
+    provider.misbehave("stall", service="first")
+    with terminal(env, "ask", PROMPT) as opened:
+        opened.wait_for("Quantum")
+        assert opened.interrupt() == 130
+        task_id = opened.screen.rpartition("Cancelled task ")[2].split(".")[0]
+    wait_until(lambda: live.get(f"/api/tasks/{task_id}/").json().get("status") == "cancelled")
+
+
+def test_a_process_that_is_ended_calls_its_task_off_too(env: dict[str, str], provider: FakeProvider) -> None:
+    provider.misbehave("hang", service="first")
+    with running(env, "run", PROMPT) as process:
+        wait_until(lambda: asked_once(provider))
+        process.terminate()
+    wait_until(lambda: provider.hangups >= 1)
+
+
+# History and services
+
+
+def test_history_is_a_table_or_json(env: dict[str, str], live: LiveOxide, provider: FakeProvider) -> None:
+    provider.misbehave("status", service="first", status=500)
+    failed = live.execute(service="first", prompt="It fails.").json()["task_id"]
+    done = live.execute(service="echo", prompt="Zwei\nZeilen").json()["task_id"]
+    head, *rows = piped(env, "history", "--limit", "2").out.splitlines()
+    assert head.split() == ["ID", "CREATED", "STATUS", "SERVICE", "SECONDS", "TOKENS", "COST", "PROMPT"]
+    assert [row.split()[0] for row in rows] == [done, failed]
+    assert rows[0].endswith("Zwei Zeilen")
+    assert "PROVIDER_ERROR" in rows[1]
+    page = json.loads(piped(env, "history", "--json", "--limit", "1", "--status", "failed").out)
+    assert misfits(page, answers.HistoryPage) == []
+    assert [task["id"] for task in page["tasks"]] == [failed]
+
+
+def test_history_shows_one_task_with_what_was_tried(
+    env: dict[str, str], live: LiveOxide, provider: FakeProvider
+) -> None:
+    provider.misbehave("status", service="first", status=500)
+    task_id = live.execute().json()["task_id"]
+    shown = piped(env, "history", task_id).out
+    for part in (task_id, "attempt 1  first alpha failed", "attempt 2  second alpha completed", PROMPT, TEXT):
+        assert part in shown
+    assert misfits(json.loads(piped(env, "history", task_id, "--json").out), answers.TaskDetail) == []
+
+
+def test_services_is_a_table_or_json(env: dict[str, str]) -> None:
+    head, *rows = piped(env, "services").out.splitlines()
+    assert head.split() == ["NAME", "STATE", "KIND", "MODEL", "ADDRESS"]
+    assert [row.split()[0] for row in rows] == ["echo", "first", "keyed", "second"]
+    assert misfits(json.loads(piped(env, "services", "--json").out), answers.ServiceList) == []
+
+
+# Live events
+
+
+def test_watch_prints_a_line_for_each_event(env: dict[str, str], live: LiveOxide, provider: FakeProvider) -> None:
+    with running(env, "watch") as process:
+        assert process.stdout is not None
+        assert b"snapshot" in process.stdout.readline()
+        task_id = live.execute(service="echo").json()["task_id"]
+        lines = iter(process.stdout.readline, b"")
+        line = next(line.decode() for line in lines if task_id.encode() in line)
+        assert "completed 100 % echo echo" in line
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+
+
+def test_watch_follows_the_text_of_a_task_as_json(env: dict[str, str], live: LiveOxide, provider: FakeProvider) -> None:
+    provider.misbehave("stall", service="first")
+    task_id = live.execute(service="first", background=True).json()["task_id"]
+    with running(env, "watch", "--task", task_id, "--topic", "services", "--json") as process:
+        assert process.stdout is not None
+        for line in iter(process.stdout.readline, b""):
+            event = json.loads(line)
+            if event["type"] == "task_delta":
+                break
+        assert (event["task_id"], event["text"][:7]) == (task_id, "Quantum")
+    live.post(f"/api/tasks/{task_id}/cancel/")
+
+
+def test_watch_says_when_oxide_goes_and_comes_again(installed: Path, tmp_path: Path) -> None:
+    live, port = LiveOxide(tmp_path), str(free_port())
+    live.start("--port", port)
+    try:
+        with running(surroundings(installed), "watch", "--url", live.url) as process:
+            assert process.stdout is not None
+            assert b"snapshot" in process.stdout.readline()
+            live.kill()
+            lines = iter(process.stdout.readline, b"")
+            assert any(b"trying again in" in line for line in lines)
+            live.start("--port", port)
+            assert any(b"reconnected" in line for line in lines)
+            assert any(b"snapshot" in line for line in lines)
+    finally:
+        live.kill()
+
+
+# What can go wrong
+
+
+def test_each_exit_status_tells_what_went_wrong(env: dict[str, str], provider: FakeProvider) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+    provider.misbehave("status", service="first", status=500)
+    provider.misbehave("hang", service="second")
+    cases: list[tuple[list[str], int, str]] = [
+        (["run", PROMPT, "--service", "first"], 1, "oxide history "),
+        (["history", "01a2060f-e649-74fb-aca1-e65a7bc908e4"], 1, "GET /api/tasks/history/ lists them"),
+        (["run", PROMPT, "--service", "nobody"], 2, "nobody"),
+        (["run", " "], 2, "say what is to be done"),
+        (["run", PROMPT, "--type", "poem"], 2, "--help"),
+        (["dance"], 2, "--help"),
+        (["services", "--url", "localhost"], 2, "http://localhost:8000"),
+        (["services", "--token", "two words"], 2, "one word"),
+        (["run", PROMPT, "--timeout", "soon"], 2, "a number of seconds"),
+        (["run", PROMPT, "--service", "second", "--timeout", "0.4"], 6, "--timeout"),
+    ]
+    for arguments, status, advice in cases:
+        done = piped(env, *arguments)
+        assert (done.status, done.out) == (status, ""), (arguments, done)
+        assert advice in done.err
+        assert "Traceback" not in done.err
+    with Scripted(error(429, "RATE_LIMIT_EXCEEDED", "Rate limit exceeded", 900)) as server:
+        done = piped(env, "run", PROMPT, "--url", server.url)
+        assert (done.status, "later" in done.err) == (5, True)
+    with Scripted(hang_up) as server:
+        assert piped(env, "--url", server.url, "run", PROMPT).status == 3
+    done = piped({**env, "OXIDE_URL": nobody}, "watch")
+    assert (done.status, "--url" in done.err) == (3, True)
+
+
+def test_who_may_not_is_told_about_tokens(installed: Path, guarded: LiveOxide) -> None:
+    env = surroundings(installed, OXIDE_URL=guarded.url)
+    for more in ({}, {"OXIDE_TOKEN": "ox-nobody"}):
+        for command in (["services"], ["run", PROMPT], ["ask", PROMPT]):
+            done = piped({**env, **more}, *command)
+            assert (done.status, "OXIDE_TOKEN" in done.err) == (4, True)
+    login = guarded.post("/auth/login", json={"username": "admin", "password": guarded.admin_password}).json()
+    assert piped({**env, "OXIDE_TOKEN": login["access_token"]}, "services").status == 0
+    assert piped(env, "services", "--token", login["access_token"]).status == 0
+
+
+def test_help_names_every_command_variable_and_exit_status(env: dict[str, str]) -> None:
+    shown = piped(env, "--help").out
+    for part in ("run", "ask", "history", "services", "watch", "OXIDE_URL", "OXIDE_TOKEN", "NO_COLOR", *EXITS.values()):
+        assert part in shown
+    assert piped(env, "--version").out == "oxide 0.1.0\n"
+
+
+def test_a_reader_that_goes_away_is_no_error(env: dict[str, str], live: LiveOxide) -> None:
+    for _ in range(100):  # more than a pipe holds
+        live.execute(service="echo", prompt="x" * 500)
+    for command in (["history", "--json", "--limit", "100"], ["watch"]):
+        with running(env, *command) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.read(1)
+            process.stdout.close()
+            live.execute(service="echo")
+            assert process.wait(10) == 141
+            assert process.stderr.read() == b""
+
+
+def test_who_reads_only_the_beginning_of_an_answer_calls_its_task_off(
+    env: dict[str, str], provider: FakeProvider
+) -> None:
+    provider.pace(0.1, "first")
+    provider.say("first", text="word " * 500)
+    with running(env, "ask", PROMPT) as process:
+        assert process.stdout is not None
+        process.stdout.read(1)
+        process.stdout.close()
+        assert process.wait(10) == 141
+    wait_until(lambda: provider.hangups >= 1)
+
+
+# At a terminal
+
+
+def test_long_work_shows_that_it_goes_on_and_leaves_only_the_answer(
+    env: dict[str, str], provider: FakeProvider
+) -> None:
+    provider.misbehave("slow", service="first", seconds=1.2)
+    with terminal(env, "run", PROMPT) as opened:
+        assert opened.wait() == 0
+    assert "\x1b[33m" in opened.screen
+    assert "Oxide works on it: 1 s" in opened.screen
+    answer, about = opened.left.splitlines()
+    assert answer == TEXT
+    assert "first · alpha · 1." in about
+
+
+def test_without_colour_it_can_be_read_as_well(env: dict[str, str], provider: FakeProvider) -> None:
+    provider.misbehave("slow", service="first", seconds=0.7)
+    with terminal({**env, "NO_COLOR": "1"}, "run", PROMPT) as opened:
+        assert opened.wait() == 0
+    assert "Oxide works on it" in opened.screen
+    assert "\x1b[" not in opened.screen.replace("\r\x1b[K", "")
+    with terminal({**env, "TERM": "dumb"}, "run", PROMPT) as opened:
+        assert opened.wait() == 0
+    assert opened.screen == f"{TEXT}\n"
+
+
+def test_quick_work_shows_no_progress(env: dict[str, str]) -> None:
+    with terminal(env, "ask", PROMPT, "--service", "echo") as opened:
+        assert opened.wait() == 0
+    assert "works on it" not in opened.screen
+
+
+def test_progress_goes_to_standard_error_where_the_answer_goes_into_a_pipe(env: dict[str, str]) -> None:
+    shown = subprocess.run(
+        ["sh", "-c", f"oxide run '{PROMPT}' 2>/dev/null"],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert shown.stdout == f"{TEXT}\n"
+
+
+def test_what_a_model_writes_does_not_steer_the_terminal(env: dict[str, str], provider: FakeProvider) -> None:
+    provider.say("first", text="\x1b]0;mine\x07 red\x1b[31m")
+    for command in ("run", "ask"):
+        with terminal(env, command, PROMPT) as opened:
+            assert opened.wait() == 0
+        assert "\x1b]" not in opened.screen
+        assert "\x1b[31m" not in opened.screen
+    assert piped(env, "run", PROMPT).out == "\x1b]0;mine\x07 red\x1b[31m\n"
+
+
+def test_a_table_fits_the_terminal(env: dict[str, str], live: LiveOxide) -> None:
+    live.execute(service="echo", prompt="漢字 " * 60)
+    with terminal(env, "history", "--limit", "3", columns=130) as opened:
+        assert opened.wait() == 0
+    head, first, *_ = opened.screen.splitlines()
+    assert head.startswith("\x1b[1mID")
+    assert first.endswith("…")
+    wide = sum(sign in "漢字" for sign in first)
+    assert 120 < len(first) + wide <= 130
+
+
+def test_without_a_prompt_at_a_terminal_it_says_what_to_write(env: dict[str, str]) -> None:
+    with terminal(env, "ask") as opened:
+        assert opened.wait() == 2
+    assert "oxide ask" in opened.screen
+
+
+def test_the_module_runs_without_being_installed(env: dict[str, str]) -> None:
+    import sys
+
+    done: Any = subprocess.run(
+        [sys.executable, "-m", "oxide_client", "run", "Hello", "--service", "echo"],
+        env=env, capture_output=True, text=True, timeout=30, check=True,
+    )  # fmt: skip
+    assert done.stdout == "Hello\n"
