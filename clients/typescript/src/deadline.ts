@@ -36,6 +36,7 @@ export class Deadline {
 
   /** What comes of a promise, unless the call ends before. */
   async race<T>(promise: Promise<T>): Promise<T> {
+    promise.catch(() => {}); // it may fail when nobody waits for it any more
     this.check();
     let stop = () => {};
     const ended = new Promise<never>((_, reject) => {

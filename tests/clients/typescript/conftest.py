@@ -28,15 +28,17 @@ def workspace(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Worksp
     return Workspace(tmp_path_factory.mktemp("workspace"), project)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def provider() -> Iterator[FakeProvider]:
     with FakeProvider() as fake:
         yield fake
 
 
-@pytest.fixture(scope="module")
-def oxide(tmp_path_factory: pytest.TempPathFactory, provider: FakeProvider) -> Iterator[LiveOxide]:
+@pytest.fixture(scope="session")
+def shared_oxide(tmp_path_factory: pytest.TempPathFactory, provider: FakeProvider) -> Iterator[LiveOxide]:
     live = LiveOxide(Path(tmp_path_factory.mktemp("oxide")))
+    # Looked at once: a service that misbehaves later would be taken for ill.
+    live.environment["OXIDE_HEALTH_SECONDS"] = "3600"
     price = {"input_per_million": 1, "output_per_million": 2}
     for name, api in (("first", "openai"), ("second", "anthropic")):
         live.declare(name, provider.base_url(api, service=name), api=api, max_retries=0, price=price)
@@ -53,19 +55,30 @@ def oxide(tmp_path_factory: pytest.TempPathFactory, provider: FakeProvider) -> I
     live.config["security"] = {"cors_origins": ["http://app.example.com"]}
     try:
         live.start()
-        # Each was looked at: one that misbehaves later would be taken for ill.
         wait_until(lambda: live.get("/api/services/").json()["healthy"] == len(live.config["services"]))
         yield live
     finally:
         live.kill()
 
 
-@pytest.fixture(autouse=True)
-def well_behaved(provider: FakeProvider) -> Iterator[None]:
-    yield
+@pytest.fixture
+def oxide(shared_oxide: LiveOxide, provider: FakeProvider) -> Iterator[LiveOxide]:
+    yield shared_oxide
     for name in ("", *ON_REQUEST):
         provider.behave(name)
+    # A call that goes well in between, or the service would be left alone after some failures.
+    assert shared_oxide.execute(service="failing").status_code == 200
     provider._answers.clear()
     provider._pauses.clear()
-    provider.requests.clear()
     provider.hangups = 0
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveOxide]:
+    """One that asks who calls."""
+    live = LiveOxide(Path(tmp_path_factory.mktemp("guarded")))
+    live.environment["OXIDE_AUTH_ENABLED"] = "true"
+    try:
+        yield live.start()
+    finally:
+        live.kill()

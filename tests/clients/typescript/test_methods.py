@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,14 +49,8 @@ def test_a_field_too_many_or_too_few_would_be_noticed(workspace: Workspace) -> N
     assert "Property 'status' is missing" in told
 
 
-def test_a_login_is_kept_alive_and_ended(workspace: Workspace, tmp_path: Path) -> None:
-    guarded = LiveOxide(tmp_path)
-    guarded.environment["OXIDE_AUTH_ENABLED"] = "true"
-    try:
-        guarded.start()
-        seen = workspace.see("identity.mjs", guarded.url, environment={"OXIDE_PASSWORD": guarded.admin_password})
-    finally:
-        guarded.kill()
+def test_a_login_is_kept_alive_and_ended(workspace: Workspace, guarded: LiveOxide) -> None:
+    seen = workspace.see("identity.mjs", guarded.url, environment={"OXIDE_PASSWORD": guarded.admin_password})
     answers = seen.pop("answers")
     assert seen == {
         "refused": "UnauthorizedError",
