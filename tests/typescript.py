@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -88,11 +89,13 @@ class Workspace:
 def installed() -> Path:
     """A project with the client, made with the commands of the page; once for each state of the client."""
     folder = Path(tempfile.gettempdir()) / f"oxide-typescript-{_digest()}"
-    if not folder.exists():
-        with tempfile.TemporaryDirectory(dir=folder.parent) as around:
-            made = Path(around) / "made"
-            _install(made)
-            made.rename(folder)  # whole or not at all
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another run may be at it
+        if not folder.exists():
+            with tempfile.TemporaryDirectory(dir=folder.parent) as around:
+                made = Path(around) / "made"
+                _install(made)
+                made.rename(folder)  # whole or not at all
     return folder / "my-project"
 
 

@@ -17,7 +17,7 @@ export interface EventsOptions {
   /** Milliseconds between two tries to connect: the first pause, which doubles, and the longest. */
   firstPauseMs?: number;
   longestPauseMs?: number;
-  /** A connection that is silent for so long is asked whether it is there, and given up after as long again. */
+  /** Milliseconds of silence after which a connection is asked whether it is there. Without an answer it is given up. */
   heartbeatMs?: number;
 }
 
@@ -110,14 +110,15 @@ export class LiveEvents implements AsyncIterable<LiveEvent> {
     const token = await this.#token(deadline);
     if (token instanceof OxideError) return { code: 1006, reason: token.message };
     const socket = (this.#socket = this.#connect(token));
+    this.#complaint = undefined;
     try {
       for (;;) {
         const signal = await socket.next();
         if (signal.kind === 'end') return signal.end;
         if (signal.kind === 'open') {
-          yield { type: 'connected', attempt: this.#failures + 1 };
           void this.#subscribe(socket, deadline);
           this.#stayKnown(socket);
+          yield { type: 'connected', attempt: this.#failures + 1 };
           continue;
         }
         const event = JSON.parse(signal.text) as LiveEvent | { type: 'pong' };
