@@ -1,0 +1,15 @@
+export { Oxide } from './oxide.js';
+export type { EventsOptions, LiveEvents } from './live-events.js';
+export type { CallOptions, ClientOptions } from './options.js';
+export type { WebSocketConstructor, WebSocketLike } from './socket.js';
+export type { Prompt, TaskOptions, TypedTaskOptions } from './task-body.js';
+export type { TaskEvents } from './task-stream.js';
+export * from './errors.js';
+export type * from './types/config.js';
+export type * from './types/events.js';
+export type * from './types/identity.js';
+export type * from './types/keys.js';
+export type * from './types/monitoring.js';
+export type * from './types/routing.js';
+export type * from './types/services.js';
+export type * from './types/tasks.js';

@@ -1,0 +1,48 @@
+export interface ServiceInfo {
+  type: 'http' | 'cli' | 'builtin';
+  api: string;
+  base_url: string;
+  model: string;
+}
+
+export interface ServiceSummary {
+  enabled: boolean;
+  healthy: boolean;
+  info: ServiceInfo;
+}
+
+export interface ServiceList {
+  total: number;
+  healthy: number;
+  enabled: number;
+  services: Record<string, ServiceSummary>;
+}
+
+export interface ServiceDetail extends ServiceSummary {
+  name: string;
+  health: { checked_at: string | null; response_ms: number | null; detail: string };
+  breaker: 'closed' | 'open' | 'half_open';
+  in_flight: number;
+  has_key: boolean;
+  models: string[];
+  capabilities: string[];
+  timeout_seconds: number;
+  max_concurrency: number;
+  max_retries: number;
+}
+
+/** `success` says that the service answered as it should. */
+export interface ServiceTested {
+  service: string;
+  success: boolean;
+  healthy: boolean;
+  message: string;
+  response_ms: number;
+  model_count: number;
+}
+
+export interface ModelList {
+  service: string;
+  default: string;
+  models: string[];
+}
