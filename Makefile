@@ -11,7 +11,7 @@ help:
 	@echo "make run     serve Oxide on http://localhost:$(PORT) (PORT=...)"
 	@echo "make test    the whole test suite"
 	@echo "make lint    formatting, types, imports, migrations, checks"
-	@echo "make bench   speed and size, as a table; PEERS=1 measures LiteLLM and Portkey in the same run"
+	@echo "make bench   speed and size, as a table; PEERS=1 with LiteLLM and Portkey, GROWTH=1 with a long history"
 	@echo "make setup   the environment alone, in $(VENV)"
 
 setup: $(VENV)/.installed
@@ -47,7 +47,7 @@ lint: setup-dev
 	$(BIN)/python manage.py check --fail-level WARNING
 
 bench: setup-dev
-	$(BIN)/python -m benchmarks $(if $(PEERS),--peers)
+	$(BIN)/python -m benchmarks $(if $(PEERS),--peers) $(if $(GROWTH),--growth)
 
 # The locks name no package index: pip asks the one it is set up for.
 lock: setup-dev

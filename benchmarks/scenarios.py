@@ -71,6 +71,28 @@ def waiting(target: Target) -> Figures:
     return {"MB with 500 in flight": resident, "/health p50 with 500 in flight": statistics.median(times)}
 
 
+def one_after_another(target: Target, seconds: int = 16) -> Figures:
+    """The slowest of a lone client's calls, while figures are told to whoever listens every five seconds."""
+    body = {"model": target.model, "messages": [{"role": "user", "content": "hi"}]}
+    with requests.Session() as session:
+        session.trust_env = False
+        session.headers.update(target.headers)
+        until, times = time.monotonic() + seconds, []
+        while time.monotonic() < until:
+            times.append(_milliseconds(lambda: session.post(target.address, json=body, timeout=10)))
+    return {"slowest, 1": max(times), "p99.9, 1": statistics.quantiles(times, n=1000)[-1]}
+
+
+def memory_in_time(target: Target, few: int = 20_000, many: int = 200_000) -> Figures:
+    """What it takes after so many answers, and after so many."""
+    answered, found = 0.0, {}
+    for number in (few, many):
+        while answered < number:
+            answered += load.whole(target, 32, 5).per_second * 5
+        found[f"MB after {number:,}"] = target.resident_mb
+    return found
+
+
 def _milliseconds(work: Callable[[], object]) -> float:
     begin = time.perf_counter()
     work()

@@ -18,10 +18,12 @@ from pathlib import Path
 import requests
 import yaml
 
+from benchmarks.many_tasks import fill
+
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = Path(os.environ.get("OXIDE_BENCH_PEERS", ROOT / "var" / "peers"))
 _START_SECONDS = 120
-_NO_LIMIT = "100000000/m"  # counted all the same
+NO_LIMIT = "100000000/m"  # counted all the same
 
 
 @dataclass(frozen=True)
@@ -54,28 +56,53 @@ def provider() -> Iterator[Target]:
 
 
 @contextmanager
-def oxide(name: str, mock: Target, *, limits: bool = True, identity: bool = False) -> Iterator[Target]:
-    """One process, with history in SQLite, as `manage.py serve` starts it on a database that is there already."""
+def oxide(
+    name: str,
+    mock: Target,
+    *,
+    limits: bool = True,
+    identity: bool = False,
+    tasks: int = 0,
+    rules: int = 0,
+    onlookers: int = 0,
+) -> Iterator[Target]:
+    """One process, with history in SQLite, as `manage.py serve` starts it on a database that is there already.
+
+    It may hold `tasks` and `rules`, and `onlookers` may be connected to `/ws`.
+    """
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "oxide.yaml")
         base_url = mock.address.removesuffix("/chat/completions")
         service = {"type": "http", "api": "openai", "base_url": base_url, "model": "mock", "max_concurrency": 600}
-        rate = _NO_LIMIT if limits else "0"
+        rate = NO_LIMIT if limits else "0"
         security = {"auth_enabled": identity, "rate_limits": {"anonymous": rate, "authenticated": rate}}
-        config.write_text(yaml.safe_dump({"services": {"mock": service}, "security": security}))
+        routing = {"rules": [_rule(number) for number in range(rules)]}
+        config.write_text(yaml.safe_dump({"services": {"mock": service}, "security": security, "routing": routing}))
         surroundings = {"OXIDE_DATA_DIR": folder, "OXIDE_CONFIG": str(config)}
         output = Path(folder, "output.log")
         headers = dict(_JSON)
         for is_first in (True, False):
-            port = _free_port()
-            command = [sys.executable, "manage.py", "serve", "--port", str(port)]
-            url = f"http://127.0.0.1:{port}"
-            with _running(command, f"{url}/health", surroundings, output) as (pid, seconds):
+            if tasks and not is_first:
+                fill(Path(folder, "oxide.sqlite3"), tasks)
+            with serving([], surroundings, output) as (url, pid, seconds):
                 if is_first:
                     if identity:
                         headers["Authorization"] = f"Bearer {_make_key(url, output)}"
                     continue
-                yield Target(name, f"{url}/v1/chat/completions", "mock/mock", headers, pid, seconds)
+                with _crowd(url, onlookers):
+                    yield Target(name, f"{url}/v1/chat/completions", "mock/mock", headers, pid, seconds)
+
+
+@contextmanager
+def serving(
+    arguments: Sequence[str], surroundings: Mapping[str, str], output: Path | None = None
+) -> Iterator[tuple[str, int, float]]:
+    """`manage.py serve`: its address, its process id, and the seconds until it answered."""
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "manage.py", "serve", "--port", str(port), *arguments]
+    with _running(command, f"{url}/health", surroundings, output) as (pid, seconds):
+        yield url, pid, seconds
 
 
 @contextmanager
@@ -117,6 +144,27 @@ def portkey(mock: Target) -> Iterator[Target]:
 
 
 _JSON = {"Content-Type": "application/json"}
+
+
+def _rule(number: int) -> dict[str, object]:
+    task_type = ("chat", "general", "analysis", "translation")[number % 4]
+    return {"id": f"rule-{number}", "task_type": task_type, "service": "mock", "priority": number}
+
+
+@contextmanager
+def _crowd(url: str, number: int) -> Iterator[None]:
+    if not number:
+        yield
+        return
+    command = [sys.executable, "-m", "benchmarks.crowd", url.rpartition(":")[2], str(number)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as crowd:  # noqa: S603 - ours
+        said = crowd.stdout.readline() if crowd.stdout else ""
+        if said != "ready\n":
+            raise RuntimeError(f"The onlookers could not connect: {said}")
+        yield
+        told, _ = crowd.communicate("")
+        if int(told) == 0:
+            raise RuntimeError("The onlookers were told nothing.")
 
 
 def _make_key(url: str, output: Path) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.many_tasks import fill
 from tests.live import LiveOxide
-from tests.many_tasks import fill
 
 MILLION = 1_000_000
 # Each may take so many times what it takes with an empty history, and some milliseconds more: a scan takes hundreds.
