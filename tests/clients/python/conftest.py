@@ -15,6 +15,7 @@ from tests import canary
 from tests.clients.python.driving import Make, clients
 from tests.fake_provider import FakeProvider
 from tests.live import ROOT, LiveOxide
+from tests.waiting import wait_until
 
 PRICE = {"input_per_million": 1, "output_per_million": 2}
 
@@ -64,8 +65,11 @@ def live(tmp_path_factory: pytest.TempPathFactory, session_provider: FakeProvide
         api_key=canary.provider_key("client"),
     )
     oxide.config["routing"]["rules"] = [{"id": "rule-1", "task_type": "chat", "service": "second", "priority": 1}]
+    # One check of each service at the start, and none while a test makes the provider misbehave.
+    oxide.environment["OXIDE_HEALTH_SECONDS"] = "3600"
     try:
         _started.append(oxide.start())
+        wait_until(lambda: all(map(session_provider.requests_to, ("first", "second", "keyed"))))
         yield oxide
     finally:
         oxide.kill()
