@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group, User
@@ -15,7 +14,7 @@ from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from apikeys.identity import Role, Scope, role_of
-from apikeys.login_guard import TooManyFailuresError
+from apikeys.login_forms import AdminLoginForm
 from apikeys.models import ClientKey
 
 _SCOPES = {
@@ -28,16 +27,6 @@ _ROLES = {
     Role.OPERATOR: "operator: also has tasks done",
     Role.ADMIN: "administrator: also changes everything, and uses these pages",
 }
-
-
-class LoginForm(AdminAuthenticationForm):
-    """The door to these pages, as guarded as `/auth/login`."""
-
-    def clean(self) -> dict[str, Any]:
-        try:
-            return super().clean()
-        except TooManyFailuresError as error:
-            raise ValidationError(str(error), code="too_many_failures") from None
 
 
 class ClientKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs, not in Django
@@ -147,7 +136,7 @@ def give_role(user: User, role: Role) -> None:
     user.groups.add(Group.objects.get_or_create(name=role.value)[0])
 
 
-admin.site.login_form = LoginForm
+admin.site.login_form = AdminLoginForm
 # A user's role says it all; tokens are nothing to look at.
 admin.site.unregister([User, Group, OutstandingToken, BlacklistedToken])
 admin.site.register(User, PersonAdmin)

@@ -8,6 +8,7 @@ from monitoring import system
 from monitoring.system import System
 from services import directory, health
 from services.availability import bulkhead
+from services.breaker import State, breakers
 from tasks.models import Status, TaskCount
 
 
@@ -33,17 +34,24 @@ class TaskNumbers(TypedDict):
 
 
 class Snapshot(TypedDict):
-    """`in_flight` are the calls under way to each service, from this process."""
+    """`in_flight` are the calls under way to each service, `breakers` their circuit breakers; both of this process."""
 
     services: ServiceNumbers
     tasks: TaskNumbers
     in_flight: dict[str, int]
+    breakers: dict[str, State]
     system: System
 
 
 def snapshot() -> Snapshot:
     """One read of a small table, and what is in memory: as cheap with a million tasks as with none."""
-    return {"services": _services(), "tasks": _tasks(), "in_flight": in_flight(), "system": system.current()}
+    return {
+        "services": _services(),
+        "tasks": _tasks(),
+        "in_flight": in_flight(),
+        "breakers": {name: breakers[name].state for name in directory.current()},
+        "system": system.current(),
+    }
 
 
 def in_flight() -> dict[str, int]:

@@ -12,6 +12,7 @@ from gateway.anthropic_views import CountTokensView, MessagesView
 from gateway.model_views import ModelListView, ModelView
 from gateway.openai_views import ChatCompletionsView, CompletionsView, EmbeddingsView
 from gateway.responses_views import ResponsesView
+from monitoring import pages
 from monitoring.probes import HealthView, ReadyView
 from monitoring.views import MonitoringViewSet, PrometheusView
 from oxide_project import errors
@@ -62,6 +63,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path("^openapi.json/?$", SpectacularJSONAPIView.as_view(), name="openapi"),
     re_path("^docs/?$", SpectacularSwaggerView.as_view(url_name="openapi"), name="docs"),
     re_path("^redoc/?$", SpectacularRedocView.as_view(url_name="openapi"), name="redoc"),
+    path("", pages.now, name="now"),
+    re_path("^try/?$", pages.try_it, name="try"),
+    re_path("^history/?$", pages.history, name="history"),
+    re_path("^history/(?P<task_id>[0-9a-f-]{32,36})/?$", pages.task, name="history-task"),
+    re_path("^login/?$", pages.LoginPage.as_view(), name="log-in"),
+    re_path("^logout/?$", pages.LogoutPage.as_view(), name="log-out"),
     path("admin/", admin.site.urls),
 ]
 

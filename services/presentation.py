@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Literal, TypedDict
+from typing import TypedDict
 
 from apikeys import keyring
 from services import availability, health
-from services.breaker import breakers
+from services.breaker import State, breakers
 from services.config import ServiceConfig
 
 
@@ -25,11 +25,18 @@ class ServiceSummary(TypedDict):
     info: ServiceInfo
 
 
+class ServiceListed(ServiceSummary):
+    """`obstacle` is what keeps Oxide from calling it now, worded to follow its name; "" where nothing does."""
+
+    breaker: State
+    obstacle: str
+
+
 class ServiceList(TypedDict):
     total: int
     healthy: int
     enabled: int
-    services: dict[str, ServiceSummary]
+    services: dict[str, ServiceListed]
 
 
 class LastCheck(TypedDict):
@@ -41,7 +48,7 @@ class LastCheck(TypedDict):
 class ServiceDetail(ServiceSummary):
     name: str
     health: LastCheck
-    breaker: Literal["closed", "open", "half_open"]
+    breaker: State
     in_flight: int
     has_key: bool
     models: list[str]
@@ -69,13 +76,18 @@ class ModelList(TypedDict):
 
 
 def overview(services: Mapping[str, ServiceConfig]) -> ServiceList:
-    shown = {name: summary(config) for name, config in services.items()}
+    shown = {name: _listed(config) for name, config in services.items()}
     return {
         "total": len(shown),
         "healthy": sum(service["healthy"] for service in shown.values()),
         "enabled": sum(service["enabled"] for service in shown.values()),
         "services": shown,
     }
+
+
+def _listed(config: ServiceConfig) -> ServiceListed:
+    obstacle = availability.state_of(config).obstacle
+    return {**summary(config), "breaker": breakers[config.name].state, "obstacle": obstacle}
 
 
 def summary(config: ServiceConfig) -> ServiceSummary:

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 OPEN = "open to all"
 KNOWN = "open to whoever is known"
+PAGE = "a page: for whoever is logged in to the pages, which no credentials of a program are"
 TASK = "00000000-0000-7000-8000-000000000000"
 READ, EXECUTE, ADMIN = Scope
 
@@ -71,6 +72,13 @@ TABLE: Mapping[tuple[str, str], tuple[str, str]] = {
     ("openapi", "GET"): ("/openapi.json", OPEN),
     ("docs", "GET"): ("/docs", OPEN),
     ("redoc", "GET"): ("/redoc", OPEN),
+    ("now", "GET"): ("/", PAGE),
+    ("try", "GET"): ("/try", PAGE),
+    ("history", "GET"): ("/history", PAGE),
+    ("history-task", "GET"): (f"/history/{TASK}", PAGE),
+    ("log-in", "GET"): ("/login", OPEN),
+    ("log-in", "POST"): ("/login", OPEN),
+    ("log-out", "POST"): ("/logout", OPEN),
 }
 
 # Whose credentials are good for what; None for those that are not good at all.
@@ -150,6 +158,8 @@ def _encoded(body: object) -> tuple[Any, ...]:
 def verdict(needed: str, scopes: frozenset[Scope] | None) -> str:
     if needed == OPEN:
         return "let in"
+    if needed == PAGE:
+        return "sent to log in"
     if scopes is None:
         return "401"
     return "let in" if needed == KNOWN or needed in scopes else "403"
@@ -168,21 +178,27 @@ def test_everybody_may_do_what_the_table_says_and_nothing_else(headers: Mapping[
             status = send(method, path, headers[caller])
             assert status < 500 or status == 503, (name, method, caller)
             cell = (name, method, caller)
-            found[cell] = str(status) if status in (401, 403) else "let in"
+            found[cell] = _outcome(status, needed)
             expected[cell] = verdict(needed, scopes)
     assert found == expected
 
 
+def _outcome(status: int, needed: str) -> str:
+    if status in (401, 403):
+        return str(status)
+    return "sent to log in" if status == 302 and needed == PAGE else "let in"
+
+
 def test_every_method_that_is_not_there_is_closed_to_strangers(headers: Mapping[str, dict[str, str]]) -> None:
     for (name, _), (path, needed) in TABLE.items():
-        if needed not in (OPEN, KNOWN):
+        if needed not in (OPEN, KNOWN, PAGE):
             for method in ("PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"):
                 assert send(method, path, headers["nobody"]) in (401, 405), (name, method)
 
 
 def test_without_the_last_slash_it_is_the_same(headers: Mapping[str, dict[str, str]]) -> None:
     for (name, method), (path, needed) in TABLE.items():
-        if needed != OPEN:
+        if needed not in (OPEN, PAGE):
             assert send(method, path.rstrip("/"), headers["nobody"]) == 401, (name, method)
             assert send(method, path.rstrip("/") + "/", headers["nobody"]) == 401, (name, method)
 

@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 
 from services import health
 from services.availability import bulkhead
+from services.breaker import breakers
 from services.models import Service
 from tasks.models import Task
 from tasks.storing import interrupt, prune, store
@@ -78,3 +79,11 @@ def test_it_reads_the_database_once(client: APIClient, service: Make, django_ass
     metrics(client)
     with django_assert_num_queries(1):
         metrics(client)
+
+
+def test_breakers_are_told_by_service(client: APIClient, service: Make) -> None:
+    service("first")
+    service("second")
+    for _ in range(5):
+        breakers["second"].record_failure()
+    assert metrics(client)["breakers"] == {"first": "closed", "second": "open"}

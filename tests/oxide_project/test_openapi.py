@@ -14,7 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 pytestmark = pytest.mark.django_db
 
 # Pages for people, and what describes the rest.
-NOT_OPERATIONS = ("admin/", "openapi.json", "docs", "redoc")
+NOT_OPERATIONS = ("admin/", "openapi.json", "docs", "redoc", "try", "history", "login", "logout")
 METHODS = {"get", "post", "put", "patch", "delete"}
 
 
@@ -27,7 +27,8 @@ def routes(patterns: list[Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Method and path, written as the document writes them, of everything in the URLconf."""
     for pattern in patterns:
         path = prefix + str(pattern.pattern).removeprefix("^")
-        if path.startswith(NOT_OPERATIONS):
+        is_first_page = not path and isinstance(pattern, URLPattern)
+        if is_first_page or path.startswith(NOT_OPERATIONS):
             continue
         if isinstance(pattern, URLResolver):
             yield from routes(pattern.url_patterns, path)

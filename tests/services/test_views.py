@@ -72,3 +72,16 @@ def test_an_unknown_service_is_404(client: APIClient, transactional_db: None, pa
     ask = client.get if path in ("", "models/") else client.post
     answer = ask(f"/api/services/nobody/{path}")
     assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
+
+
+def test_the_list_tells_what_stands_in_the_way_of_each(client: APIClient, service: MakeService) -> None:
+    service("well")
+    service("keyless", api_key_env="NO_SUCH_KEY")
+    service("tired")
+    for _ in range(5):
+        breakers["tired"].record_failure()
+    body = client.get("/api/services/").json()["services"]
+    assert (body["well"]["obstacle"], body["well"]["breaker"]) == ("", "closed")
+    assert body["keyless"]["obstacle"].startswith("has no API key: set NO_SUCH_KEY")
+    assert body["tired"]["breaker"] == "open"
+    assert "left alone" in body["tired"]["obstacle"]

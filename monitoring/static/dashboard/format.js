@@ -1,0 +1,58 @@
+// Figures with their units, as people read them.
+
+const whole = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 0 });
+const tenths = new Intl.NumberFormat('en-GB', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const day = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium' });
+const time = new Intl.DateTimeFormat('en-GB', { timeStyle: 'short' });
+
+export const NOTHING = '–';
+
+const known = (value) => value !== null && value !== undefined;
+
+export const count = (value) => (known(value) ? whole.format(value) : NOTHING);
+
+export const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
+
+export const percent = (value) => (known(value) ? `${tenths.format(value)} %` : NOTHING);
+
+export const rate = (value) => (known(value) ? (value >= 100 ? whole : tenths).format(value) : NOTHING);
+
+export function dollars(value) {
+  if (!known(value)) return 'unknown';
+  if (value === 0) return '$0';
+  if (value < 0.000001) return '< $0.000001';
+  if (value >= 1) return `$${value.toLocaleString('en-GB', { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
+  return `$${value.toLocaleString('en-GB', { minimumFractionDigits: 2, maximumSignificantDigits: value < 0.01 ? 2 : 3 })}`;
+}
+
+export function seconds(value) {
+  if (!known(value)) return NOTHING;
+  if (value < 1) return milliseconds(value * 1000);
+  if (value < 60) return `${tenths.format(value)} s`;
+  const all = Math.floor(value);
+  const minutes = Math.floor(all / 60) % 60;
+  const rest = `${String(minutes).padStart(all >= 3600 ? 2 : 1, '0')}:${String(all % 60).padStart(2, '0')}`;
+  return all >= 3600 ? `${Math.floor(all / 3600)}:${rest} h` : `${rest} min`;
+}
+
+// Whole tenths of a second, for a clock that runs.
+export const ticking = (value) => (value < 60 ? `${tenths.format(value)} s` : seconds(value));
+
+export function milliseconds(value) {
+  if (!known(value)) return NOTHING;
+  if (value < 10) return `${tenths.format(value)} ms`;
+  return value < 1000 ? `${whole.format(value)} ms` : seconds(value / 1000);
+}
+
+export const gigabytes = (megabytes) => `${tenths.format(megabytes / 1024)} GB`;
+
+export const moment = (text) => (text ? day.format(new Date(text)) : NOTHING);
+
+export const clock = (milliseconds_) => time.format(new Date(milliseconds_));
+
+export const words = (name) => {
+  const text = name.replaceAll('_', ' ');
+  return text.charAt(0).toUpperCase() + text.slice(1);
+};
+
+export const cut = (text, length) => (text.length > length ? `${text.slice(0, length).trimEnd()} …` : text);

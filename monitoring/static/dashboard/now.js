@@ -1,0 +1,169 @@
+// What Oxide does at this moment. News comes over /ws; sums and latencies are asked for now and then.
+
+import { ask, loginAddress } from './api.js';
+import { bars, chart } from './chart.js';
+import { element, find, mark, say, show } from './dom.js';
+import { clock, count, dollars, gigabytes, percent, plural, rate } from './format.js';
+import { help } from './help.js';
+import { Live } from './live.js';
+import { OpenTasks } from './open_tasks.js';
+import { CPU, MEMORY, RATE, RUNNING, Samples } from './samples.js';
+import { ServiceTable } from './service_table.js';
+
+// Few enough for ten tabs within the limit of an address: see docs/dashboard.md.
+const STATS_EVERY = 15_000;
+const SERVICES_EVERY = 30_000;
+const COSTS_EVERY = 60_000;
+const COST_DAYS = 14;
+
+const live = new Live();
+const tasks = new OpenTasks(live);
+const table = new ServiceTable(find('services'), find('no-services'));
+const samples = new Samples();
+
+let services = null;
+let figures = null;
+let inFlight = {};
+let breakers = {};
+
+function paintServices() {
+  if (!services) return;
+  table.show(services, inFlight, breakers, figures);
+  help(find('help'), services);
+}
+
+function showMetrics(data) {
+  const changed = Object.entries(data.breakers).some(([name, state]) => breakers[name] && breakers[name] !== state);
+  inFlight = data.in_flight;
+  breakers = data.breakers;
+  say(find('running'), count(data.tasks.running));
+  say(find('queued'), data.tasks.queued ? `and ${count(data.tasks.queued)} queued` : `${count(data.tasks.total)} in the history`);
+  const now = samples.add(data);
+  if (now !== null) say(find('rate'), rate(now));
+  say(find('cpu'), percent(data.system.cpu_percent));
+  say(find('memory'), percent(data.system.memory_percent));
+  say(find('memory-note'), `${gigabytes(data.system.memory_used_mb)} of ${gigabytes(data.system.memory_total_mb)}; Oxide ${count(data.system.process_memory_mb)} MB`);
+  paintServices();
+  paintCharts();
+  if (changed) readServices.now();
+}
+
+function paintCharts() {
+  chart(find('running-chart'), samples.of(RUNNING), { name: 'Tasks under way', top: 1, format: count });
+  chart(find('rate-chart'), samples.of(RATE), { name: 'Tasks per second', top: 1, format: rate });
+  chart(find('cpu-chart'), samples.of(CPU), { name: 'Processor', top: 100, format: percent });
+  chart(find('memory-chart'), samples.of(MEMORY), { name: 'Memory', top: 100, format: percent });
+  if (samples.since) say(find('span'), `Lines show what this tab has seen since ${clock(samples.since)}, at most an hour; bars the cost of the last ${COST_DAYS} days.`);
+}
+
+// Asks again and again while somebody looks, and says what was refused.
+function regularly(pause, work) {
+  let timer = null;
+  let again = 0;
+  async function run() {
+    clearTimeout(timer);
+    let next = pause;
+    try {
+      if (!document.hidden) await work();
+      again = Date.now() + pause;
+      complain(work, null);
+    } catch (error) {
+      if (error.retryAfter) next = Math.max(pause, error.retryAfter * 1000);
+      complain(work, error);
+    }
+    clearTimeout(timer); // of another run that began meanwhile
+    timer = setTimeout(run, next);
+  }
+  document.addEventListener('visibilitychange', () => !document.hidden && Date.now() > again && run());
+  return { now: run };
+}
+
+const complaints = new Map();
+
+function complain(work, error) {
+  if (error) complaints.set(work, error);
+  else complaints.delete(work);
+  const first = [...complaints.values()].find((each) => each.status !== 0); // that nobody answers stands above
+  const place = find('trouble');
+  show(place, Boolean(first));
+  if (!first) return;
+  say(place, first.message);
+  if (first.status === 401) place.append(' ', element('a', { href: loginAddress() }, 'Log in'));
+}
+
+const readServices = regularly(SERVICES_EVERY, async () => {
+  services = (await ask('/api/services/')).services;
+  paintServices();
+});
+
+const readStats = regularly(STATS_EVERY, async () => {
+  const { totals, services: byService } = await ask('/api/monitoring/stats/?window=1h');
+  figures = byService;
+  say(find('hour'), `${plural(totals.requests, 'request')} in the last hour`);
+  say(find('errors'), totals.requests ? percent(totals.error_rate * 100) : '–');
+  say(find('errors-note'), totals.requests ? `${count(totals.errors)} of ${plural(totals.requests, 'request')} failed` : 'no requests');
+  paintServices();
+});
+
+const readCosts = regularly(COSTS_EVERY, async () => {
+  const { groups } = await ask(`/api/monitoring/costs/?days=${COST_DAYS}`);
+  const { cost, tokens, by_basis: basis } = groups.at(-1);
+  const unknown = basis.unknown?.requests ?? 0;
+  say(find('cost'), dollars(cost));
+  say(find('cost-note'), `${plural(tokens, 'token')} since 0:00 UTC${unknown ? `; ${plural(unknown, 'request')} of unknown cost` : ''}`);
+  bars(find('cost-chart'), groups.map((group) => [group.key, group.cost]), { name: 'Cost by day', format: dollars });
+});
+
+function readAll() {
+  for (const reading of [readServices, readStats, readCosts]) reading.now();
+}
+
+// The connection
+
+let countdown = null;
+let wasLive = false;
+let soon = null;
+
+const SAID = {
+  connecting: () => ['idle', 'Connecting …'],
+  live: () => ['good', 'Live'],
+  refused: ({ reason }) => ['bad', reason],
+  lost: () => ['bad', 'Disconnected. Figures are old. Trying again …'],
+};
+
+live.addEventListener('state', ({ detail }) => {
+  clearInterval(countdown);
+  // While it tries again and again, "connecting" would only flicker.
+  const isRetry = detail.name === 'connecting' && document.body.classList.contains('stale');
+  if (!isRetry) mark(find('link'), ...SAID[detail.name](detail));
+  document.body.classList.toggle('stale', detail.name === 'lost' || detail.name === 'refused' || isRetry);
+  show(find('reconnect'), detail.name === 'lost');
+  if (detail.name === 'lost') {
+    const left = () => say(find('reconnect'), `Connect now (${Math.max(0, Math.ceil((detail.until - Date.now()) / 1000))} s)`);
+    left();
+    countdown = setInterval(left, 500);
+  }
+  if (detail.login) complain(live, Object.assign(new Error(detail.reason), { status: 401 }));
+});
+
+live.addEventListener('snapshot', ({ detail: { data } }) => {
+  tasks.begin(data.tasks, data.more_tasks);
+  showMetrics(data.metrics);
+  if (wasLive) readAll();
+  wasLive = true;
+});
+live.addEventListener('metrics', ({ detail }) => showMetrics(detail.data));
+live.addEventListener('service_status', ({ detail: { service, data, removed } }) => {
+  // Told by the change at once; why, by what is asked.
+  if (removed) delete services?.[service];
+  else if (services?.[service]) Object.assign(services[service], data);
+  paintServices();
+  clearTimeout(soon); // several often change together
+  soon = setTimeout(readServices.now, 300);
+});
+
+find('reconnect').addEventListener('click', () => live.connect());
+addEventListener('pagehide', () => samples.keep());
+paintCharts();
+readAll();
+live.start();

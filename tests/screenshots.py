@@ -1,0 +1,145 @@
+"""Pictures of the dashboard as people see it: `python -m tests.screenshots` writes them to var/screenshots.
+
+Each page at 1280 and 375 pixels, light and dark, of an Oxide that has something to show, and of one on its first day.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import requests
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.fake_provider import FakeProvider
+from tests.live import ROOT, LiveOxide
+from tests.programs import program
+
+logger = logging.getLogger("screenshots")
+
+FOLDER = ROOT / "var" / "screenshots"
+WIDTHS = (1280, 375)
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+PRICE = {"input_per_million": 3, "output_per_million": 15}
+ANSWER = (
+    "Quantum computing uses qubits, which can be in many states at once.\n\n"
+    "1. A qubit is read as 0 or 1.\n2. Until then it is both, with a weight for each.\n3. Gates change the weights.\n\n"
+    "So a few hundred qubits hold more states than there are atoms in the universe."
+)
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright, FakeProvider() as provider:
+        arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--no-proxy-server"]
+        browser = playwright.chromium.launch(executable_path=program("chromium"), args=arguments)
+        with busy(provider) as oxide:
+            failed = oxide.get("/api/tasks/history/?status=failed&limit=1").json()["tasks"][0]["id"]
+            shoot(browser, oxide, "now", "/", settle)
+            shoot(browser, oxide, "try", "/try", try_one)
+            shoot(browser, oxide, "history", "/history", loaded)
+            shoot(browser, oxide, "task", f"/history/{failed}", loaded)
+        with first_day() as oxide:
+            shoot(browser, oxide, "first-day", "/", lambda page: page.locator("#help").wait_for())
+            shoot(browser, oxide, "login", "/login", lambda page: page.get_by_label("Username").wait_for())
+        browser.close()
+
+
+@contextmanager
+def busy(provider: FakeProvider) -> Iterator[LiveOxide]:
+    """Services that are well, ill and without a key; a history; tasks that run."""
+    provider.say(text=ANSWER)
+    with live() as oxide:
+        declare(oxide, provider, "openrouter", "openai", model="anthropic/claude-sonnet-5.5", price=PRICE)
+        declare(oxide, provider, "anthropic", "anthropic", model="claude-sonnet-5-5", price=PRICE)
+        declare(oxide, provider, "ollama_local", "ollama", model="llama2", price=dict.fromkeys(PRICE, 0))
+        oxide.declare("lmstudio", "http://127.0.0.1:9/v1", api="openai", model="openai/gpt-oss-20b", default=False)
+        oxide.declare("openai", "http://127.0.0.1:9/v1", api="openai", api_key_env="SCREENSHOT_KEY", model="gpt-6-luna")
+        rules = [{"id": "rule-1", "task_type": "code_generation", "service": "anthropic", "priority": 1}]
+        oxide.config["routing"]["rules"] = rules
+        oxide.start()
+        provider.misbehave("status", service="openrouter", status=500, times=2)
+        for number in range(14):
+            oxide.execute(prompt=f"Explain quantum computing to somebody who is {number + 8}.")
+        oxide.execute(prompt="Write a function that reverses a list.", task_type="code_generation")
+        for api in ("openrouter", "anthropic", "ollama_local"):
+            provider.misbehave("status", service=api, status=503, times=2)
+        oxide.execute(prompt="Guten Morgen, wie geht es dir?", task_type="translation")
+        provider.pace(0.4, service="anthropic")
+        for _ in range(2):
+            oxide.execute(prompt="Compare two databases.", service="anthropic", background=True)
+        yield oxide
+
+
+def declare(oxide: LiveOxide, provider: FakeProvider, name: str, api: str, **fields: Any) -> None:
+    oxide.declare(name, provider.base_url(api, service=name), api=api, max_retries=0, **fields)
+
+
+@contextmanager
+def first_day() -> Iterator[LiveOxide]:
+    with live() as oxide:
+        oxide.declare("ollama_local", "http://127.0.0.1:9", api="ollama", model="llama2")
+        oxide.declare("openrouter", "http://127.0.0.1:9/v1", api="openai", api_key_env="SCREENSHOT_KEY")
+        oxide.start()
+        yield oxide
+
+
+@contextmanager
+def live() -> Iterator[LiveOxide]:
+    with tempfile.TemporaryDirectory() as folder:
+        oxide = LiveOxide(Path(folder))
+        try:
+            yield oxide
+        finally:
+            oxide.kill()
+
+
+def shoot(browser: Browser, oxide: LiveOxide, name: str, path: str, prepare: Callable[[Page], object]) -> None:
+    for width in WIDTHS:
+        for scheme in SCHEMES:
+            page = browser.new_page(
+                base_url=oxide.url, viewport={"width": width, "height": 900}, color_scheme=scheme, device_scale_factor=1
+            )
+            feed = threading.Thread(target=keep_busy, args=(oxide.url,), daemon=True)
+            feed.start()
+            page.goto(path)
+            prepare(page)
+            target = FOLDER / f"{name}-{width}-{scheme}.png"
+            page.screenshot(path=target, full_page=True)
+            logger.info(target.relative_to(ROOT))
+            page.close()
+
+
+def keep_busy(url: str) -> None:
+    """Some tasks that run while a picture is taken; where nothing is to be busy with, they are refused."""
+    for _ in range(2):
+        body = {"prompt": "Compare two databases.", "service": "anthropic", "background": True}
+        requests.post(f"{url}/api/tasks/execute/", json=body, timeout=10)
+
+
+def settle(page: Page) -> None:
+    page.get_by_text("Live", exact=True).wait_for()
+    page.locator("#services tbody tr").first.wait_for()
+    time.sleep(12)  # until there are figures to draw
+
+
+def try_one(page: Page) -> None:
+    page.get_by_label("Prompt").fill("Explain quantum computing in three points.")
+    page.get_by_label("Task type").select_option("code_generation")
+    page.get_by_role("button", name="Send").click()
+    page.locator("#outcome .state.good").wait_for()
+
+
+def loaded(page: Page) -> None:
+    page.locator("[aria-busy=false]").first.wait_for()
+
+
+if __name__ == "__main__":
+    main()
