@@ -138,8 +138,8 @@ class TaskRow {
     this.stop.addEventListener('click', () => this.#cancel());
     this.node = element('tr', { role: 'row' },
       element('th', { role: 'rowheader', scope: 'row' }, this.type, taskLink(id)),
-      cell('Service', {}, this.service, this.model), cell('State', {}, this.state, this.code),
-      this.time, this.tokens, this.cost, cell('', { class: 'action' }, this.stop, this.refusal));
+      cell('Service', { class: 'wide' }, this.service, this.model), cell('State', {}, this.state, this.code),
+      this.time, this.tokens, this.cost, cell('', { class: 'wide action' }, this.stop, this.refusal));
   }
 
   note(task) {
@@ -163,7 +163,7 @@ class TaskRow {
     say(this.service, task.service || NOTHING);
     say(this.model, task.model);
     mark(this.state, KINDS[task.status] ?? 'idle', task.status);
-    say(this.code, task.error_code ?? '');
+    say(this.code, words((task.error_code ?? '').toLowerCase()));
     if (isOpen(task.status)) this.tick();
     else say(this.time, seconds(task.elapsed));
     if (task.status === 'queued') say(this.time, NOTHING);

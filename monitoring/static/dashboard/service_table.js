@@ -53,7 +53,7 @@ class Row {
     this.errors = element('span', { class: 'note' });
     this.node = element('tr', { role: 'row' },
       element('th', { role: 'rowheader', scope: 'row' }, element('span', { class: 'name' }, name), this.model, this.address),
-      cell('Health', {}, this.health, this.detail), cell('Breaker', {}, this.breaker), this.flight,
+      cell('Health', { class: 'wide' }, this.health, this.detail), cell('Breaker', {}, this.breaker), this.flight,
       cell('Latency, 1 h', { class: 'number' }, this.latency, this.tail),
       cell('Requests, 1 h', { class: 'number' }, this.requests, this.errors));
   }

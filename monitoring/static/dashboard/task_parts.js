@@ -25,6 +25,7 @@ export function facts(rows) {
 
 export function factsOf(task) {
   const { usage } = task;
+  const isOpen = task.status === 'running' || task.status === 'queued';
   const tokens = count(usage.total_tokens);
   const more = [
     `${count(usage.prompt_tokens)} prompt, ${count(usage.completion_tokens)} answer`,
@@ -37,8 +38,8 @@ export function factsOf(task) {
     ['Model', task.model_used],
     ['Task type', words(task.task_type), task.confidence === null || task.confidence === undefined ? null : `classified, ${percent(task.confidence * 100)} sure`],
     ['Time', seconds(task.execution_time)],
-    ['Tokens', tokens, more.filter(Boolean).join(', ')],
-    ['Cost', dollars(task.cost), BASES[task.cost_basis]],
+    ['Tokens', isOpen ? null : tokens, more.filter(Boolean).join(', ')],
+    ['Cost', isOpen ? null : dollars(task.cost), BASES[task.cost_basis]],
     ['Finish reason', task.finish_reason],
   ];
 }
@@ -80,5 +81,5 @@ function attempt(row, offset, length) {
     element('div', { class: 'line' }, element('strong', {}, row.service), element('span', {}, row.model || NOTHING), state(kind, row.status),
       element('span', { class: 'note' }, `after ${milliseconds(offset)}, took ${milliseconds(row.latency_ms)}${tokens}`)),
     bar,
-    row.error ? element('p', { class: 'note bad' }, [row.http_status, row.error].filter(Boolean).join(': ')) : null);
+    row.error ? element('p', { class: 'note bad' }, row.error) : null);
 }
