@@ -3,12 +3,13 @@
 import { ask, loginAddress, request } from './api.js';
 import { languages } from './code.js';
 import { element, find, mark, say, show, taskLink } from './dom.js';
-import { seconds } from './format.js';
+import { seconds, ticking } from './format.js';
 import { events } from './sse.js';
 import { KINDS, attempts, decision, facts, factsOf, reasonOf } from './task_parts.js';
 
 // A task that was called off ends its stream by itself; where it does not, nobody waits for it.
 const PATIENCE = 3000;
+const BROKEN = 'The connection broke before the answer was complete. The history has what came of it.';
 const wantsKey = document.querySelector('meta[name="csrf-token"]') !== null;
 
 let running = null;
@@ -48,12 +49,13 @@ class Run {
         this.#take(name, data);
         ended ||= name === 'done' || name === 'error';
       }
-      if (!ended) this.#fail({ message: 'The connection broke before the answer was complete. The history has what came of it.', body: {} });
+      if (!ended) this.#fail({ message: BROKEN, body: {} });
     } catch (error) {
       if (error.name === 'AbortError') this.#close('cancelled', 'stopped');
-      else this.#fail(error);
+      else this.#fail(error.body ? error : { message: BROKEN, body: {} });
     } finally {
       clearInterval(this.#clock);
+      say(find('clock'), '');
       this.#paint();
       find('answer').setAttribute('aria-busy', 'false');
     }
@@ -87,8 +89,7 @@ class Run {
   }
 
   #tick() {
-    const passed = (performance.now() - this.#began) / 1000;
-    find('progress').title = seconds(passed);
+    say(find('clock'), ticking((performance.now() - this.#began) / 1000));
   }
 
   #take(name, data) {

@@ -1,0 +1,459 @@
+"""People look at Oxide, try it, stop it and find out what was, in a real browser."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from playwright.sync_api import ConsoleMessage, Locator, Page, expect
+
+from tests.browser import open_browser
+from tests.fake_provider import FakeProvider
+from tests.live import LiveOxide
+from tests.people import PASSWORD, bearer
+from tests.waiting import wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dashboard")]
+
+HOSTILE = (
+    '<script>window.hit = 1</script><img src="/x" onerror="window.hit = 2"><svg onload="window.hit = 3"></svg>'
+    '<a href="javascript:window.hit = 4">click</a> <style>body { display: none }</style> [x](javascript:window.hit=5)'
+)
+WORDS = tuple(f"word{number} " for number in range(12))
+# Everything that a hand can work, and that is to be seen.
+CONTROLS = "a[href], button, input, select, textarea, summary, [tabindex='0']"
+PRICE = {"input_per_million": 3, "output_per_million": 15}
+
+
+@pytest.fixture
+def oxide(live: LiveOxide, provider: FakeProvider) -> LiveOxide:
+    live.declare("first", provider.base_url("openai", service="first"), api="openai", price=PRICE, max_retries=0)
+    live.declare("second", provider.base_url("anthropic", service="second"), api="anthropic", max_retries=0)
+    return live
+
+
+@contextmanager
+def browse(oxide: LiveOxide, *, quiet: bool = True, **options: Any) -> Iterator[Page]:
+    """A page; at its end nothing may have been said on the console where it was to be quiet."""
+    complaints: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            complaints.append(message.text)
+
+    with open_browser(oxide.url, **options) as page:
+        page.on("console", note)
+        yield page
+    policy = [text for text in complaints if "Content Security Policy" in text]
+    assert policy == [], "the pages' own policy was broken"
+    if quiet:
+        assert complaints == []
+
+
+def log_in(page: Page, name: str, password: str) -> None:
+    page.get_by_label("Username").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
+
+
+def open_try(page: Page, query: str = "") -> None:
+    page.goto(f"/try{query}")
+    page.locator("html[data-ready=true]").wait_for(state="attached")
+
+
+def ask(page: Page, prompt: str) -> None:
+    page.get_by_label("Prompt").fill(prompt)
+    page.get_by_role("button", name="Send").click()
+
+
+def wait_until_well(oxide: LiveOxide, *services: str) -> None:
+    """The first check is over: what goes wrong from now on goes wrong in a task."""
+
+    def are_well() -> bool:
+        known = oxide.get("/api/services/").json()["services"]
+        return all(known[name]["healthy"] for name in services)
+
+    wait_until(are_well)
+
+
+def fail_once(oxide: LiveOxide, provider: FakeProvider, service: str) -> None:
+    wait_until_well(oxide, service)
+    provider.misbehave("status", service=service, status=500, times=1)
+
+
+def is_live(page: Page) -> Locator:
+    expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=20_000)
+    return page.locator("#tasks tbody tr")
+
+
+def test_every_page_loads_in_peace_and_is_small_and_quick(oxide: LiveOxide) -> None:
+    oxide.start()
+    task = oxide.execute().json()["task_id"]
+    with browse(oxide) as page:
+        for path, sign in (("/", "Live"), ("/try", "Send"), ("/history", "1 task"), (f"/history/{task}", "completed")):
+            quickest = float("inf")
+            for _ in range(4):
+                page.goto(path)
+                expect(page.get_by_text(sign, exact=True).first).to_be_visible()
+                quickest = min(quickest, page.evaluate(FIRST_PAINT))
+            assert quickest < 300, path
+            assert page.evaluate(LOADED_BYTES) < 150_000, path
+
+
+FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? Infinity"
+LOADED_BYTES = """
+    [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
+        .filter((entry) => !entry.name.includes('/api/')).reduce((sum, entry) => sum + entry.decodedBodySize, 0)
+"""
+
+
+def test_now_shows_services_figures_and_tasks_as_they_go_on(oxide: LiveOxide, provider: FakeProvider) -> None:
+    provider.say(words=WORDS)
+    oxide.declare("keyless", provider.base_url("openai", service="keyless"), api="openai", api_key_env="NO_SUCH_KEY")
+    oxide.start()
+    oxide.execute(service="first")
+    fail_once(oxide, provider, "second")
+    oxide.execute(service="second")
+    provider.pace(0.4, service="first")
+    with browse(oxide) as page:
+        page.goto("/")
+        rows = is_live(page)
+        services = page.locator("#services")
+        expect(services.get_by_role("row", name=re.compile("^first"))).to_contain_text("healthy")
+        keyless = services.get_by_role("row", name=re.compile("^keyless"))
+        expect(keyless).to_contain_text("no key")
+        expect(keyless).to_contain_text("Set NO_SUCH_KEY and restart")
+        expect(page.locator("#errors")).to_have_text("50.0 %")
+        expect(page.locator("#errors-note")).to_have_text("1 of 2 requests failed")
+        expect(page.locator("#cost")).to_contain_text("$0.000")
+        expect(page.locator("#help")).to_be_hidden()
+
+        task = oxide.execute(service="first", background=True).json()["task_id"]
+        row = rows.filter(has=page.locator(f"[title='{task}']"))
+        expect(row).to_contain_text("running")
+        expect(row).to_contain_text("≈")
+        clock = row.locator("[data-label=Time]")
+        before = clock.inner_text()
+        expect(clock).not_to_have_text(before)
+        expect(services.get_by_role("row", name=re.compile("^first")).locator("[data-label='In flight']")).to_have_text(
+            "1"
+        )
+        expect(row).to_contain_text("completed", timeout=20_000)
+        expect(row.locator("[data-label=Tokens]")).to_have_text("24")
+        expect(row.locator("[data-label=Cost]")).to_contain_text("$0.000")
+        expect(page.locator("#cpu-chart svg")).to_have_attribute(
+            "aria-label", re.compile("Processor, last"), timeout=25_000
+        )
+
+
+def test_a_running_task_is_stopped_from_now(oxide: LiveOxide, provider: FakeProvider) -> None:
+    provider.misbehave("hang", service="first")
+    oxide.start()
+    task = oxide.execute(service="first", background=True).json()["task_id"]
+    with browse(oxide) as page:
+        page.goto("/")
+        is_live(page)
+        page.get_by_role("button", name="Stop task").click()
+        expect(page.locator("#tasks tbody tr")).to_contain_text("cancelled")
+        expect(page.get_by_role("button", name="Stop task")).to_have_count(0)
+    assert oxide.get(f"/api/tasks/{task}/").json()["status"] == "cancelled"
+
+
+def test_a_breaker_that_opens_is_seen(oxide: LiveOxide, provider: FakeProvider) -> None:
+    oxide.start()
+    with browse(oxide) as page:
+        page.goto("/")
+        is_live(page)
+        wait_until_well(oxide, "first")
+        provider.misbehave("status", service="first", status=500)
+        for _ in range(5):
+            oxide.execute(service="first")
+        expect(page.locator("#services")).to_contain_text("open: left alone", timeout=15_000)
+
+
+def test_on_the_first_day_it_says_what_is_missing_and_what_to_do(live: LiveOxide) -> None:
+    live.declare("ollama_local", "http://127.0.0.1:9", api="ollama", model="llama2")
+    live.declare("openai", "http://127.0.0.1:9/v1", api="openai", api_key_env="NO_SUCH_KEY")
+    live.start()
+    with browse(live) as page:
+        page.goto("/")
+        help_ = page.get_by_role("region", name="No model can be asked yet")
+        expect(help_).to_contain_text("openai has no API key: set NO_SUCH_KEY")
+        expect(help_).to_contain_text("ollama run llama2")
+        help_.get_by_role("link", name="try Oxide with echo").click()
+        page.locator("html[data-ready=true]").wait_for(state="attached")
+        ask(page, "Hello there")
+        expect(page.locator("#answer")).to_have_text("Hello there")
+
+
+def test_an_answer_appears_piece_by_piece_with_who_gave_it_and_why(oxide: LiveOxide, provider: FakeProvider) -> None:
+    provider.say(words=WORDS)
+    provider.pace(0.15)
+    oxide.config["routing"]["rules"] = [{"id": "rule-7", "task_type": "chat", "service": "second", "priority": 1}]
+    oxide.start()
+    fail_once(oxide, provider, "second")
+    with browse(oxide) as page:
+        open_try(page)
+        page.get_by_label("Task type").select_option("chat")
+        ask(page, "What is quantum computing?")
+        answer = page.locator("#answer")
+        lengths: set[int] = set()
+        while answer.get_attribute("aria-busy") == "true":
+            lengths.add(len(answer.inner_text()))
+            time.sleep(0.05)
+        assert len(lengths) > 4, lengths
+        expect(answer).to_have_text("".join(WORDS).strip())
+        expect(page.locator("#facts")).to_contain_text("first")
+        expect(page.locator("#facts")).to_contain_text("12 prompt, 12 answer")
+        why = page.locator("#routing")
+        expect(why).to_contain_text("by rule-7: priority 1 for chat")
+        expect(why.locator(".attempts li")).to_have_count(2)
+        expect(why.locator(".attempts li").first).to_contain_text("failed")
+
+
+def test_who_would_do_it_is_told_without_asking_anybody(oxide: LiveOxide, provider: FakeProvider) -> None:
+    oxide.start()
+    with browse(oxide) as page:
+        open_try(page)
+        page.get_by_label("Prompt").fill("Translate this into German: good morning")
+        page.get_by_role("button", name="Who would do it?").click()
+        expect(page.locator("#routing")).to_contain_text("Who would be asked for translation")
+        expect(page.locator("#routing ol li").first).to_contain_text("default order, place 1")
+    assert provider.calls_to("first") == 0
+
+
+def test_stop_stops_an_answer_that_comes_and_one_that_does_not(oxide: LiveOxide, provider: FakeProvider) -> None:
+    provider.say(words=WORDS * 20)
+    provider.pace(0.2)
+    oxide.start()
+    with browse(oxide) as page:
+        open_try(page)
+        ask(page, "Tell me a long story")
+        expect(page.locator("#answer")).to_contain_text("word2")
+        page.get_by_role("button", name="Stop").click()
+        expect(page.locator("#progress")).to_contain_text("cancelled in")
+        expect(page.locator("#answer")).to_contain_text("word2")
+        expect(page.locator("#facts")).to_contain_text("first")
+        wait_until(lambda: provider.hangups == 1)
+
+        provider.misbehave("hang")
+        ask(page, "Say nothing")
+        expect(page.locator("#progress")).to_contain_text("Waiting")
+        wait_until(lambda: provider.calls_to("first") == 2)
+        page.keyboard.press("Escape")
+        expect(page.locator("#progress")).to_have_text("stopped")
+        wait_until(lambda: provider.hangups == 2)
+        expect(page.get_by_role("button", name="Send")).to_be_enabled()
+    statuses = [task["status"] for task in oxide.get("/api/tasks/history/").json()["tasks"]]
+    assert statuses == ["cancelled", "cancelled"]
+
+
+def test_a_failure_is_told_in_oxides_own_words_with_its_attempts(oxide: LiveOxide, provider: FakeProvider) -> None:
+    oxide.start()
+    wait_until_well(oxide, "first", "second")
+    provider.misbehave("status", status=500, body={"error": {"message": "The moon is full."}})
+    with browse(oxide, quiet=False) as page:
+        open_try(page)
+        ask(page, "Hello")
+        expect(page.get_by_role("alert")).to_contain_text("The moon is full.")
+        expect(page.locator(".attempts li")).to_have_count(2)
+
+
+def test_the_code_to_copy_is_what_was_asked(oxide: LiveOxide) -> None:
+    oxide.start()
+    with browse(oxide) as page:
+        open_try(page, "?service=echo")
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.get_by_label("Prompt").fill('It\'s "quoted" $HOME `id`\nand long')
+        for language, sign in (("curl", "curl -N"), ("Python", "requests.post"), ("JavaScript", "await fetch")):
+            page.get_by_role("button", name=f"Copy as {language}").click()
+            expect(page.locator("#copied")).to_have_text("Copied.")
+            expect(page.locator("#code")).to_contain_text(sign)
+            copied = page.evaluate("navigator.clipboard.readText()")
+            assert oxide.url in copied
+            assert '"service": "echo"' in copied
+
+
+def test_a_hostile_answer_is_text_and_nothing_else(oxide: LiveOxide, provider: FakeProvider) -> None:
+    provider.say(text=HOSTILE, reasoning=HOSTILE)
+    oxide.start()
+    with browse(oxide) as page:
+        open_try(page)
+        ask(page, HOSTILE)
+        answer = page.locator("#answer")
+        expect(page.locator("#progress")).to_contain_text("completed")
+        expect(answer).to_have_text(HOSTILE)
+        assert answer.locator("*").count() == 0
+        page.goto("/history")
+        page.get_by_role("link", name=re.compile("window.hit")).click()
+        texts = page.locator(".message .text")
+        expect(texts.last).to_have_text(HOSTILE)
+        assert texts.locator("*").count() == 0
+        page.goto("/history?search=" + "%3Cscript%3Ewindow.hit%3D1%3C/script%3E&service=%3Cimg%20src%3Dx%3E")
+        expect(page.get_by_text("Nothing matches")).to_be_visible()
+        assert page.evaluate("window.hit") is None
+        assert page.locator("main script, main img, main style, main a[href^='javascript']").count() == 0
+
+
+def test_tasks_are_found_again_by_filters_text_and_pages(oxide: LiveOxide, provider: FakeProvider) -> None:
+    oxide.start()
+    for number in range(30):
+        oxide.execute(prompt=f"Question number {number}", service="echo")
+    wait_until_well(oxide, "first", "second")
+    provider.misbehave("status", status=500)
+    oxide.execute(prompt="This goes wrong")
+    with browse(oxide) as page:
+        page.goto("/history")
+        rows = page.locator("#tasks tbody tr")
+        expect(page.locator("#found")).to_have_text("31 tasks")
+        expect(rows).to_have_count(25)
+        page.get_by_role("button", name="Older").click()
+        expect(rows).to_have_count(6)
+        expect(page.locator("#place")).to_have_text("26 to 31 of 31")
+        page.get_by_label("State").select_option("failed")
+        expect(page.locator("#found")).to_have_text("1 task found")
+        assert page.url.endswith("/history?status=failed")
+        rows.get_by_role("link").click()
+        expect(page.locator(".attempts li")).to_have_count(2)
+        expect(page.get_by_text("PROVIDER_ERROR")).to_be_visible()
+        page.go_back()
+        expect(page.locator("#found")).to_have_text("1 task found")
+        page.get_by_role("button", name="Clear").click()
+        page.get_by_label("Text").fill("number 17")
+        page.keyboard.press("Enter")
+        expect(page.locator("#found")).to_have_text("1 task found")
+        rows.get_by_role("link").click()
+        page.get_by_role("link", name="Try it again").click()
+        expect(page.get_by_label("Prompt")).to_have_value("Question number 17")
+        expect(page.get_by_label("Service")).to_have_value("echo")
+
+
+def test_a_page_says_that_it_is_cut_off_and_is_live_again_by_itself(oxide: LiveOxide) -> None:
+    oxide.start()
+    port = oxide.url.rpartition(":")[2]
+    with browse(oxide, quiet=False) as page:
+        page.goto("/")
+        is_live(page)
+        oxide.kill()
+        expect(page.get_by_role("status").get_by_text("Disconnected")).to_be_visible(timeout=10_000)
+        expect(page.get_by_role("button", name="Connect now")).to_be_visible()
+        oxide.start("--port", port)
+        expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=40_000)
+        task = oxide.execute(service="echo", background=True).json()["task_id"]
+        expect(page.locator(f"[title='{task}']")).to_be_visible()
+        expect(page.locator("body")).not_to_have_class(re.compile("stale"))
+
+
+@pytest.mark.parametrize("path", ["/", "/try", "/history", "/history/{task}", "/login"])
+def test_nothing_is_cut_off_on_a_phone(oxide: LiveOxide, provider: FakeProvider, path: str) -> None:
+    provider.say(text=f"{'long' * 200} {HOSTILE}")
+    name = "a-service-with-a-rather-long-name-indeed"
+    oxide.declare(name, provider.base_url("openai", service=name), api="openai", model=f"{'m' * 150}/model")
+    oxide.start()
+    task = oxide.execute(prompt="x" * 400, service=name).json()["task_id"]
+    with browse(oxide, width=375, height=800) as page:
+        page.goto(path.format(task=task))
+        page.wait_for_timeout(1000)
+        if path == "/try":
+            open_try(page, f"?service={name}")
+            ask(page, "x" * 400)
+            expect(page.locator("#routing")).to_be_visible()
+        widths = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert widths[0] <= widths[1]
+
+
+@pytest.mark.parametrize("path", ["/", "/try?service=echo", "/history", "/history/{task}"])
+def test_the_keyboard_reaches_everything_and_everything_has_a_name(
+    oxide: LiveOxide, provider: FakeProvider, path: str
+) -> None:
+    oxide.start()
+    task = oxide.execute().json()["task_id"]
+    provider.misbehave("hang")
+    oxide.execute(background=True)
+    with browse(oxide) as page:
+        page.goto(path.format(task=task))
+        page.wait_for_timeout(1000)
+        page.evaluate(MARK_CONTROLS, CONTROLS)
+        wanted = set(
+            page.evaluate("[...document.querySelectorAll('[data-number]')].map((each) => each.dataset.number)")
+        )
+        assert wanted
+        nameless = page.evaluate(NAMELESS)
+        assert nameless == []
+        reached: set[str] = set()
+        for _ in range(3 * len(wanted) + 10):  # a date has three places to stop at
+            page.keyboard.press("Tab")
+            at = page.evaluate(
+                "[document.activeElement?.dataset.number, getComputedStyle(document.activeElement).outlineStyle]"
+            )
+            if at[0]:
+                reached.add(at[0])
+                assert at[1] != "none", page.evaluate("document.activeElement.outerHTML")
+        assert reached == wanted
+
+
+MARK_CONTROLS = """(controls) => [...document.querySelectorAll(controls)]
+    .filter((each) => each.checkVisibility() && !each.disabled && each.type !== 'hidden')
+    .forEach((each, number) => { each.dataset.number = number; })"""
+NAMELESS = """[...document.querySelectorAll('[data-number]')]
+    .filter((each) => !(each.textContent.trim() || each.labels?.length || each.ariaLabel))
+    .map((each) => each.outerHTML)"""
+
+
+@pytest.fixture
+def guarded(oxide: LiveOxide) -> LiveOxide:
+    oxide.environment["OXIDE_AUTH_ENABLED"] = "true"
+    oxide.start()
+    return oxide
+
+
+def test_with_identity_on_one_logs_in_and_may_do_what_the_role_may(guarded: LiveOxide, provider: FakeProvider) -> None:
+    make = f"from django.contrib.auth.models import User; User.objects.create_user('ada', password={PASSWORD!r})"
+    guarded.run("shell", "-c", make)
+    with browse(guarded, quiet=False) as page:
+        page.goto("/try?service=echo")
+        assert "/login?next=" in page.url
+        log_in(page, "admin", guarded.admin_password)
+        page.locator("html[data-ready=true]").wait_for(state="attached")
+        expect(page.get_by_label("Service")).to_have_value("echo")
+        ask(page, "Hello there")
+        expect(page.locator("#answer")).to_have_text("Hello there")
+        page.get_by_role("link", name="Now").click()
+        is_live(page)
+        page.get_by_role("button", name="Log out").click()
+
+        start_one(guarded, provider)
+        log_in(page, "ada", PASSWORD)
+        is_live(page)
+        page.get_by_role("button", name="Stop task").click()
+        expect(page.locator("#tasks").get_by_role("alert")).to_contain_text("This needs the scope execute")
+        page.goto("/try?service=echo")
+        page.locator("html[data-ready=true]").wait_for(state="attached")
+        ask(page, "Hello there")
+        expect(page.get_by_role("alert")).to_contain_text("This needs the scope execute, which ada does not have.")
+        page.context.clear_cookies()
+        ask(page, "Hello again")
+        expect(page.get_by_role("alert")).to_contain_text("Your login has ended.")
+        expect(page.get_by_role("alert").get_by_role("link", name="Log in")).to_be_visible()
+
+
+def start_one(oxide: LiveOxide, provider: FakeProvider) -> None:
+    """A task of the administrator's that goes on until somebody stops it."""
+    provider.misbehave("hang", service="first")
+    login = oxide.post("/auth/login", json={"username": "admin", "password": oxide.admin_password}).json()
+    body = {"prompt": "Go on.", "service": "first", "background": True}
+    oxide.post("/api/tasks/execute/", json=body, headers=bearer(login["access_token"])).raise_for_status()
+
+
+def test_a_page_whose_login_has_ended_says_so(guarded: LiveOxide) -> None:
+    with browse(guarded, quiet=False) as page:
+        page.goto("/")
+        log_in(page, "admin", guarded.admin_password)
+        is_live(page)
+        guarded.run("shell", "-c", "from django.contrib.sessions.models import Session; Session.objects.all().delete()")
+        page.reload()
+        expect(page.get_by_role("button", name="Log in")).to_be_visible()
