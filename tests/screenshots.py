@@ -47,7 +47,7 @@ def main() -> None:
             shoot(browser, oxide, "history", "/history", loaded)
             shoot(browser, oxide, "task", f"/history/{failed}", loaded)
         with first_day() as oxide:
-            shoot(browser, oxide, "first-day", "/", lambda page: page.locator("#help").wait_for())
+            shoot(browser, oxide, "first-day", "/", lambda page: page.locator("#help").wait_for(timeout=20_000))
             shoot(browser, oxide, "login", "/login", lambda page: page.get_by_label("Username").wait_for())
         browser.close()
 

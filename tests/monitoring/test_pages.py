@@ -149,7 +149,8 @@ def test_all_that_the_pages_load_is_small_and_our_own() -> None:
     files = [path for path in STATIC.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 150_000
     for path in files:
-        text = path.read_text().replace("http://www.w3.org/2000/svg", "")
+        lines = [line for line in path.read_text().splitlines() if not line.startswith("//")]
+        text = "\n".join(lines).replace("http://www.w3.org/2000/svg", "")
         for foreign in (
             "http://",
             "https://",

@@ -45,8 +45,11 @@ function showMetrics(data) {
   say(find('memory-note'), `${gigabytes(data.system.memory_used_mb)} of ${gigabytes(data.system.memory_total_mb)}; Oxide ${count(data.system.process_memory_mb)} MB`);
   paintServices();
   paintCharts();
-  if (changed) readServices.now();
+  // The outcome of a service's first check is told only where it is well.
+  if (changed || Object.values(services ?? {}).some(isUnknown)) readServices.now();
 }
+
+const isUnknown = (service) => service.enabled && !service.healthy && !service.obstacle;
 
 function paintCharts() {
   chart(find('running-chart'), samples.of(RUNNING), { name: 'Tasks under way', top: 1, format: count });

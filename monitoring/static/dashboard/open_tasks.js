@@ -120,11 +120,17 @@ class TaskRow {
   isShown = false;
   status = '';
   began = performance.now();
+  node = null;
   #task = null;
   #characters = 0;
 
   constructor(id) {
     this.id = id;
+  }
+
+  // Not before it is to be seen: under load most tasks never are.
+  #build() {
+    const { id } = this;
     this.type = element('span', { class: 'name' });
     this.service = element('span');
     this.model = element('span', { class: 'note' });
@@ -150,14 +156,15 @@ class TaskRow {
 
   hear(characters) {
     this.#characters = characters;
-    this.#paintTokens();
+    if (this.node) this.#paintTokens();
   }
 
   tick() {
-    if (this.status === 'running') say(this.time, ticking((performance.now() - this.began) / 1000));
+    if (this.node && this.status === 'running') say(this.time, ticking((performance.now() - this.began) / 1000));
   }
 
   paint() {
+    if (!this.node) this.#build();
     const task = this.#task;
     say(this.type, words(task.task_type));
     say(this.service, task.service || NOTHING);

@@ -9,6 +9,7 @@ import { KINDS, attempts, decision, facts, factsOf, reasonOf } from './task_part
 
 // A task that was called off ends its stream by itself; where it does not, nobody waits for it.
 const PATIENCE = 3000;
+const DEFAULT = find('model').placeholder;
 const BROKEN = 'The connection broke before the answer was complete. The history has what came of it.';
 const wantsKey = document.querySelector('meta[name="csrf-token"]') !== null;
 
@@ -143,7 +144,7 @@ class Run {
       const chosen = task.attempts.at(-1);
       const why = task.decision.candidates?.find((each) => each.service === chosen?.service && each.model === chosen?.model);
       say(find('routing-title'), 'Who was asked, and why');
-      const told = why ? element('p', {}, element('strong', {}, why.service), ` was asked last, ${reasonOf(why)}.`) : '';
+      const told = why ? element('p', {}, element('strong', {}, why.service), ` ${task.status === 'completed' ? 'answered' : 'was asked last'}, ${reasonOf(why)}.`) : '';
       find('why').replaceChildren(told, element('h3', {}, 'Attempts'), attempts(task.attempts), decision(task.decision));
     } catch {
       find('why').replaceChildren(attempts(asked));
@@ -225,7 +226,7 @@ async function offerModels() {
   find('models').replaceChildren();
   if (name === 'auto') return;
   const { models, info } = await ask(`/api/services/${encodeURIComponent(name)}/`);
-  find('model').placeholder = info.model || 'the service’s own';
+  find('model').placeholder = info.model || DEFAULT;
   find('models').replaceChildren(...models.map((model) => element('option', { value: model })));
 }
 
@@ -240,15 +241,17 @@ async function offerServices() {
 async function prefill() {
   const wanted = new URLSearchParams(location.search);
   const task = wanted.get('task') ? await ask(`/api/tasks/${encodeURIComponent(wanted.get('task'))}/`) : {};
+  // Whoever was quicker than this keeps what they have chosen.
   find('prompt').value ||= wanted.get('prompt') ?? task.prompt ?? '';
-  find('task-type').value = task.task_type ?? wanted.get('task_type') ?? '';
-  find('service').value = task.requested_service ?? wanted.get('service') ?? 'auto';
-  if (!find('service').value) find('service').value = 'auto';
+  find('task-type').value ||= task.task_type ?? wanted.get('task_type') ?? '';
   find('model').value ||= task.requested_model ?? wanted.get('model') ?? '';
+  const service = task.requested_service ?? wanted.get('service') ?? 'auto';
+  const isThere = [...find('service').options].some((option) => option.value === service);
+  if (find('service').value === 'auto' && isThere) find('service').value = service;
 }
 
 find('service').addEventListener('change', () => {
-  find('model').placeholder = 'the service’s own';
+  find('model').placeholder = DEFAULT;
   offerModels().catch(complain);
 });
 
