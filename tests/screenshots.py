@@ -41,7 +41,7 @@ def main() -> None:
         arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--no-proxy-server"]
         browser = playwright.chromium.launch(executable_path=program("chromium"), args=arguments)
         with busy(provider) as oxide:
-            failed = oxide.get("/api/tasks/history/?status=failed&limit=1").json()["tasks"][0]["id"]
+            failed = oxide.get("/api/tasks/history/?task_type=translation&limit=1").json()["tasks"][0]["id"]
             shoot(browser, oxide, "now", "/", settle)
             shoot(browser, oxide, "try", "/try", try_one)
             shoot(browser, oxide, "history", "/history", loaded)
