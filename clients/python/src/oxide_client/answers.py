@@ -158,13 +158,20 @@ class ServiceSummary(TypedDict):
     info: ServiceInfo
 
 
+class ServiceListed(ServiceSummary):
+    """`obstacle` is what keeps Oxide from calling it now, worded to follow its name; "" where nothing does."""
+
+    breaker: Literal["closed", "open", "half_open"]
+    obstacle: str
+
+
 class ServiceList(TypedDict):
     """`services` by their names; the others count them."""
 
     total: int
     healthy: int
     enabled: int
-    services: dict[str, ServiceSummary]
+    services: dict[str, ServiceListed]
 
 
 class LastCheck(TypedDict):
@@ -286,11 +293,12 @@ class System(TypedDict):
 
 
 class Metrics(TypedDict):
-    """What Oxide is doing now. `in_flight` are the calls under way to each service, by its name."""
+    """What Oxide is doing now. By service: `in_flight`, the calls under way, and `breakers`, the circuit breakers."""
 
     services: ServiceNumbers
     tasks: TaskNumbers
     in_flight: dict[str, int]
+    breakers: dict[str, Literal["closed", "open", "half_open"]]
     system: System
 
 

@@ -1,3 +1,4 @@
+import type { BreakerState } from './services.js';
 import type { CostBasis } from './tasks.js';
 
 /** The machine's processor and memory, and what the answering process has of them. */
@@ -16,6 +17,8 @@ export interface Metrics {
   tasks: { total: number; queued: number; running: number; completed: number; failed: number; cancelled: number };
   /** Calls under way to each service, from the process that answers. */
   in_flight: Record<string, number>;
+  /** The circuit breaker of each service, as the process that answers has it. */
+  breakers: Record<string, BreakerState>;
   system: System;
 }
 

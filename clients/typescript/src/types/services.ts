@@ -5,23 +5,31 @@ export interface ServiceInfo {
   model: string;
 }
 
+export type BreakerState = 'closed' | 'open' | 'half_open';
+
 export interface ServiceSummary {
   enabled: boolean;
   healthy: boolean;
   info: ServiceInfo;
 }
 
+/** `obstacle` is what keeps Oxide from calling it now, worded to follow its name; '' where nothing does. */
+export interface ServiceListed extends ServiceSummary {
+  breaker: BreakerState;
+  obstacle: string;
+}
+
 export interface ServiceList {
   total: number;
   healthy: number;
   enabled: number;
-  services: Record<string, ServiceSummary>;
+  services: Record<string, ServiceListed>;
 }
 
 export interface ServiceDetail extends ServiceSummary {
   name: string;
   health: { checked_at: string | null; response_ms: number | null; detail: string };
-  breaker: 'closed' | 'open' | 'half_open';
+  breaker: BreakerState;
   in_flight: number;
   has_key: boolean;
   models: string[];
