@@ -153,7 +153,7 @@ if REDIS_URL:
 else:
     CACHES = {
         "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
-        "counters": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "counters"},
+        "counters": {"BACKEND": "apikeys.counters.Counters", "LOCATION": "counters"},
     }
 # In memory, one for each caller: the default of 300 would throw counters away while they are needed.
 CACHES["counters"]["OPTIONS"] = {"MAX_ENTRIES": 50_000}

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from apikeys import counters
-from apikeys.counters import SharedCounters
+from apikeys.counters import Counters, SharedCounters
 from tests.servers import Redis
 from tests.waiting import wait_until
 
@@ -112,3 +112,43 @@ def test_the_log_does_not_show_the_address(caplog: pytest.LogCaptureFixture) -> 
     assert count(cache, "hidden", 3) == 3
     assert "pa55word" not in caplog.text
     assert "ConnectionError" in caplog.text
+
+
+# In memory
+
+
+@pytest.fixture
+def own() -> Iterator[Counters]:
+    cache = Counters("of a test", {"OPTIONS": {"MAX_ENTRIES": 30}})
+    yield cache
+    cache.clear()
+
+
+def test_threads_share_their_counters_and_lose_nothing(own: Counters) -> None:
+    def call(_number: int) -> int:
+        mine = Counters("of a test", {})  # Django makes one for each thread
+        return 1 if mine.add("many", 1, 60) else mine.incr("many")
+
+    with ThreadPoolExecutor(30) as pool:
+        assert sorted(pool.map(call, range(3000))) == list(range(1, 3001))
+    assert own.get("many") == 3000
+    assert Counters("of another", {}).get("many") is None
+
+
+def test_a_counter_ends_with_its_time(own: Counters, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert own.add("short", 1, 60)
+    assert not own.add("short", 1, 60)
+    assert own.incr("short", 2) == 3
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 61)
+    assert own.get("short", 7) == 7
+    with pytest.raises(ValueError, match="no counter 'short'"):
+        own.incr("short")
+    assert own.add("short", 1, 60)
+
+
+def test_where_there_is_no_room_the_counters_that_end_first_go_first(own: Counters) -> None:
+    for number in range(100):
+        own.add(f"long {number}" if number % 10 == 0 else f"short {number}", 1, 3600 if number % 10 == 0 else 60)
+        assert len(own._counters) <= 30
+    assert [own.get(f"long {number}") for number in range(0, 100, 10)] == [1] * 10
