@@ -180,9 +180,9 @@ class EventsConsumer(AsyncConsumer):  # type: ignore[misc]
         if message.wanted:
             if message.task_id and len(listener.tasks) >= MOST_FOLLOWED:
                 raise MessageError(f"One connection follows at most {MOST_FOLLOWED} tasks. Unsubscribe from some.")
-            listener.topics |= message.topics
+            hub.choose(listener, listener.topics | message.topics)
         else:
-            listener.topics -= message.topics
+            hub.choose(listener, listener.topics - message.topics)
             hub.unfollow(listener, message.task_id)
         if message.wanted and message.task_id:
             async with self._settling:

@@ -77,7 +77,7 @@ def metrics(data: Mapping[str, Any]) -> None:
 
 
 def task_progress(task: Task) -> None:
-    if hub.is_open:  # most tasks are done while nobody looks on
+    if hub.is_wanted(Topic.TASKS, str(task.pk)):  # most tasks are done while nobody looks on
         hub.publish(Topic.TASKS, str(task.pk), describe(task))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,7 @@ class Hub:
         self._news = Coalescing()
         self._listeners: set[Listener] = set()
         self._followed: Counter[str] = Counter()
+        self._audience: Counter[Topic] = Counter()
 
     # From any thread
 
@@ -64,10 +65,15 @@ class Hub:
         """Whether anybody wants to read along while a task is answered."""
         return task_id in self._followed or bool(self._relay and self._relay.is_followed(task_id))
 
+    def is_wanted(self, topic: Topic, subject: str) -> bool:
+        """Whether somebody hears of that, or may in another process."""
+        is_heard_here = self._audience[topic] > 0 or subject in self._followed
+        return self._loop is not None and (is_heard_here or self._relay is not None)
+
     def publish(self, topic: Topic, subject: str, event: Mapping[str, Any]) -> None:
         """Returns at once."""
         loop = self._loop
-        if loop and self.is_open and self._news.put(News(topic, subject, event)):
+        if loop and self.is_wanted(topic, subject) and self._news.put(News(topic, subject, event)):
             with suppress(RuntimeError):  # the loop has been closed meanwhile
                 loop.call_soon_threadsafe(self._wake)
 
@@ -81,6 +87,7 @@ class Hub:
         self._loop = loop
         self._listeners.clear()
         self._followed.clear()
+        self._audience.clear()
         self._news.take()
         self._something = asyncio.Event()
         self._delivering = asyncio.Lock()
@@ -105,13 +112,21 @@ class Hub:
     def join(self, listener: Listener) -> None:
         self._listeners.add(listener)
         self._followed.update(listener.tasks)
+        self._audience.update(listener.topics)
         self._tell_wants()
 
     def leave(self, listener: Listener) -> None:
         if listener in self._listeners:
             self._listeners.remove(listener)
             self._followed -= Counter(listener.tasks)
+            self._audience.subtract(listener.topics)
             self._tell_wants()
+
+    def choose(self, listener: Listener, topics: Set[Topic]) -> None:
+        """What a listener hears from now on."""
+        self._audience.subtract(listener.topics)
+        listener.topics = set(topics)
+        self._audience.update(listener.topics)
 
     def follow(self, listener: Listener, task_id: str) -> None:
         if task_id not in listener.tasks:
@@ -145,7 +160,7 @@ class Hub:
     async def _deliver(self, news: Iterable[News]) -> None:
         async with self._delivering:  # each listener hears everything in the order of `seq`
             lines = [(item, self._line(item)) for item in news if self._matters(item)]
-            for number, listener in enumerate(tuple(self._listeners), 1):
+            for number, listener in enumerate(tuple(self._listeners) if lines else (), 1):
                 for item, text in lines:
                     if listener.hears(item):
                         listener.tell(text)
@@ -153,7 +168,7 @@ class Hub:
                     await asyncio.sleep(0)
 
     def _matters(self, news: News) -> bool:
-        return bool(self._listeners) and (news.topic is not Topic.TEXT or news.subject in self._followed)
+        return self._audience[news.topic] > 0 or news.subject in self._followed
 
     def _line(self, news: News) -> str:
         self.seq += 1
