@@ -7,7 +7,7 @@ every answer waits for, that takes three times as long as the database does.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
@@ -25,8 +25,9 @@ Prepare = Callable[[Any, BaseDatabaseWrapper], Any]
 _PLAIN = (models.CharField, models.TextField, models.IntegerField, models.FloatField, models.BooleanField)
 
 
-# SQLite takes 32,766 values in one statement (https://www.sqlite.org/limits.html#max_variable_number).
-_AT_ONCE = 200
+# The driver keeps a statement for each number of rows, with its values: so there are few. SQLite takes 32,766 values in
+# one (https://www.sqlite.org/limits.html#max_variable_number).
+_SIZES = (128, 32, 8, 2, 1)
 
 
 def insert(rows: Sequence[models.Model]) -> None:
@@ -39,14 +40,21 @@ def insert(rows: Sequence[models.Model]) -> None:
     statement = _statement(type(rows[0]))
     database = connections[DEFAULT_DB_ALIAS]  # itself: each look through `connection` costs more than a value does
     with driver_cursor() as cursor:
-        for start in range(0, len(rows), _AT_ONCE):
-            some = rows[start : start + _AT_ONCE]
+        for some in _in_few_sizes(rows):
             # In one step: the driver lets other threads in at each, and has to wait for its turn again.
             cursor.execute(
                 statement.sql(len(some)), [value for row in some for value in statement.values(row, database)]
             )
     for row in rows:
         row._state.adding = False  # noqa: SLF001 - https://docs.djangoproject.com/en/5.2/ref/models/instances/#state
+
+
+def _in_few_sizes(rows: Sequence[models.Model]) -> Iterator[Sequence[models.Model]]:
+    start = 0
+    while start < len(rows):
+        size = next(size for size in _SIZES if size <= len(rows) - start)
+        yield rows[start : start + size]
+        start += size
 
 
 class _Statement:
