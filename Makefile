@@ -34,8 +34,9 @@ $(VENV)/.installed-dev: requirements-dev.lock | $(VENV)/bin/python
 run: setup
 	$(BIN)/python manage.py serve --port $(PORT)
 
+# One process more than there are cores: most tests wait longer than they work.
 test: setup-dev
-	$(BIN)/pytest -n auto --dist loadgroup
+	$(BIN)/pytest -n $$($(BIN)/python -c "import os; print(1 + os.cpu_count())") --dist loadgroup
 
 lint: setup-dev
 	$(BIN)/ruff check .

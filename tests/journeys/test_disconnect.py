@@ -110,7 +110,7 @@ def test_callers_who_hang_up_free_everything_at_once(oxide: LiveOxide, provider:
 def test_a_half_closed_connection_is_a_hangup_too(oxide: LiveOxide, provider: FakeProvider) -> None:
     cancelled = count(oxide, "cancelled")
     caller = call(oxide)
-    wait_until(lambda: provider.requests_to("slow"))
+    wait_until(lambda: provider.calls_to("slow"))
     caller.shutdown(socket.SHUT_WR)
     wait_until(lambda: provider.hangups == 1)
     wait_until(lambda: count(oxide, "cancelled") == cancelled + 1)
@@ -124,7 +124,7 @@ def test_a_client_that_leaves_in_mid_upload_starts_nothing(oxide: LiveOxide, pro
         sock.sendall(b"POST /api/tasks/execute/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
         sock.close()
     assert oxide.execute(service="echo").status_code == 200
-    assert not provider.requests_to("slow")
+    assert provider.calls_to("slow") == 0
     assert oxide.get("/api/tasks/history/").json()["total"] == tasks + 1
     assert "Traceback" not in oxide.log
 
@@ -144,7 +144,7 @@ def test_a_running_task_can_be_called_off(oxide: LiveOxide, provider: FakeProvid
 
 def test_a_background_task_can_be_called_off(oxide: LiveOxide, provider: FakeProvider) -> None:
     task_id = oxide.execute(service="slow", background=True).json()["task_id"]
-    wait_until(lambda: provider.requests_to("slow"))
+    wait_until(lambda: provider.calls_to("slow"))
     assert oxide.post(f"/api/tasks/{task_id}/cancel").status_code == 202
     wait_until(lambda: oxide.get(f"/api/tasks/{task_id}/").json()["status"] == "cancelled")
     wait_until(lambda: provider.hangups == 1)
