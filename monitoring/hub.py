@@ -67,8 +67,7 @@ class Hub:
 
     def is_wanted(self, topic: Topic, subject: str) -> bool:
         """Whether somebody hears of that, or may in another process."""
-        is_heard_here = self._audience[topic] > 0 or subject in self._followed
-        return self._loop is not None and (is_heard_here or self._relay is not None)
+        return self._loop is not None and (self._is_heard_here(topic, subject) or self._relay is not None)
 
     def publish(self, topic: Topic, subject: str, event: Mapping[str, Any]) -> None:
         """Returns at once."""
@@ -159,7 +158,7 @@ class Hub:
 
     async def _deliver(self, news: Iterable[News]) -> None:
         async with self._delivering:  # each listener hears everything in the order of `seq`
-            lines = [(item, self._line(item)) for item in news if self._matters(item)]
+            lines = [(item, self._line(item)) for item in news if self._is_heard_here(item.topic, item.subject)]
             for number, listener in enumerate(tuple(self._listeners) if lines else (), 1):
                 for item, text in lines:
                     if listener.hears(item):
@@ -167,8 +166,8 @@ class Hub:
                 if not number % AT_ONCE:
                     await asyncio.sleep(0)
 
-    def _matters(self, news: News) -> bool:
-        return self._audience[news.topic] > 0 or news.subject in self._followed
+    def _is_heard_here(self, topic: Topic, subject: str) -> bool:
+        return self._audience[topic] > 0 or subject in self._followed
 
     def _line(self, news: News) -> str:
         self.seq += 1
