@@ -76,7 +76,7 @@ class Channel(HTTPChannel):
             transport: Any = self.transport
             self._socket = transport.getHandle().dup()
         plain.client = Client(partial(self._send, plain), partial(self._deliver, plain))
-        handler.begin(plain.scope(self._surroundings), plain.open(), plain.client, partial(self._end, plain))
+        handler.begin(plain.scope(self.surroundings), plain.open(), plain.client, partial(self._end, plain))
 
     def hand_over(self) -> None:
         """Let Twisted read what came of the request, and what comes."""
@@ -107,7 +107,7 @@ class Channel(HTTPChannel):
         super().requestDone(request)  # type: ignore[no-untyped-call]
 
     @cached_property
-    def _surroundings(self) -> dict[str, Any]:
+    def surroundings(self) -> dict[str, Any]:
         transport: Any = self.transport
         client, host = transport.getPeer(), transport.getHost()
         return {

@@ -8,7 +8,7 @@ about one, and all that httptools refuses, is left to Twisted: it is read again 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -28,6 +28,30 @@ _MAX_HEADERS = 500
 _SPECIAL = frozenset([b"expect", b"upgrade", b"transfer-encoding", b"connection"])
 # Headers of several lines, lines that end in half an end, and bytes that stand in no header.
 _ODD = re.compile(rb"\r\n[ \t]|(?<!\r)\n|\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x85]")
+
+
+def scope_of(
+    surroundings: Mapping[str, Any],
+    method: bytes,
+    uri: bytes,
+    headers: Iterable[tuple[bytes, bytes]],
+    version: str = "1.1",
+) -> dict[str, Any]:
+    """What the application is told of a request; `surroundings` are its connection's part of it. Names in lower case.
+
+    https://asgi.readthedocs.io/en/latest/specs/www.html#http-connection-scope
+    """
+    path, _, query = uri.partition(b"?")
+    return {
+        **surroundings,
+        "http_version": version,
+        "method": method.decode("ascii"),
+        "path": unquote(path.decode("ascii")),
+        "raw_path": path,
+        "query_string": query,
+        # CVE-2015-0219: with an underscore a name would pass for the one with a hyphen.
+        "headers": [header for header in headers if b"_" not in header[0]],
+    }
 
 
 class PlainRequest:
@@ -61,18 +85,7 @@ class PlainRequest:
         return self._is_whole
 
     def scope(self, surroundings: Mapping[str, Any]) -> dict[str, Any]:
-        """https://asgi.readthedocs.io/en/latest/specs/www.html#http-connection-scope"""
-        path, _, query = self.url.partition(b"?")
-        return {
-            **surroundings,
-            "http_version": "1.1",
-            "method": self.method.decode("ascii"),
-            "path": unquote(path.decode("ascii")) if b"%" in path else path.decode("ascii"),
-            "raw_path": path,
-            "query_string": query,
-            # CVE-2015-0219: with an underscore a name would pass for the one with a hyphen.
-            "headers": [header for header in self.headers if b"_" not in header[0]],
-        }
+        return scope_of(surroundings, self.method, self.url, self.headers)
 
     def open(self) -> BytesIO:
         return BytesIO(self.body)

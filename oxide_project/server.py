@@ -14,7 +14,6 @@ from functools import partial
 from io import BytesIO
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
-from urllib.parse import unquote
 
 from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.server import Server, twisted_loop
@@ -29,6 +28,7 @@ from oxide_project.answers import ABORT, BODY, Answer, send_whole, whole
 from oxide_project.channel import WINDOW, Channel, in_bytes
 from oxide_project.errors import Problem
 from oxide_project.handler import SPOOL_BYTES, TOO_BIG, Client, PooledHandler
+from oxide_project.plain import scope_of
 from tasks.background import background
 
 logger = logging.getLogger(__name__)
@@ -101,28 +101,9 @@ class Request(WebRequest):  # type: ignore[misc]
         return True
 
     def _scope(self) -> dict[str, Any]:
-        """https://asgi.readthedocs.io/en/latest/specs/www.html#http-connection-scope"""
-        path, _, query = self.uri.partition(b"?")
-        return {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": self.clientproto.rpartition(b"/")[2].decode("ascii"),
-            "method": self.method.decode("ascii"),
-            "path": unquote(path.decode("ascii")),
-            "raw_path": path,
-            "root_path": self.server.root_path,
-            "scheme": "http",
-            "query_string": query,
-            # CVE-2015-0219: with an underscore a name would pass for the one with a hyphen.
-            "headers": [
-                (name.lower(), value)
-                for name, values in self.requestHeaders.getAllRawHeaders()
-                if b"_" not in name
-                for value in values
-            ],
-            "client": [self.client.host, self.client.port],
-            "server": [self.host.host, self.host.port],
-        }
+        headers = ((name.lower(), value) for name, values in self.requestHeaders.getAllRawHeaders() for value in values)
+        version = self.clientproto.rpartition(b"/")[2].decode("ascii")
+        return scope_of(self.channel.surroundings, self.method, self.uri, headers, version)
 
     def end(self, answer: Answer | None) -> None:
         self._client = None
