@@ -116,8 +116,17 @@ class Relay:
                 group.create_task(self._hear(pubsub))
                 group.create_task(self._tell(client))
 
+    def _goes_on(self) -> bool:
+        """False once the running job was told to end, which it may not have felt.
+
+        Up to Python 3.11 `asyncio.wait_for`, which redis-py sends with, drops a cancelling that comes as it is done.
+        https://github.com/python/cpython/issues/86296
+        """
+        job = asyncio.current_task()
+        return not self._is_over and not (job and job.cancelling())
+
     async def _hear(self, pubsub: PubSub) -> None:
-        while True:
+        while self._goes_on():
             async with asyncio.timeout(SILENCE_SECONDS):
                 message = await pubsub.get_message(timeout=None)
             if message is not None:
@@ -141,7 +150,8 @@ class Relay:
 
     async def _tell(self, client: Redis) -> None:
         next_beat = 0.0
-        while True:
+        while self._goes_on():
+            await self._wait(next_beat - time.monotonic())
             if self._wants_changed or time.monotonic() >= next_beat:
                 self._wants_changed = False
                 next_beat = time.monotonic() + BEAT_SECONDS
@@ -150,7 +160,6 @@ class Relay:
             while self._outgoing:
                 await client.publish(self._news_channel, self._outgoing[0])
                 self._outgoing.popleft()
-            await self._wait(next_beat - time.monotonic())
 
     async def _wait(self, seconds: float) -> None:
         try:

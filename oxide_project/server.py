@@ -141,7 +141,8 @@ class Request(WebRequest):  # type: ignore[misc]
         """Wait until a slow reader has taken what was sent to it. One that takes nothing is cut off."""
         if not self.writable.is_set():
             try:
-                await asyncio.wait_for(self.writable.wait(), STALL_SECONDS)
+                async with asyncio.timeout(STALL_SECONDS):
+                    await self.writable.wait()
             except TimeoutError:
                 self.abort()
 

@@ -130,6 +130,31 @@ def test_a_process_that_vanished_is_no_longer_thought_to_listen(server: Redis) -
     run(story)
 
 
+def test_a_relay_ends_at_once_whatever_it_was_at(server: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "BEAT_SECONDS", 0.0005)  # it is always sending
+
+    async def story() -> None:
+        for number in range(25):
+            ending = [asyncio.create_task(begun_and_ended(server, number / 5_000)) for _ in range(8)]
+            assert all(await asyncio.gather(*ending))
+
+    run(story)
+
+
+async def begun_and_ended(server: Redis, seconds: float) -> bool:
+    begun = relay.Relay(server.url, no_news, lambda: None)
+    running = asyncio.create_task(begun.run())
+    await asyncio.sleep(0.02 + seconds)
+    begun.end()
+    running.cancel()
+    ended, _ = await asyncio.wait([running], timeout=SECONDS)
+    return bool(ended)
+
+
+async def no_news(news: object) -> None:
+    """Nobody listens."""
+
+
 def test_databases_of_one_redis_are_kept_apart(server: Redis) -> None:
     async def story() -> None:
         async with hubs(server, (server.url, server.url.removesuffix("/0") + "/1")) as (here, there):
