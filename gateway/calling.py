@@ -9,6 +9,7 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
 from apikeys.permissions import known_caller
+from gateway import headers
 from services.adapters.base import Reply
 from services.adapters.failure import seconds
 from tasks import pipeline
@@ -37,16 +38,22 @@ def finish(run: Run) -> Reply:
 def tell(response: HttpResponseBase, run: Run) -> HttpResponseBase:
     """Say in the headers who answered. Cost and attempts are known of a stream only as far as it has come."""
     task = run.task
-    response["x-request-id"] = response["request-id"] = response["x-oxide-task-id"] = str(task.pk)
-    response["x-oxide-attempts"] = str(len(run.attempts))
+    task_id = str(task.pk)
+    told = {
+        "x-request-id": task_id,
+        "request-id": task_id,
+        "x-oxide-task-id": task_id,
+        "x-oxide-attempts": str(len(run.attempts)),
+    }
     if run.attempts:
-        response["x-oxide-service"] = run.attempts[-1].service
-        response["x-oxide-model"] = _header(run.attempts[-1].model)
+        told["x-oxide-service"] = run.attempts[-1].service
+        told["x-oxide-model"] = _header(run.attempts[-1].model)
     if not task.is_open:
-        response["x-oxide-cost"] = "unknown" if task.cost is None else f"{task.cost:f}"
-        response["x-oxide-cost-basis"] = task.cost_basis
+        told["x-oxide-cost"] = "unknown" if task.cost is None else f"{task.cost:f}"
+        told["x-oxide-cost-basis"] = task.cost_basis
         if task.execution_time is not None:
-            response["openai-processing-ms"] = str(round(task.execution_time * 1000))
+            told["openai-processing-ms"] = str(round(task.execution_time * 1000))
+    headers.put(response, told)
     return response
 
 

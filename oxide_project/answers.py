@@ -8,6 +8,8 @@ from typing import Any
 
 from django.http.response import HttpResponseBase
 
+from gateway import headers
+
 Event = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
@@ -25,7 +27,8 @@ class Answer:
     """A whole answer, as it goes over the wire but for its framing."""
 
     status: int
-    headers: list[tuple[bytes, bytes]]
+    headers: list[tuple[str, str]]
+    """Latin-1 text. https://docs.djangoproject.com/en/5.2/ref/request-response/#setting-header-fields"""
     content: bytes
 
     @property
@@ -36,26 +39,21 @@ class Answer:
 def whole(response: Any) -> Answer:
     content = response.content
     if "Content-Length" not in response and response.status_code not in _WITHOUT_LENGTH:
-        response["Content-Length"] = str(len(content))
-    return Answer(response.status_code, _headers(response), content)
+        headers.put(response, {"Content-Length": str(len(content))})
+    return Answer(response.status_code, headers.all_of(response), content)
 
 
 def head(response: HttpResponseBase) -> Event:
-    return _start(response.status_code, _headers(response))
+    return _start(response.status_code, headers.all_of(response))
 
 
 def body(content: bytes, *, more: bool = False) -> Event:
     return {"type": BODY, "body": content, "more_body": more}
 
 
-def _start(status: int, headers: list[tuple[bytes, bytes]]) -> Event:
-    return {"type": "http.response.start", "status": status, "headers": headers}
-
-
-def _headers(response: HttpResponseBase) -> list[tuple[bytes, bytes]]:
-    headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in response.items()]
-    headers += [(b"Set-Cookie", cookie.OutputString().encode("ascii")) for cookie in response.cookies.values()]
-    return headers
+def _start(status: int, lines: list[tuple[str, str]]) -> Event:
+    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in lines]
+    return {"type": "http.response.start", "status": status, "headers": encoded}
 
 
 async def send_whole(send: Send, answer: Answer) -> None:

@@ -198,12 +198,10 @@ class Channel(HTTPChannel):
         self.loseConnection()  # type: ignore[no-untyped-call]
 
 
-def in_bytes(
-    answer: Answer, method: bytes, protocol: bytes = b"HTTP/1.1", more: Sequence[tuple[bytes, bytes]] = ()
-) -> bytes:
+def in_bytes(answer: Answer, method: bytes, protocol: str = "HTTP/1.1", more: Sequence[tuple[str, str]] = ()) -> bytes:
     """A whole answer as it goes over the wire, with the headers of the connection in `more`."""
-    lines = [b"%b: %b\r\n" % header for header in (*answer.headers, *more)]
-    reason = RESPONSES.get(answer.status, b"")
-    head = b"%b %d %b\r\n%bserver: oxide\r\n\r\n" % (protocol, answer.status, reason, b"".join(lines))
+    lines = "".join([f"{name}: {value}\r\n" for name, value in (*answer.headers, *more)])
+    reason = RESPONSES.get(answer.status, b"").decode("ascii")
+    head = f"{protocol} {answer.status} {reason}\r\n{lines}server: oxide\r\n\r\n".encode("latin-1")
     is_bare = method == b"HEAD" or answer.status in NO_BODY_CODES
     return head if is_bare else head + answer.content

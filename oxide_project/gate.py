@@ -15,6 +15,7 @@ from django.utils.cache import patch_vary_headers
 from apikeys import limits, policy
 from apikeys.credentials import caller
 from apikeys.limits import Allowance
+from gateway import headers
 from gateway.errors import new_request_id
 from oxide_project import errors
 from oxide_project.errors import Problem
@@ -60,9 +61,7 @@ class Gate:
         else:
             response = self._get_response(request)
         if allowance:
-            _tell_allowance(response, allowance)
-            if request.path_info.startswith("/v1"):
-                _tell_sdks(response, allowance)
+            _tell_allowance(request, response, allowance)
         return response
 
 
@@ -76,28 +75,27 @@ def _name(response: HttpResponseBase) -> None:
         response["x-request-id"] = response["request-id"] = new_request_id()
 
 
-def _tell_sdks(response: HttpResponseBase, allowance: Allowance) -> None:
-    """The same as OpenAI and Anthropic say it.
-
-    https://platform.openai.com/docs/guides/rate-limits#rate-limits-in-headers,
-    https://platform.claude.com/docs/en/api/rate-limits#response-headers
-    """
-    response["x-ratelimit-limit-requests"] = response["anthropic-ratelimit-requests-limit"] = str(allowance.limit)
-    response["x-ratelimit-remaining-requests"] = str(allowance.remaining)
-    response["anthropic-ratelimit-requests-remaining"] = str(allowance.remaining)
-    response["x-ratelimit-reset-requests"] = f"{allowance.retry_after}s"
-    response["anthropic-ratelimit-requests-reset"] = _timestamp(allowance.reset)
+def _tell_allowance(request: HttpRequest, response: HttpResponseBase, allowance: Allowance) -> None:
+    limit, remaining = str(allowance.limit), str(allowance.remaining)
+    told = {
+        "X-RateLimit-Limit": limit,
+        "X-RateLimit-Remaining": remaining,
+        "X-RateLimit-Reset": str(allowance.reset),
+    }
+    if request.path_info.startswith("/v1"):
+        # The same as OpenAI and Anthropic say it.
+        # https://platform.openai.com/docs/guides/rate-limits#rate-limits-in-headers,
+        # https://platform.claude.com/docs/en/api/rate-limits#response-headers
+        told["x-ratelimit-limit-requests"] = told["anthropic-ratelimit-requests-limit"] = limit
+        told["x-ratelimit-remaining-requests"] = told["anthropic-ratelimit-requests-remaining"] = remaining
+        told["x-ratelimit-reset-requests"] = f"{allowance.retry_after}s"
+        told["anthropic-ratelimit-requests-reset"] = _timestamp(allowance.reset)
+    headers.put(response, told)
 
 
 @lru_cache(maxsize=128)  # the same for all answers to one caller within a window
 def _timestamp(seconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _tell_allowance(response: HttpResponseBase, allowance: Allowance) -> None:
-    response["X-RateLimit-Limit"] = str(allowance.limit)
-    response["X-RateLimit-Remaining"] = str(allowance.remaining)
-    response["X-RateLimit-Reset"] = str(allowance.reset)
 
 
 # Web pages elsewhere (CORS). No credentials of the browser's own are ever let through: pages send a token.

@@ -26,6 +26,7 @@ from django.core.handlers.exception import convert_exception_to_response
 from django.http import FileResponse, HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
+from django.utils.log import log_response
 from django.utils.module_loading import import_string
 
 from gateway.paths import canonical
@@ -143,6 +144,15 @@ class PooledHandler(ASGIHandler):
     def _by_caller(self, request: HttpRequest) -> HttpResponseBase:
         is_program = request.path_info.startswith(PROGRAMS_CALL) and "HTTP_COOKIE" not in request.META
         return self._for_programs(request) if is_program else self._for_pages(request)
+
+    def get_response(self, request: HttpRequest) -> HttpResponseBase:
+        """What Django's does, but that no request has routes of its own here, which would have to be forgotten."""
+        response: Any = self._by_caller(request)  # its stubs tell nothing of what must be closed
+        response._resource_closers.append(request.close)  # noqa: SLF001 - as Django's
+        if response.status_code >= 400:
+            log_response("%s: %s", response.reason_phrase, request.path, response=response, request=request)
+        found: HttpResponseBase = response
+        return found
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A request as any ASGI server brings it; `oxide_project/server.py` calls `begin`."""

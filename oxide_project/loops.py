@@ -13,8 +13,8 @@ from apikeys import client_keys
 from monitoring import pulse
 from monitoring.health_checks import check_due
 from monitoring.merging import merge_old
+from oxide_project.checkpoints import keep_wal_short
 from services import shared_health
-from snapshots.connections import checkpoint
 from snapshots.snapshot import follow_all
 from tasks import runner
 
@@ -32,7 +32,7 @@ LOOPS = (
     Loop("snapshots", 1.0, follow_all),
     Loop("last used", 5.0, client_keys.write_last_used),
     Loop("runner", 1.0, runner.beat),
-    Loop("checkpoint", 1.0, checkpoint),
+    Loop("checkpoint", 1.0, keep_wal_short),
     Loop("health", 0.5, check_due),
     Loop("shared health", 0.5, shared_health.exchange),
     Loop("progress", pulse.PROGRESS_SECONDS, pulse.tell_progress),

@@ -114,9 +114,10 @@ class Request(WebRequest):  # type: ignore[misc]
         elif len(answer.content) > WINDOW:
             self.server.send_slowly(self, answer)
         else:
-            own = [(name, value) for name, values in self.responseHeaders.getAllRawHeaders() for value in values]
+            lines = self.responseHeaders.getAllRawHeaders()
+            own = [(name.decode("latin-1"), value.decode("latin-1")) for name, values in lines for value in values]
             self.startedWriting = 1
-            self.channel.write(in_bytes(answer, self.method, self.clientproto, own))
+            self.channel.write(in_bytes(answer, self.method, self.clientproto.decode("ascii"), own))
             self.finish()
 
     def leave(self) -> None:

@@ -85,6 +85,7 @@ MIDDLEWARE = [
 
 # What a program's request passes, which brings no cookie: these are for people's pages alone.
 _FOR_PAGES = {
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -137,10 +138,11 @@ else:
                 "timeout": 20,
                 # WAL with synchronous=NORMAL loses nothing when the process is killed; only a
                 # power cut can cost the last moments. https://www.sqlite.org/pragma.html#pragma_synchronous
-                # A loop (oxide_project/loops.py) moves what is in the WAL to the database file, so that no caller
-                # waits for that; only where it falls behind by this many pages, whoever commits does it.
+                # A loop (oxide_project/checkpoints.py) moves what is in the WAL to the database file, so that no caller
+                # waits for that; only where it falls behind by this many pages, whoever commits does it. A file that
+                # grew under load is cut to this many bytes after it.
                 "init_command": "PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=134217728; "
-                "PRAGMA wal_autocheckpoint=10000",
+                "PRAGMA wal_autocheckpoint=40000; PRAGMA journal_size_limit=134217728",
             },
         }
     }

@@ -100,11 +100,18 @@ def _moment(value: datetime | None, database: BaseDatabaseWrapper) -> str | None
     return str(database.ops.adapt_datetimefield_value(value))
 
 
+def _json(value: Any, _database: BaseDatabaseWrapper) -> str | None:
+    if not value and type(value) in _EMPTY:
+        return _EMPTY[type(value)]
+    return None if value is None else json.dumps(value)
+
+
+_EMPTY: Mapping[type, str] = {list: "[]", dict: "{}"}
 # https://docs.djangoproject.com/en/5.2/ref/models/fields/ says how each is stored.
 _FOR_SQLITE: Mapping[type[models.Field[Any, Any]], Prepare] = {
     models.UUIDField: lambda value, _database: value and value.hex,
     models.DateTimeField: _moment,
-    models.JSONField: lambda value, _database: None if value is None else json.dumps(value),
+    models.JSONField: _json,
 }
 
 

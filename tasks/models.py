@@ -153,11 +153,12 @@ class Task(Metered):
     class Meta:
         ordering = ["-created_at", "-id"]
         indexes = [
-            models.Index(fields=["-created_at", "-id"], name="task_newest_first"),
+            # Rising, as rows come: new entries go to the end. The newest are read backwards just as well.
+            models.Index(fields=["created_at", "id"], name="task_by_time"),
             # Few tasks are open at any moment, so this one stays small however long the history.
             models.Index(fields=["status", "runner"], name="task_open", condition=Q(status__in=["queued", "running"])),
             # What went wrong is looked for most, and costs nothing where nothing does.
-            models.Index(fields=["-created_at", "-id"], name="task_failed", condition=Q(status="failed")),
+            models.Index(fields=["created_at", "id"], name="task_failed_by_time", condition=Q(status="failed")),
         ]
 
     def __str__(self) -> str:
@@ -258,7 +259,8 @@ class Task(Metered):
 class Attempt(Metered):
     """One call to one service on behalf of a task."""
 
-    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="attempts")
+    # Found by the index of the constraint below.
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="attempts", db_index=False)
     number = models.PositiveSmallIntegerField()
     service = models.CharField(max_length=50)
     model = models.CharField(max_length=200, blank=True)

@@ -12,7 +12,8 @@ import queue
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
 
 from django.db import Error, IntegrityError, InterfaceError, OperationalError, connection
@@ -121,6 +122,12 @@ class Recorder:
             thread.join()
         with self._turn, self._connection.lent():
             connection.close()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """While the block lasts, nothing is written; who saves waits."""
+        with self._turn:
+            yield
 
     @property
     def is_well(self) -> bool:

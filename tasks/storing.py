@@ -124,7 +124,8 @@ def _count(before: Sequence[Task], after: Sequence[Task], attempts: Sequence[Att
 
 def _tally(before: Iterable[Task], after: Iterable[Task]) -> None:
     numbers = Counter(_key(task) for task in after)
-    numbers.subtract(_key(task) for task in before)
+    for task in before:
+        numbers[_key(task)] -= 1
     TaskCount.add({key: (number,) for key, number in numbers.items()})
 
 

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from oxide_project import checkpoints
+from tasks.recorder import recorder
+
+
+@pytest.fixture
+def moved(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[bool]]:
+    """Keeps a WAL of so many pages short, and returns for each time it was moved whether recording had to wait."""
+
+    def keep(pages: int) -> list[bool]:
+        waits: list[bool] = []
+
+        def checkpoint() -> int:
+            waits.append(must_wait())
+            return pages
+
+        monkeypatch.setattr(checkpoints, "checkpoint", checkpoint)
+        checkpoints.keep_wal_short()
+        return waits
+
+    return keep
+
+
+def must_wait() -> bool:
+    begun = threading.Event()
+    thread = threading.Thread(target=lambda: hold(begun), daemon=True)
+    thread.start()
+    return not begun.wait(0.2)
+
+
+def hold(begun: threading.Event) -> None:
+    with recorder.held():
+        begun.set()
+
+
+def test_a_short_wal_is_moved_while_tasks_are_recorded(moved: Callable[[int], list[bool]]) -> None:
+    assert moved(checkpoints.MOST_PAGES) == [False]
+
+
+def test_the_rest_of_a_long_one_is_moved_while_none_is(moved: Callable[[int], list[bool]]) -> None:
+    assert moved(checkpoints.MOST_PAGES + 1) == [False, True]
+    assert not must_wait()
