@@ -141,7 +141,7 @@ else:
                 # A loop (oxide_project/checkpoints.py) moves what is in the WAL to the database file, so that no caller
                 # waits for that; only where it falls behind by this many pages, whoever commits does it. A file that
                 # grew under load is cut to this many bytes after it.
-                "init_command": "PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=134217728; "
+                "init_command": "PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; "
                 "PRAGMA wal_autocheckpoint=40000; PRAGMA journal_size_limit=134217728",
             },
         }

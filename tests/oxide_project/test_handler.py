@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import threading
 import time
@@ -14,6 +15,10 @@ from django.core.signals import request_finished, request_started
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import path
 from pytest_django import Settings
+from rest_framework.request import Request as ApiRequest
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework.viewsets import ViewSet
 
 from oxide_project import errors
 from oxide_project.answers import ABORT, Event
@@ -86,10 +91,29 @@ def fails(_request: HttpRequest) -> HttpResponse:
     raise RuntimeError("a secret text")
 
 
+class ByView(APIView):
+    permission_classes = ()
+
+    def get(self, _request: ApiRequest) -> HttpResponse:
+        return HttpResponse("whole")
+
+
+class ByViewSet(ViewSet):
+    permission_classes = ()
+
+    def list(self, _request: ApiRequest) -> Response:
+        return Response({"whole": True})
+
+
 handler404, handler400, handler500 = errors.not_found, errors.bad_request, errors.server_error
 urlpatterns = [
     path(view.__name__, view) for view in (whole, waits_for_cancel, waits_for_go, streams, streams_and_breaks, fails)
-] + [path("api/passes", passes), path("passes", passes)]
+] + [
+    path("api/passes", passes),
+    path("passes", passes),
+    path("by_view", ByView.as_view()),
+    path("by_viewset", ByViewSet.as_view({"get": "list"})),
+]
 
 
 @pytest.fixture
@@ -113,6 +137,18 @@ def test_a_whole_answer_with_cookies(handler: PooledHandler) -> None:
     assert answer.header(b"content-type") == [b"application/json"]
     assert answer.header(b"set-cookie") == [b"flavour=vanilla; HttpOnly; Path=/", b"size=large; Path=/"]
     assert answer.is_complete
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_of_a_request_stays_in_memory_for_the_garbage_collector(handler: PooledHandler) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        for path in ("/by_view", "/by_viewset"):
+            assert asyncio.run(Exchange(path).run(handler)).status == 200
+            assert not [thing for thing in gc.get_objects() if isinstance(thing, Request | APIView | Response)]
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(
