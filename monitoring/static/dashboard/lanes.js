@@ -1,0 +1,110 @@
+// Who is asked in which order, as lanes of boxes: one for each task type that has rules, and one for all others. Each is a
+// numbered list with arrows between its items, so that it reads as well as it looks.
+
+import { element, state } from './dom.js';
+import { percent, plural, words } from './format.js';
+import { BREAKERS, healthOf, reasonOf } from './service_table.js';
+
+// `rules` and `order` as GET /api/routing/rules/ has them, `services` as GET /api/services/; `edit` has the addresses of the
+// admin pages, or is null for whoever may not change rules.
+export function lanes(rules, order, services, edit) {
+  const known = (name) => services[name] ?? null;
+  const byType = grouped(rules, 'task_type');
+  const own = [...byType].map(([type, its]) => ruleLane(type, its, order, known, edit));
+  return [...own, defaultLane(order, known, byType.size > 0)];
+}
+
+function ruleLane(type, rules, order, known, edit) {
+  const steps = [...grouped(rules, 'priority')].map(([priority, equals]) => ruleStep(priority, equals, known, edit));
+  const rest = restOf(type, rules, order, known);
+  const add = edit ? element('a', { href: `${edit.add}?task_type=${type}` }, `Add a rule for ${words(type).toLowerCase()}`) : null;
+  return lane(type, words(type), plural(rules.length, 'rule'), [...steps, rest], add);
+}
+
+function grouped(rules, field) {
+  const groups = new Map();
+  for (const rule of rules) groups.set(rule[field], [...(groups.get(rule[field]) ?? []), rule]);
+  return groups;
+}
+
+// The boxes of one priority: where there are several, chance decides between them by weight.
+function ruleStep(priority, rules, known, edit) {
+  const sum = rules.filter((rule) => rule.enabled).reduce((all, rule) => all + rule.weight, 0);
+  const boxes = rules.map((rule) => {
+    const service = known(rule.service);
+    const name = edit ? element('a', { href: `${edit.rule}${encodeURIComponent(rule.id)}/change/` }, rule.id) : rule.id;
+    const lines = [
+      element('span', {}, 'Rule ', name),
+      rules.length > 1 && rule.enabled ? element('span', {}, weightOf(rule, sum)) : null,
+      rule.note ? element('span', {}, rule.note) : null,
+    ];
+    return box(rule.service, rule.model, service, lines, rule.enabled ? '' : 'rule switched off');
+  });
+  return step(`Priority ${priority}${rules.length > 1 ? ', by chance' : ''}`, boxes);
+}
+
+function weightOf({ weight }, sum) {
+  return weight ? `Weight ${weight} of ${sum}: first in ${percent((weight / sum) * 100)}` : 'Weight 0: when the others fail';
+}
+
+// What follows on the rules of a type: the default order, without those that were asked already or are for other types.
+function restOf(type, rules, order, known) {
+  const asked = new Set(rules.filter((rule) => rule.enabled).map((rule) => rule.service));
+  const left = order.filter((name) => !asked.has(name) && isFor(known(name), type));
+  const text = left.length ? left.join(', ') : 'nobody else';
+  return step('Then the default order', [box(text, '', null, [], null)]);
+}
+
+const isFor = (service, type) => !service?.capabilities.length || service.capabilities.includes(type);
+
+function defaultLane(order, known, isAfterRules) {
+  const title = isAfterRules ? 'Every other type of task' : 'Every task';
+  const steps = order.map((name, place) => {
+    const service = known(name);
+    const types = service?.capabilities.map((type) => words(type).toLowerCase()).join(', ');
+    return step(`Place ${place + 1}`, [box(name, '', service, [types ? element('span', {}, `Only for ${types}`) : null], '', Boolean(types))]);
+  });
+  return lane('default', title, 'the default order', steps, null,
+    'The default order is empty: a task that no rule covers fails. Add services to it in the admin pages, or as routing.default in config/default.yaml.');
+}
+
+function lane(id, title, note, steps, more, empty) {
+  const first = steps.find((each) => each.isUsable);
+  first?.boxes.filter((each) => each.isUsable).forEach((each) => each.choose(first.boxes.filter((other) => other.isUsable).length));
+  return element('section', { class: 'card lane', 'aria-labelledby': `lane-${id}` },
+    element('div', { class: 'line' }, element('h2', { id: `lane-${id}` }, title), element('span', { class: 'note' }, note)),
+    steps.length ? element('ol', { role: 'list' }, ...steps.map((each) => each.node)) : element('p', { class: 'empty' }, empty),
+    more ? element('p', { class: 'note' }, more) : null);
+}
+
+function step(label, boxes) {
+  return {
+    boxes,
+    isUsable: boxes.some((each) => each.isUsable),
+    node: element('li', {}, element('p', { class: 'note' }, label), ...boxes.map((each) => each.node)),
+  };
+}
+
+// `off` says why the rule itself does not count; null: the box names no single service.
+function box(name, model, service, lines, off, isPartial = false) {
+  const isUsable = off === '' && service !== null && service.enabled && !service.obstacle && !isPartial;
+  const place = element('span', { class: 'first' });
+  const node = element('div', { class: 'box' }, element('span', { class: 'name' }, name), place,
+    service ? element('span', { class: 'note' }, model || service.info.model || service.info.type) : null,
+    ...(off === null ? [] : stateOf(service, off)),
+    ...lines.filter(Boolean).map((line) => element('span', { class: 'note' }, line)));
+  if (off || (service && (!service.enabled || service.obstacle))) node.classList.add('out');
+  const choose = (others) => {
+    node.classList.add('chosen');
+    place.append(others > 1 ? 'one of these is asked first' : 'asked first');
+  };
+  return { node, isUsable, choose };
+}
+
+function stateOf(service, off) {
+  if (off) return [state('idle', off)];
+  if (!service) return [state('bad', 'no longer there')];
+  const breaker = service.enabled && service.breaker !== 'closed' ? state(...BREAKERS[service.breaker]) : null;
+  const reason = service.enabled && service.obstacle ? element('span', { class: 'note' }, reasonOf(service.obstacle)) : null;
+  return [state(...healthOf(service)), breaker, reason].filter(Boolean);
+}
