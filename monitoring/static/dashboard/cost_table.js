@@ -1,7 +1,7 @@
 // What was spent, as tables. A cost that nobody knows is told as such, and never shown as none.
 
 import { cell, drawing, element } from './dom.js';
-import { count, dollars, percent, plural } from './format.js';
+import { NOTHING, count, dollars, percent, plural } from './format.js';
 
 const BASES = {
   reported: 'the provider named the cost',
@@ -20,10 +20,10 @@ export function costTable(label, groups, total) {
   return table(label, ['Cost', 'Share of cost', 'Requests', 'Tokens'], groups.map(([name, figures]) => {
     const { text, left } = known(figures);
     const share = total.cost > 0 && text !== 'unknown' ? (figures.cost / total.cost) * 100 : null;
-    return row(name, null, [
-      [text, left ? `and ${count(left)} of unknown cost` : null],
+    return row(name, basesOf(figures), [
+      [text, left ? `and ${count(left)} unknown` : null],
       [percent(share), bar(share)],
-      [count(figures.requests), basesOf(figures)],
+      [count(figures.requests)],
       [count(figures.tokens)],
     ]);
   }));
@@ -36,18 +36,19 @@ export function basisTable(total) {
       [percent(part.share * 100), bar(part.share * 100, basis)],
       [count(part.requests)],
       [count(part.tokens)],
-      [basis === 'unknown' && part.requests ? 'unknown' : dollars(part.cost)],
+      [!part.requests ? NOTHING : basis === 'unknown' ? 'unknown' : dollars(part.cost)],
     ]);
   }));
 }
 
+// Of how many requests the cost is on which basis.
 const basesOf = ({ by_basis: parts, requests }) => Object.entries(parts).filter(([, part]) => part.requests)
   .map(([basis, part]) => (part.requests === requests ? basis : `${count(part.requests)} ${basis}`)).join(', ');
 
 function table(label, columns, rows) {
   const heads = ['', ...columns].map((name, place) => element('th', { role: 'columnheader', scope: 'col', class: place ? 'number' : null },
     name || element('span', { class: 'unseen' }, 'Name')));
-  for (const made of rows) made.forEach((each, place) => place && each.setAttribute('data-label', columns[place - 1]));
+  for (const made of rows) made.forEach((each, place) => place && each.setAttribute('data-label', columns[place - 1].split(' ')[0]));
   return element('table', { role: 'table', class: 'cards costs', 'aria-label': label },
     element('thead', { role: 'rowgroup' }, element('tr', { role: 'row' }, ...heads)),
     element('tbody', { role: 'rowgroup' }, ...rows.map((made) => element('tr', { role: 'row' }, ...made))));
@@ -67,6 +68,7 @@ function bar(share, kind = '') {
 }
 
 export const summary = (figures) => {
+  if (!figures.requests) return 'no requests';
   const { text, left } = known(figures);
   return `${text}${left ? ` and ${plural(left, 'request')} of unknown cost` : ''}, ${plural(figures.requests, 'request')}, ${plural(figures.tokens, 'token')}`;
 };

@@ -38,8 +38,9 @@ function paint(by) {
   say(find('span'), `${date(groups[0].key)} to ${date(groups.at(-1).key)}, days of UTC`);
   show(find('costs'), total.requests > 0);
   show(find('none'), total.requests === 0);
-  find('none').replaceChildren(`No request used tokens in these ${days} days, so there is nothing to pay. Choose a longer range, or `,
-    element('a', { href: '/try' }, 'try a task'), '.');
+  const advice = days === RANGES.at(-1) ? '' : 'Choose a longer range, or ';
+  find('none').replaceChildren(`No request used tokens in these ${days} days, so there is nothing to pay. ${advice}`,
+    element('a', { href: '/try' }, advice ? 'try a task' : 'Try a task'), '.');
   if (!total.requests) return;
   paintSums(total);
   // Where all is free of charge, tokens are what there is to see.
@@ -60,7 +61,7 @@ function paint(by) {
 function paintSums(total) {
   const { text, left } = known(total);
   say(find('cost'), text);
-  say(find('cost-note'), left ? `and what ${plural(left, 'request')} of unknown cost came to` : 'US dollars');
+  say(find('cost-note'), left ? `without ${plural(left, 'request')} of unknown cost` : text === 'unknown' ? 'no price is known' : 'US dollars');
   say(find('requests'), count(total.requests));
   say(find('tokens'), count(total.tokens));
   const { unknown } = total.by_basis;

@@ -24,10 +24,11 @@ export function dayChart(days, measure) {
   const top = days.reduce((best, day) => (value(day) > value(best) ? day : best));
   const label = most > 0
     ? `${name}, from ${date(days[0].key)} to ${date(days.at(-1).key)}: at most ${format(most)}, on ${date(top.key)}`
-    : `${name}: nothing in these days`;
+    : `${name}: nothing is known`;
   const shape = { viewBox: `0 0 ${days.length * STEP} ${HEIGHT}`, preserveAspectRatio: 'none' };
   return element('figure', { class: 'days' },
-    element('div', { class: 'scale', 'aria-hidden': 'true' }, element('span', {}, format(most)), element('span', {}, format(most / 2)), element('span', {}, format(0))),
+    // Without any figure there is no scale, least of all one of nought.
+    element('div', { class: 'scale', 'aria-hidden': 'true' }, ...(most > 0 ? [most, most / 2, 0] : []).map((each) => element('span', {}, format(each)))),
     drawing('svg', { ...shape, class: 'plot', role: 'img', 'aria-label': label },
       ...[0, HEIGHT / 2, HEIGHT].map((y) => drawing('line', { class: 'grid', x1: 0, x2: days.length * STEP, y1: y, y2: y })),
       ...days.map((day, place) => column(day, place, parts(day), most))),

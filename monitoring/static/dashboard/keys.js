@@ -2,7 +2,7 @@
 
 import { ask } from './api.js';
 import { cell, element, find, mark, say, show, state } from './dom.js';
-import { moment, plural } from './format.js';
+import { NOTHING, moment, plural } from './format.js';
 import { calm, complain } from './trouble.js';
 
 const STATES = { missing: ['busy', 'no key'], unknown: ['idle', 'not known'], valid: ['good', 'valid'], invalid: ['bad', 'refused'] };
@@ -20,7 +20,7 @@ class Row {
     this.key = element('span', { class: 'id' });
     this.source = element('span');
     this.variable = element('span', { class: 'note' });
-    this.checked = cell('Last checked', { class: 'when' });
+    this.checked = cell('Last checked', { class: 'when wide' });
     this.test = element('button', { 'aria-label': `Test the key of ${name}` }, 'Test');
     this.change = element('a', { class: 'button' });
     this.result = element('p', { class: 'note', role: 'status' });
@@ -34,8 +34,8 @@ class Row {
   show(status) {
     mark(this.state, ...STATES[status.state]);
     say(this.detail, status.state === 'valid' ? '' : status.detail);
-    say(this.key, status.key_preview ?? 'none');
-    say(this.source, SOURCES[status.source] ?? 'nowhere');
+    say(this.key, status.key_preview ?? NOTHING);
+    say(this.source, SOURCES[status.source] ?? NOTHING);
     say(this.variable, status.variable ?? '');
     say(this.checked, status.checked_at ? moment(status.checked_at) : 'never');
     show(this.test, status.configured);
@@ -78,10 +78,11 @@ class Row {
 function paint({ total, configured, services: keys }, services) {
   const order = Object.values(keys).sort((one, other) => RANK.indexOf(one.state) - RANK.indexOf(other.state) || one.service.localeCompare(other.service));
   find('keys').tBodies[0].replaceChildren(...order.map((status) => new Row(status.service).show(status)));
-  say(find('found'), total ? `${configured} of ${plural(total, 'service')} ${configured === 1 ? 'has' : 'have'} a key` : '');
+  say(find('found'), total ? `${configured} of ${plural(total, 'key')} there` : '');
   show(find('keys'), total > 0);
   show(find('none'), total === 0);
-  say(find('none'), 'No service asks for a key. One that does has api_key_env in config/default.yaml, or a key variable in the admin pages.');
+  find('none').replaceChildren(element('strong', {}, 'No service asks for a key.'),
+    ' One that is to have one gets api_key_env in config/default.yaml, or a key variable in the admin pages.');
   const others = Object.keys(services).filter((name) => !keys[name]);
   say(find('keyless'), `Without a key, because they ask for none: ${others.join(', ')}.`);
   show(find('keyless'), others.length > 0);

@@ -27,10 +27,10 @@ function grouped(rules, field) {
   return groups;
 }
 
-// The boxes of one priority: where there are several, chance decides between them by weight.
+// The boxes of one priority: where there are several, chance decides between them by weight. The likeliest stands first.
 function ruleStep(priority, rules, known, edit) {
   const sum = rules.filter((rule) => rule.enabled).reduce((all, rule) => all + rule.weight, 0);
-  const boxes = rules.map((rule) => {
+  const boxes = [...rules].sort((one, other) => other.weight - one.weight).map((rule) => {
     const service = known(rule.service);
     const name = edit ? element('a', { href: `${edit.rule}${encodeURIComponent(rule.id)}/change/` }, rule.id) : rule.id;
     const lines = [
@@ -38,9 +38,9 @@ function ruleStep(priority, rules, known, edit) {
       rules.length > 1 && rule.enabled ? element('span', {}, weightOf(rule, sum)) : null,
       rule.note ? element('span', {}, rule.note) : null,
     ];
-    return box(rule.service, rule.model, service, lines, rule.enabled ? '' : 'rule switched off');
+    return { ...box(rule.service, rule.model, service, lines, rule.enabled ? '' : 'rule switched off'), weight: rule.weight };
   });
-  return step(`Priority ${priority}${rules.length > 1 ? ', by chance' : ''}`, boxes);
+  return step(`Priority ${priority}${rules.filter((rule) => rule.enabled).length > 1 ? ', by chance' : ''}`, boxes);
 }
 
 function weightOf({ weight }, sum) {
@@ -51,9 +51,18 @@ function weightOf({ weight }, sum) {
 function restOf(type, rules, order, known) {
   const asked = new Set(rules.filter((rule) => rule.enabled).map((rule) => rule.service));
   const left = order.filter((name) => !asked.has(name) && isFor(known(name), type));
-  const text = left.length ? left.join(', ') : 'nobody else';
-  return step('Then the default order', [box(text, '', null, [], null)]);
+  const first = left.find((name) => isUsable(known(name)));
+  const lines = left.map((name) => element('div', { class: 'line' }, element('strong', {}, name),
+    isUsable(known(name)) ? null : stateOf(known(name), '')[0]));
+  const node = element('div', { class: 'box' }, ...(lines.length ? lines : [element('span', { class: 'note' }, 'Nobody else.')]));
+  const choose = () => {
+    node.classList.add('chosen');
+    lines[left.indexOf(first)].append(element('span', { class: 'first' }, 'asked first'));
+  };
+  return { node: item('Then the default order', node), isUsable: Boolean(first), choose };
 }
+
+const isUsable = (service) => service !== null && service.enabled && !service.obstacle;
 
 const isFor = (service, type) => !service?.capabilities.length || service.capabilities.includes(type);
 
@@ -69,36 +78,44 @@ function defaultLane(order, known, isAfterRules) {
 }
 
 function lane(id, title, note, steps, more, empty) {
-  const first = steps.find((each) => each.isUsable);
-  first?.boxes.filter((each) => each.isUsable).forEach((each) => each.choose(first.boxes.filter((other) => other.isUsable).length));
+  steps.find((each) => each.isUsable)?.choose();
+  const isStuck = steps.length && !steps.some((each) => each.isUsable || each.isPartial);
   return element('section', { class: 'card lane', 'aria-labelledby': `lane-${id}` },
     element('div', { class: 'line' }, element('h2', { id: `lane-${id}` }, title), element('span', { class: 'note' }, note)),
     steps.length ? element('ol', { role: 'list' }, ...steps.map((each) => each.node)) : element('p', { class: 'empty' }, empty),
+    isStuck ? element('p', {}, state('bad', 'None of them can be asked now')) : null,
     more ? element('p', { class: 'note' }, more) : null);
 }
 
+// `isUsable` says that it could be asked for every task of the lane, `isPartial` that for some of them.
 function step(label, boxes) {
+  const usable = boxes.filter((each) => each.isUsable);
+  const drawn = usable.filter((each) => each.weight !== 0);
+  const first = drawn.length ? drawn : usable.slice(0, 1);
   return {
-    boxes,
-    isUsable: boxes.some((each) => each.isUsable),
-    node: element('li', {}, element('p', { class: 'note' }, label), ...boxes.map((each) => each.node)),
+    node: item(label, ...boxes.map((each) => each.node)),
+    isUsable: usable.length > 0,
+    isPartial: boxes.some((each) => each.isPartial),
+    choose: () => first.forEach((each) => each.choose(first.length > 1 ? 'one of these is asked first' : 'asked first')),
   };
 }
 
-// `off` says why the rule itself does not count; null: the box names no single service.
+const item = (label, ...boxes) => element('li', {}, element('p', { class: 'note' }, label), ...boxes);
+
+// `off` says why the rule itself does not count; `isPartial` that the service is not for every task of the lane.
 function box(name, model, service, lines, off, isPartial = false) {
-  const isUsable = off === '' && service !== null && service.enabled && !service.obstacle && !isPartial;
+  const isIn = !off && isUsable(service);
   const place = element('span', { class: 'first' });
   const node = element('div', { class: 'box' }, element('span', { class: 'name' }, name), place,
     service ? element('span', { class: 'note' }, model || service.info.model || service.info.type) : null,
-    ...(off === null ? [] : stateOf(service, off)),
+    ...stateOf(service, off),
     ...lines.filter(Boolean).map((line) => element('span', { class: 'note' }, line)));
-  if (off || (service && (!service.enabled || service.obstacle))) node.classList.add('out');
-  const choose = (others) => {
+  if (!isIn) node.classList.add('out');
+  const choose = (text) => {
     node.classList.add('chosen');
-    place.append(others > 1 ? 'one of these is asked first' : 'asked first');
+    place.append(text);
   };
-  return { node, isUsable, choose };
+  return { node, isUsable: isIn && !isPartial, isPartial: isIn && isPartial, choose };
 }
 
 function stateOf(service, off) {

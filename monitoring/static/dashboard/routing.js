@@ -39,7 +39,9 @@ find('ask').addEventListener('submit', async (event) => {
   const asked = body();
   try {
     const told = await ask('/api/routing/explain/', { method: 'POST', body: asked });
+    const first = told.candidates[0]?.service ?? 'nobody';
     say(find('told-title'), headline(told));
+    say(find('said'), `${headline(told)}: ${first} first.`);
     find('why').replaceChildren(...explanation(told));
     find('try').href = `/try?${new URLSearchParams(asked)}`;
     show(find('told'), true);
