@@ -63,6 +63,7 @@ def test_lanes_show_who_is_asked_in_order_and_what_stands_in_the_way(live: LiveO
         expect(page.get_by_role("region", name="Every other").get_by_role("listitem").nth(2)).to_contain_text(
             "asked first"
         )
+        assert "asked first alpha healthy Rule once Weight 1 <b>" in steps(page, "Chat")[1], "chance has no say left"
 
         add = page.get_by_role("link", name="Add a rule for chat")
         expect(add).to_have_attribute("href", "/admin/routing/routingrule/add/?task_type=chat")

@@ -29,13 +29,13 @@ function grouped(rules, field) {
 
 // The boxes of one priority: where there are several, chance decides between them by weight. The likeliest stands first.
 function ruleStep(priority, rules, known, edit) {
-  const sum = rules.filter((rule) => rule.enabled).reduce((all, rule) => all + rule.weight, 0);
+  const drawn = rules.filter((rule) => rule.enabled && isUsable(known(rule.service)));
   const boxes = [...rules].sort((one, other) => other.weight - one.weight).map((rule) => {
     const service = known(rule.service);
     const name = edit ? element('a', { href: `${edit.rule}${encodeURIComponent(rule.id)}/change/` }, rule.id) : rule.id;
     const lines = [
       element('span', {}, 'Rule ', name),
-      rules.length > 1 && rule.enabled ? element('span', {}, weightOf(rule, sum)) : null,
+      rules.length > 1 && rule.enabled ? element('span', {}, weightOf(rule, drawn)) : null,
       rule.note ? element('span', {}, rule.note) : null,
     ];
     return { ...box(rule.service, rule.model, service, lines, rule.enabled ? '' : 'rule switched off'), weight: rule.weight };
@@ -43,8 +43,11 @@ function ruleStep(priority, rules, known, edit) {
   return step(`Priority ${priority}${rules.filter((rule) => rule.enabled).length > 1 ? ', by chance' : ''}`, boxes);
 }
 
-function weightOf({ weight }, sum) {
-  return weight ? `Weight ${weight} of ${sum}: first in ${percent((weight / sum) * 100)}` : 'Weight 0: when the others fail';
+// `drawn` are those that could be asked now: chance decides between them alone.
+function weightOf(rule, drawn) {
+  if (!rule.weight) return 'Weight 0: when the others fail';
+  const sum = drawn.reduce((all, each) => all + each.weight, 0);
+  return drawn.length > 1 && drawn.includes(rule) ? `Weight ${rule.weight} of ${sum}: first in ${percent((rule.weight / sum) * 100)}` : `Weight ${rule.weight}`;
 }
 
 // What follows on the rules of a type: the default order, without those that were asked already or are for other types.
