@@ -169,6 +169,10 @@ def try_one(page: Page) -> None:
     page.locator("#outcome .state.good").wait_for()
 
 
+def loaded(page: Page) -> None:
+    page.locator("[aria-busy=false]").first.wait_for(state="attached")
+
+
 def explain_one(page: Page) -> None:
     page.locator("html[data-ready=true]").wait_for(state="attached")
     page.get_by_label("Prompt").fill("Write a function that reverses a list.")
@@ -179,10 +183,6 @@ def explain_one(page: Page) -> None:
 def test_one(page: Page) -> None:
     page.get_by_role("button", name="Test the key of groq").click()
     page.get_by_text("API key is valid").wait_for()
-
-
-def loaded(page: Page) -> None:
-    page.locator("[aria-busy=false]").first.wait_for(state="attached")
 
 
 if __name__ == "__main__":

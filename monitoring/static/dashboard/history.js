@@ -4,7 +4,7 @@ import { ask } from './api.js';
 import { cell, element, find, say, show, state } from './dom.js';
 import { NOTHING, count, cut, dollars, moment, plural, seconds, words } from './format.js';
 import { KINDS } from './task_parts.js';
-import { calm, complain } from './trouble.js';
+import { complain } from './trouble.js';
 
 const PAGE = 25;
 const FIELDS = ['status', 'service', 'task_type', 'search', 'after', 'before'];
@@ -33,7 +33,7 @@ async function load() {
   try {
     const page = await ask(`/api/tasks/history/?${query()}`);
     if (mine === latest) paint(page);
-    calm();
+    show(find('trouble'), false);
   } catch (error) {
     if (mine === latest) {
       complain(error);

@@ -1,13 +1,12 @@
 // One task, and its answer as it comes.
 
-import { ask, request } from './api.js';
+import { ask, loginAddress, request } from './api.js';
 import { languages } from './code.js';
 import { element, find, mark, say, show, taskLink } from './dom.js';
 import { explanation, headline } from './explanation.js';
 import { seconds, ticking } from './format.js';
 import { events } from './sse.js';
 import { KINDS, attempts, decision, facts, factsOf, reasonOf } from './task_parts.js';
-import { calm, complain } from './trouble.js';
 
 // A task that was called off ends its stream by itself; where it does not, nobody waits for it.
 const PATIENCE = 3000;
@@ -81,7 +80,7 @@ class Run {
   #open() {
     show(find('outcome'), true);
     show(find('routing'), false);
-    calm();
+    show(find('trouble'), false);
     show(find('thoughts'), false);
     find('answer').replaceChildren(this.#answer);
     find('reasoning').replaceChildren(this.#thoughts);
@@ -172,8 +171,15 @@ async function send() {
   find('stop').disabled = true;
 }
 
+function complain(error) {
+  const place = find('trouble');
+  say(place, error.message);
+  if (error.status === 401) place.append(' ', element('a', { href: loginAddress() }, 'Log in'));
+  show(place, true);
+}
+
 async function explain() {
-  calm();
+  show(find('trouble'), false);
   try {
     const told = await ask('/api/routing/explain/', { method: 'POST', body: { ...body(), prompt: find('prompt').value || 'Hello' } });
     say(find('routing-title'), headline(told));
