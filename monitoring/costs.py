@@ -21,9 +21,10 @@ _EPOCH = date(1970, 1, 1)
 
 
 class BasisPart(TypedDict):
-    """The part of the requests and of their cost that is on one basis, and which share of the requests that is."""
+    """The part of the requests, tokens and cost that is on one basis, and which share of the requests that is."""
 
     requests: int
+    tokens: int
     cost: float
     share: float
 
@@ -86,7 +87,7 @@ def _groups(query: CostsQuery, since: int) -> dict[str, Counter[str]]:
     for (group, basis), sums in sums_of(rows.annotate(day=F("period") / DAY), (query.group_by, "cost_basis"), _FIGURES):
         key = str(_EPOCH + timedelta(days=group)) if query.group_by == "day" else group
         found[key].update(sums)
-        found[key].update({f"{basis} requests": sums["attempts"], f"{basis} cost": sums["cost_nanodollars"]})
+        found[key].update({f"{basis} {name}": value for name, value in sums.items()})
     return found
 
 
@@ -102,17 +103,19 @@ def _added(counters: Iterable[Counter[str]]) -> Counter[str]:
 
 
 def _figures(sums: Counter[str]) -> Spent:
-    requests = sums["attempts"]
     return {
         "cost": sums["cost_nanodollars"] / NANO,
-        "requests": requests,
+        "requests": sums["attempts"],
         "tokens": sums["prompt_tokens"] + sums["completion_tokens"],
-        "by_basis": {
-            basis: {
-                "requests": sums[f"{basis} requests"],
-                "cost": sums[f"{basis} cost"] / NANO,
-                "share": round(sums[f"{basis} requests"] / requests, 4) if requests else 0.0,
-            }
-            for basis in CostBasis
-        },
+        "by_basis": {basis: _part(sums, basis) for basis in CostBasis},
+    }
+
+
+def _part(sums: Counter[str], basis: CostBasis) -> BasisPart:
+    requests = sums[f"{basis} attempts"]
+    return {
+        "requests": requests,
+        "tokens": sums[f"{basis} prompt_tokens"] + sums[f"{basis} completion_tokens"],
+        "cost": sums[f"{basis} cost_nanodollars"] / NANO,
+        "share": round(requests / sums["attempts"], 4) if requests else 0.0,
     }

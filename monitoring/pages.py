@@ -66,6 +66,24 @@ def task(request: HttpRequest, task_id: str) -> HttpResponseBase:
     return _page(request, "task", task_id=task_id)
 
 
+@guarded
+@require_safe
+def routing(request: HttpRequest) -> HttpResponseBase:
+    return _page(request, "routing")
+
+
+@guarded
+@require_safe
+def costs(request: HttpRequest) -> HttpResponseBase:
+    return _page(request, "costs")
+
+
+@guarded
+@require_safe
+def keys(request: HttpRequest) -> HttpResponseBase:
+    return _page(request, "keys")
+
+
 @method_decorator(guarded, name="dispatch")
 class LoginPage(LoginView):
     """For every role; the admin pages' own lets in administrators alone."""

@@ -26,10 +26,14 @@ class ServiceSummary(TypedDict):
 
 
 class ServiceListed(ServiceSummary):
-    """`obstacle` is what keeps Oxide from calling it now, worded to follow its name; "" where nothing does."""
+    """`obstacle` is what keeps Oxide from calling it now, worded to follow its name; "" where nothing does.
+
+    `capabilities` are the types of task that the default order has it for; none: all of them.
+    """
 
     breaker: State
     obstacle: str
+    capabilities: list[str]
 
 
 class ServiceList(TypedDict):
@@ -87,7 +91,12 @@ def overview(services: Mapping[str, ServiceConfig]) -> ServiceList:
 
 def _listed(config: ServiceConfig) -> ServiceListed:
     obstacle = availability.state_of(config).obstacle
-    return {**summary(config), "breaker": breakers[config.name].state, "obstacle": obstacle}
+    return {
+        **summary(config),
+        "breaker": breakers[config.name].state,
+        "obstacle": obstacle,
+        "capabilities": sorted(config.capabilities),
+    }
 
 
 def summary(config: ServiceConfig) -> ServiceSummary:

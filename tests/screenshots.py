@@ -17,6 +17,7 @@ from typing import Any, Literal
 import requests
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests import canary
 from tests.fake_provider import FakeProvider
 from tests.live import ROOT, LiveOxide
 from tests.programs import program
@@ -32,6 +33,29 @@ ANSWER = (
     "1. A qubit is read as 0 or 1.\n2. Until then it is both, with a weight for each.\n3. Gates change the weights.\n\n"
     "So a few hundred qubits hold more states than there are atoms in the universe."
 )
+RULES: list[dict[str, Any]] = [
+    {"id": "rule-1", "task_type": "code_generation", "service": "anthropic", "priority": 1},
+    {"id": "rule-2", "task_type": "code_generation", "service": "openai", "model": "gpt-6-sol", "priority": 2},
+    {"id": "rule-3", "task_type": "chat", "service": "openrouter", "priority": 10, "weight": 2},
+    {"id": "rule-4", "task_type": "chat", "service": "ollama_local", "priority": 10},
+    {"id": "rule-5", "task_type": "chat", "service": "lmstudio", "priority": 20, "enabled": False},
+]
+# What was spent in the 40 days before, more on some than on others.
+EARLIER = """
+import time
+from monitoring.models import DAY, Rollup
+today = int(time.time()) // 60 // DAY * DAY
+BASES = [("openrouter", "anthropic/claude-sonnet-5.5", "reported"), ("anthropic", "claude-sonnet-5-5", "computed"),
+         ("openrouter", "anthropic/claude-sonnet-5.5", "estimated"), ("groq", "openai/gpt-oss-120b", "unknown")]
+for ago in range(1, 41):
+    for number, (service, model, basis) in enumerate(BASES):
+        size = (ago * 7 + number * 5) % 11 + (ago % 7 > 1) * 12
+        if ago % 9 and size > number * 4:
+            Rollup.objects.create(
+                period=today - ago * DAY, service=service, model=model, task_type=["chat", "analysis"][ago % 2],
+                status="completed", cost_basis=basis, attempts=size, prompt_tokens=size * 900,
+                completion_tokens=size * 400, cost_nanodollars=0 if basis == "unknown" else size * 8_700_000)
+"""
 
 
 def main() -> None:
@@ -46,8 +70,13 @@ def main() -> None:
             shoot(browser, oxide, "try", "/try", try_one)
             shoot(browser, oxide, "history", "/history", loaded)
             shoot(browser, oxide, "task", f"/history/{failed}", loaded)
+            shoot(browser, oxide, "routing", "/routing", explain_one)
+            shoot(browser, oxide, "costs", "/costs", loaded)
+            shoot(browser, oxide, "keys", "/keys", test_one)
         with first_day() as oxide:
             shoot(browser, oxide, "first-day", "/", lambda page: page.locator("#help").wait_for(timeout=20_000))
+            for name in ("routing", "costs", "keys"):
+                shoot(browser, oxide, f"first-day-{name}", f"/{name}", loaded)
             shoot(browser, oxide, "login", "/login", lambda page: page.get_by_label("Username").wait_for())
         browser.close()
 
@@ -62,9 +91,12 @@ def busy(provider: FakeProvider) -> Iterator[LiveOxide]:
         declare(oxide, provider, "ollama_local", "ollama", model="llama2", price=dict.fromkeys(PRICE, 0))
         oxide.declare("lmstudio", "http://127.0.0.1:9/v1", api="openai", model="openai/gpt-oss-20b", default=False)
         oxide.declare("openai", "http://127.0.0.1:9/v1", api="openai", api_key_env="SCREENSHOT_KEY", model="gpt-6-luna")
-        rules = [{"id": "rule-1", "task_type": "code_generation", "service": "anthropic", "priority": 1}]
-        oxide.config["routing"]["rules"] = rules
+        declare(oxide, provider, "groq", "openai", model="openai/gpt-oss-120b", api_key_env="SCREENSHOT_GROQ_KEY")
+        oxide.environment["SCREENSHOT_GROQ_KEY"] = canary.provider_key("groq")
+        oxide.config["services"]["groq"]["capabilities"] = ["chat", "translation"]
+        oxide.config["routing"]["rules"] = RULES
         oxide.start()
+        oxide.run("shell", "-c", EARLIER)
         provider.misbehave("status", service="openrouter", status=500, times=2)
         for number in range(14):
             oxide.execute(prompt=f"Explain quantum computing to somebody who is {number + 8}.")
@@ -138,7 +170,19 @@ def try_one(page: Page) -> None:
 
 
 def loaded(page: Page) -> None:
-    page.locator("[aria-busy=false]").first.wait_for()
+    page.locator("[aria-busy=false]").first.wait_for(state="attached")
+
+
+def explain_one(page: Page) -> None:
+    page.locator("html[data-ready=true]").wait_for(state="attached")
+    page.get_by_label("Prompt").fill("Write a function that reverses a list.")
+    page.get_by_role("button", name="Explain").click()
+    page.locator("#told").wait_for()
+
+
+def test_one(page: Page) -> None:
+    page.get_by_role("button", name="Test the key of groq").click()
+    page.get_by_text("API key is valid").wait_for()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_view, inline_serializer
+from rest_framework import serializers
 
 from oxide_project.openapi.shapes import answers, refine
 from routing.serializers import RuleSerializer
@@ -20,7 +21,15 @@ RULE = OpenApiExample(
 
 def document() -> None:
     refine("Rule", additionalProperties=False)
-    listed = inline_serializer("RuleList", {"rules": RuleSerializer(many=True)})
+    listed = inline_serializer(
+        "RuleList",
+        {
+            "rules": RuleSerializer(many=True),
+            "default": serializers.ListField(
+                child=serializers.CharField(), help_text="The services that are asked after the rules, in their order."
+            ),
+        },
+    )
     rule = OpenApiResponse(RuleSerializer)
     extend_schema_view(
         list=extend_schema(summary="All rules", responses={**answers({}), 200: OpenApiResponse(listed)}),

@@ -7,15 +7,18 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from tests.browser import open_browser
+from tests.dashboard import (
+    assert_nothing_is_cut_off,
+    assert_small_and_quick,
+    assert_the_keyboard_reaches_everything,
+    browse,
+    log_in,
+)
 from tests.fake_provider import FakeProvider
 from tests.live import LiveOxide
 from tests.people import PASSWORD, bearer
@@ -29,8 +32,6 @@ HOSTILE = (
     '<a href="javascript:window.hit = 4">click</a> <style>body { display: none }</style> [x](javascript:window.hit=5)'
 )
 WORDS = tuple(f"word{number} " for number in range(12))
-# Everything that a hand can work, and that is to be seen.
-CONTROLS = "a[href], button, input, select, textarea, summary, [tabindex='0']"
 PRICE = {"input_per_million": 3, "output_per_million": 15}
 
 
@@ -39,30 +40,6 @@ def oxide(live: LiveOxide, provider: FakeProvider) -> LiveOxide:
     live.declare("first", provider.base_url("openai", service="first"), api="openai", price=PRICE, max_retries=0)
     live.declare("second", provider.base_url("anthropic", service="second"), api="anthropic", max_retries=0)
     return live
-
-
-@contextmanager
-def browse(oxide: LiveOxide, *, quiet: bool = True, **options: Any) -> Iterator[Page]:
-    """A page; at its end nothing may have been said on the console where it was to be quiet."""
-    complaints: list[str] = []
-
-    def note(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            complaints.append(message.text)
-
-    with open_browser(oxide.url, **options) as page:
-        page.on("console", note)
-        yield page
-    policy = [text for text in complaints if "Content Security Policy" in text]
-    assert policy == [], "the pages' own policy was broken"
-    if quiet:
-        assert complaints == []
-
-
-def log_in(page: Page, name: str, password: str) -> None:
-    page.get_by_label("Username").fill(name)
-    page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Log in").click()
 
 
 def open_try(page: Page, query: str = "") -> None:
@@ -99,21 +76,10 @@ def test_every_page_loads_in_peace_and_is_small_and_quick(oxide: LiveOxide) -> N
     oxide.start()
     task = oxide.execute().json()["task_id"]
     with browse(oxide) as page:
-        for path, sign in (("/", "Live"), ("/try", "Send"), ("/history", "1 task"), (f"/history/{task}", "completed")):
-            quickest = float("inf")
-            for _ in range(4):
-                page.goto(path)
-                expect(page.get_by_text(sign, exact=True).first).to_be_visible()
-                quickest = min(quickest, page.evaluate(FIRST_PAINT))
-            assert quickest < 300, path
-            assert page.evaluate(LOADED_BYTES) < 150_000, path
-
-
-FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? Infinity"
-LOADED_BYTES = """
-    [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
-        .filter((entry) => !entry.name.includes('/api/')).reduce((sum, entry) => sum + entry.decodedBodySize, 0)
-"""
+        shown = {"/": "Live", "/try": "Send", "/history": "1 task", f"/history/{task}": "completed"}
+        shown |= {"/routing": "Every task", "/costs": "Cost unknown", "/keys": "No service asks for a key."}
+        for path, sign in shown.items():
+            assert_small_and_quick(page, path, sign)
 
 
 def test_now_shows_services_figures_and_tasks_as_they_go_on(oxide: LiveOxide, provider: FakeProvider) -> None:
@@ -377,8 +343,7 @@ def test_nothing_is_cut_off_on_a_phone(oxide: LiveOxide, provider: FakeProvider,
             open_try(page, f"?service={name}")
             ask(page, "x" * 400)
             expect(page.locator("#routing")).to_be_visible()
-        widths = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
-        assert widths[0] <= widths[1]
+        assert_nothing_is_cut_off(page)
 
 
 @pytest.mark.parametrize("path", ["/", "/try?service=echo", "/history", "/history/{task}"])
@@ -392,31 +357,28 @@ def test_the_keyboard_reaches_everything_and_everything_has_a_name(
     with browse(oxide) as page:
         page.goto(path.format(task=task))
         page.wait_for_timeout(1000)
-        page.evaluate(MARK_CONTROLS, CONTROLS)
-        wanted = set(
-            page.evaluate("[...document.querySelectorAll('[data-number]')].map((each) => each.dataset.number)")
-        )
-        assert wanted
-        nameless = page.evaluate(NAMELESS)
-        assert nameless == []
-        reached: set[str] = set()
-        for _ in range(3 * len(wanted) + 10):  # a date has three places to stop at
-            page.keyboard.press("Tab")
-            at = page.evaluate(
-                "[document.activeElement?.dataset.number, getComputedStyle(document.activeElement).outlineStyle]"
-            )
-            if at[0]:
-                reached.add(at[0])
-                assert at[1] != "none", page.evaluate("document.activeElement.outerHTML")
-        assert reached == wanted
+        assert_the_keyboard_reaches_everything(page)
 
 
-MARK_CONTROLS = """(controls) => [...document.querySelectorAll(controls)]
-    .filter((each) => each.checkVisibility() && !each.disabled && each.type !== 'hidden')
-    .forEach((each, number) => { each.dataset.number = number; })"""
-NAMELESS = """[...document.querySelectorAll('[data-number]')]
-    .filter((each) => !(each.textContent.trim() || each.labels?.length || each.ariaLabel))
-    .map((each) => each.outerHTML)"""
+def test_routing_costs_and_keys_hold_on_a_phone_and_by_keyboard(oxide: LiveOxide, provider: FakeProvider) -> None:
+    name = "a-service-with-a-rather-long-name-indeed"
+    address = provider.base_url("openai", service=name)
+    oxide.declare(name, address, api="openai", model=f"{'m' * 150}/model", api_key_env="NO_SUCH_KEY")
+    oxide.declare(f"{name}-2", address, api="openai", model=f"{'m' * 150}/model", price=PRICE)
+    note = f"{'long' * 60} {HOSTILE}"
+    oxide.config["routing"]["rules"] = [
+        {"id": "r" * 50, "task_type": "chat", "service": name, "priority": 1, "note": note}
+    ]
+    oxide.start()
+    oxide.execute(service=f"{name}-2")
+    oxide.execute(service="second")
+    with browse(oxide, width=375, height=800) as page:
+        for path, sign in (("/routing", name), ("/costs", f"{name}-2"), ("/keys", name)):
+            page.goto(path)
+            expect(page.get_by_text(sign, exact=True).first).to_be_visible()
+            assert_nothing_is_cut_off(page)
+            assert_the_keyboard_reaches_everything(page)
+        assert page.evaluate("window.hit") is None
 
 
 @pytest.fixture

@@ -72,10 +72,10 @@ def test_each_group_says_how_sure_its_cost_is(client: APIClient, record: Record)
     (group,) = costs(client, group_by="service")["groups"]
     assert (group["requests"], group["cost"], group["tokens"]) == (4, 0.005, 600)
     assert group["by_basis"] == {
-        "reported": {"requests": 1, "cost": 0.003, "share": 0.25},
-        "computed": {"requests": 0, "cost": 0, "share": 0},
-        "estimated": {"requests": 2, "cost": 0.002, "share": 0.5},
-        "unknown": {"requests": 1, "cost": 0, "share": 0.25},
+        "reported": {"requests": 1, "tokens": 150, "cost": 0.003, "share": 0.25},
+        "computed": {"requests": 0, "tokens": 0, "cost": 0, "share": 0},
+        "estimated": {"requests": 2, "tokens": 300, "cost": 0.002, "share": 0.5},
+        "unknown": {"requests": 1, "tokens": 150, "cost": 0, "share": 0.25},
     }
 
 

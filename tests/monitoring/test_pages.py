@@ -16,6 +16,7 @@ from tests.people import PASSWORD, make_user
 
 TASK = "01a2060f-e649-74fb-aca1-e65a7bc908e4"
 PAGES = ["/", "/try", "/try/", "/history", "/history/", f"/history/{TASK}", f"/history/{TASK}/"]
+PAGES += ["/routing", "/costs", "/keys", "/keys/"]
 STATIC = Path(pages.__file__).parent / "static" / "dashboard"
 
 pytestmark = pytest.mark.django_db(transaction=True)

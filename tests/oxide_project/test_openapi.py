@@ -14,7 +14,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 pytestmark = pytest.mark.django_db
 
 # Pages for people, and what describes the rest.
-NOT_OPERATIONS = ("admin/", "openapi.json", "docs", "redoc", "try", "history", "login", "logout")
+PAGES = ("try", "history", "routing", "costs", "keys")
+NOT_OPERATIONS = ("admin/", "openapi.json", "docs", "redoc", "login", "logout", *PAGES)
 METHODS = {"get", "post", "put", "patch", "delete"}
 
 

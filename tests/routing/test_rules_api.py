@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from routing.models import RoutingRule
+from routing.models import DefaultRoute, RoutingRule
 from services.models import Service
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,6 +37,15 @@ def test_a_rule_is_made_and_listed_in_the_shape_of_the_contract(client: APIClien
     assert rule == made.json()
     assert isinstance(rule["id"], str)
     assert rule.items() >= body().items()
+
+
+def test_the_list_names_the_default_order(
+    client: APIClient, add_service: Callable[..., Service], add_default: Callable[..., DefaultRoute]
+) -> None:
+    assert client.get(RULES).json() == {"rules": [], "default": []}
+    add_default(add_service("later"), 2)
+    add_default(add_service("sooner"), 1)
+    assert client.get(RULES).json()["default"] == ["sooner", "later"]
 
 
 def test_a_rule_may_bring_its_own_id(client: APIClient, openrouter: Service) -> None:

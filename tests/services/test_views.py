@@ -85,3 +85,11 @@ def test_the_list_tells_what_stands_in_the_way_of_each(client: APIClient, servic
     assert body["keyless"]["obstacle"].startswith("has no API key: set NO_SUCH_KEY")
     assert body["tired"]["breaker"] == "open"
     assert "left alone" in body["tired"]["obstacle"]
+
+
+def test_the_list_tells_which_types_of_task_each_is_for(client: APIClient, service: MakeService) -> None:
+    service("any")
+    service("poet", capabilities=["translation", "creative_writing"])
+    body = client.get("/api/services/").json()["services"]
+    assert body["any"]["capabilities"] == []
+    assert body["poet"]["capabilities"] == ["creative_writing", "translation"]

@@ -3,6 +3,7 @@
 const whole = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 0 });
 const tenths = new Intl.NumberFormat('en-GB', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const day = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium' });
+const dayAlone = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' });
 const time = new Intl.DateTimeFormat('en-GB', { timeStyle: 'short' });
 
 export const NOTHING = '–';
@@ -47,6 +48,9 @@ export function milliseconds(value) {
 export const gigabytes = (megabytes) => `${tenths.format(megabytes / 1024)} GB`;
 
 export const moment = (text) => (text ? day.format(new Date(text)) : NOTHING);
+
+// A date such as 2026-01-31 is a day of UTC.
+export const date = (text) => dayAlone.format(new Date(`${text}T00:00Z`));
 
 export const clock = (milliseconds_) => time.format(new Date(milliseconds_));
 

@@ -1,9 +1,10 @@
 // The tasks of before, a page at a time. What is looked for stands in the address, so that it can be kept and shared.
 
-import { ask, loginAddress } from './api.js';
+import { ask } from './api.js';
 import { cell, element, find, say, show, state } from './dom.js';
 import { NOTHING, count, cut, dollars, moment, plural, seconds, words } from './format.js';
 import { KINDS } from './task_parts.js';
+import { complain } from './trouble.js';
 
 const PAGE = 25;
 const FIELDS = ['status', 'service', 'task_type', 'search', 'after', 'before'];
@@ -34,7 +35,10 @@ async function load() {
     if (mine === latest) paint(page);
     show(find('trouble'), false);
   } catch (error) {
-    if (mine === latest) complain(error);
+    if (mine === latest) {
+      complain(error);
+      say(find('found'), '');
+    }
   }
   if (mine === latest) find('list').setAttribute('aria-busy', 'false');
 }
@@ -65,14 +69,6 @@ function row(task) {
 }
 
 const isFiltered = () => FIELDS.some((name) => form.elements[name].value.trim());
-
-function complain(error) {
-  const place = find('trouble');
-  say(place, error.message);
-  if (error.status === 401) place.append(' ', element('a', { href: loginAddress() }, 'Log in'));
-  show(place, true);
-  say(find('found'), '');
-}
 
 // The address
 

@@ -3,7 +3,7 @@
 import { arrange, cell, element, mark, say, show, state } from './dom.js';
 import { NOTHING, count, milliseconds, percent } from './format.js';
 
-const BREAKERS = {
+export const BREAKERS = {
   closed: ['plain', 'closed'],
   open: ['bad', 'open: left alone'],
   half_open: ['busy', 'half open: on trial'],
@@ -77,12 +77,12 @@ class Row {
 }
 
 // An obstacle follows the service's name, and here its state.
-function reasonOf(obstacle) {
+export function reasonOf(obstacle) {
   const reason = obstacle.replace(/^(is currently unhealthy: |has no API key: )/, '');
   return reason.charAt(0).toUpperCase() + reason.slice(1);
 }
 
-function healthOf(service) {
+export function healthOf(service) {
   if (!service.enabled) return ['idle', 'switched off'];
   if (service.obstacle.startsWith('has no API key')) return ['busy', 'no key'];
   if (service.healthy) return ['good', 'healthy'];

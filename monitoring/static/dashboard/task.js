@@ -1,9 +1,10 @@
 // One task with everything that is known of it.
 
-import { ask, loginAddress } from './api.js';
+import { ask } from './api.js';
 import { element, find, mark, say, show } from './dom.js';
 import { moment } from './format.js';
 import { KINDS, attempts, decision, facts, factsOf } from './task_parts.js';
+import { complain } from './trouble.js';
 
 const AGAIN = 2000; // while it runs
 
@@ -63,13 +64,6 @@ function parts(content) {
   return content.map((part) => (typeof part.text === 'string'
     ? element('div', { class: 'text' }, part.text)
     : element('p', { class: 'note' }, `(${part.type ?? 'something else'}: ${JSON.stringify(part).slice(0, 200)})`)));
-}
-
-function complain(error) {
-  const place = find('trouble');
-  say(place, error.message);
-  if (error.status === 401) place.append(' ', element('a', { href: loginAddress() }, 'Log in'));
-  show(place, true);
 }
 
 find('stop').addEventListener('click', async () => {

@@ -3,6 +3,7 @@
 import { ask, loginAddress, request } from './api.js';
 import { languages } from './code.js';
 import { element, find, mark, say, show, taskLink } from './dom.js';
+import { explanation, headline } from './explanation.js';
 import { seconds, ticking } from './format.js';
 import { events } from './sse.js';
 import { KINDS, attempts, decision, facts, factsOf, reasonOf } from './task_parts.js';
@@ -181,10 +182,8 @@ async function explain() {
   show(find('trouble'), false);
   try {
     const told = await ask('/api/routing/explain/', { method: 'POST', body: { ...body(), prompt: find('prompt').value || 'Hello' } });
-    const sure = told.confidence === null ? '' : ` (classified, ${Math.round(told.confidence * 100)} % sure)`;
-    say(find('routing-title'), `Who would be asked for ${told.task_type.replaceAll('_', ' ')}${sure}`);
-    find('why').replaceChildren(decision(told), element('p', { class: 'note' },
-      `Costs are for about ${told.estimate.prompt_tokens} prompt tokens and an answer of ${told.estimate.completion_tokens}.`));
+    say(find('routing-title'), headline(told));
+    find('why').replaceChildren(...explanation(told));
     show(find('routing'), true);
   } catch (error) {
     complain(error);

@@ -159,10 +159,14 @@ class ServiceSummary(TypedDict):
 
 
 class ServiceListed(ServiceSummary):
-    """`obstacle` is what keeps Oxide from calling it now, worded to follow its name; "" where nothing does."""
+    """`obstacle` is what keeps Oxide from calling it now, worded to follow its name; "" where nothing does.
+
+    `capabilities` are the types of task that the default order has it for; none: all of them.
+    """
 
     breaker: Literal["closed", "open", "half_open"]
     obstacle: str
+    capabilities: list[str]
 
 
 class ServiceList(TypedDict):
@@ -227,7 +231,10 @@ class Rule(TypedDict):
 
 
 class RuleList(TypedDict):
+    """`default` names the services that are asked after the rules, in their order."""
+
     rules: list[Rule]
+    default: list[str]
 
 
 class Candidate(TypedDict):
@@ -352,6 +359,7 @@ class Stats(TypedDict):
 
 class BasisPart(TypedDict):
     requests: int
+    tokens: int
     cost: float
     share: float
 

@@ -61,7 +61,7 @@ export interface CostFigures {
   cost: number;
   requests: number;
   tokens: number;
-  by_basis: Record<CostBasis, { requests: number; cost: number; share: number }>;
+  by_basis: Record<CostBasis, { requests: number; tokens: number; cost: number; share: number }>;
 }
 
 export interface Costs {

@@ -19,8 +19,10 @@ export type NewRoutingRule = Pick<RoutingRule, 'task_type' | 'service'> & Partia
 /** The id of a rule does not change. */
 export type RoutingRuleChanges = Partial<Omit<RoutingRule, 'id'>>;
 
+/** `default` names the services that are asked after the rules, in their order. */
 export interface RoutingRuleList {
   rules: RoutingRule[];
+  default: string[];
 }
 
 /** Who would be asked, in order, and why the others would not. `confidence` is null where the type was given. */

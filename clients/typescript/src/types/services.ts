@@ -13,10 +13,14 @@ export interface ServiceSummary {
   info: ServiceInfo;
 }
 
-/** `obstacle` is what keeps Oxide from calling it now, worded to follow its name; '' where nothing does. */
+/**
+ * `obstacle` is what keeps Oxide from calling it now, worded to follow its name; '' where nothing does.
+ * `capabilities` are the types of task that the default order has it for; none: all of them.
+ */
 export interface ServiceListed extends ServiceSummary {
   breaker: BreakerState;
   obstacle: string;
+  capabilities: string[];
 }
 
 export interface ServiceList {
