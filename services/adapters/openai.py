@@ -237,8 +237,10 @@ class OpenAIAdapter(HttpAdapter):
         return "/embeddings"
 
     def embedding_body(self, request: EmbeddingRequest) -> dict[str, Any]:
-        body: dict[str, Any] = {"model": request.model, "input": request.inputs, "encoding_format": "float"}
-        return body if request.dimensions is None else body | {"dimensions": request.dimensions}
+        body = {**request.extra, "model": request.model, "input": request.inputs, "encoding_format": "float"}
+        if request.dimensions is not None:
+            body["dimensions"] = request.dimensions
+        return self._without_omitted(body)
 
     def parse_embeddings(self, content: bytes, request: EmbeddingRequest) -> Embeddings:
         answer = _EMBEDDINGS.decode(content)
