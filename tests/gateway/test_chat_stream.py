@@ -224,7 +224,9 @@ def test_arguments_are_a_text(calls: Callable[..., Any]) -> None:
 
 
 def test_calls_of_two_choices_are_numbered_apart(chat: Callable[..., list[Any]]) -> None:
-    choices = [{"index": index, "delta": {"tool_calls": [{"id": f"c{index}", "function": {"name": "f"}}]}} for index in (0, 1)]
+    choices = [
+        {"index": index, "delta": {"tool_calls": [{"id": f"c{index}", "function": {"name": "f"}}]}} for index in (0, 1)
+    ]
     first, *_ = chat({"choices": choices}, ENDED)
     told = [choice["delta"]["tool_calls"] for choice in first["choices"]]
     assert [[(call["id"], call["index"]) for call in calls] for calls in told] == [[("c0", 0)], [("c1", 0)]]
