@@ -214,7 +214,10 @@ def test_a_silent_provider_opens_the_stream_after_ten_seconds_and_another_still_
     provider.misbehave("slow", service="first", seconds=11, then="status", status=500)
     body = {"model": "auto", "messages": [{"role": "user", "content": "x"}], "stream": True}
     with ThreadPoolExecutor() as pool:
-        beside = pool.submit(requests.post, f"{oxide.url}/v1/chat/completions", json=body, timeout=60)
+        chat, messages = (
+            pool.submit(requests.post, f"{oxide.url}/v1/{path}", json={**body, "max_tokens": 9}, timeout=60)
+            for path in ("chat/completions", "messages")
+        )
         lines = ask(oxide).iter_lines(chunk_size=1)
         opening = [next(lines) for _ in range(4)]
     assert opening[0] == b"event: task"
@@ -224,6 +227,7 @@ def test_a_silent_provider_opens_the_stream_after_ten_seconds_and_another_still_
     heard = list(events(lines))
     assert (text_of(heard), heard[-1][0]) == (TEXT, "done")
     assert heard[-1][1]["service_used"] == "second"
-    headers = beside.result().headers
-    assert headers["x-oxide-attempts"] == "1"
-    assert "x-oxide-service" not in headers  # it would be the one that did not answer
+    assert chat.result().headers["x-oxide-attempts"] == "1"
+    assert "x-oxide-service" not in chat.result().headers  # it would be the one that did not answer
+    assert chat.result().content.startswith(b": ping\n\ndata: {")
+    assert messages.result().content.startswith(b'event: ping\ndata: {"type":"ping"}\n\nevent: message_start\n')

@@ -136,6 +136,13 @@ def test_a_picture(client: OpenAI, provider: FakeProvider, kind: str) -> None:
     assert PIXEL in json.dumps(provider.last_call().json)
 
 
+def test_a_large_picture(client: OpenAI, provider: FakeProvider) -> None:
+    data = "A" * 12 * 2**20
+    picture: Any = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}}
+    assert client.chat.completions.create(model="openai", messages=[{"role": "user", "content": [picture]}]).choices
+    assert provider.last_call().json["messages"][0]["content"] == [picture]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_thoughts_are_shown_beside_the_answer(client: OpenAI, provider: FakeProvider, kind: str) -> None:
     provider.say(reasoning="Let me think.")
