@@ -10,7 +10,7 @@ from services.adapters.base import Delta, ToolCallDelta
 
 
 class InTurn:
-    """Lets pieces through as they come, but holds back what does not belong to a call that has begun, until it is whole.
+    """Lets pieces through as they come, but while a call has begun and is not whole, holds back what is not part of it.
 
     Providers of OpenAI's protocol number the pieces of their calls, and so may write several at once.
     """

@@ -55,7 +55,7 @@ def introduce(call: dict[str, Any], identity: str) -> None:
 
 @dataclass(slots=True)
 class _Known:
-    """A call so far, with the server's own number. `place` is None until its name is known, and may be without an id."""
+    """A call so far, with the server's own number. `place` is None until its name is known; its id may come late."""
 
     number: int | None
     identity: str
