@@ -45,9 +45,9 @@ def tell(response: HttpResponseBase, run: Run) -> HttpResponseBase:
         "x-oxide-task-id": task_id,
         "x-oxide-attempts": str(len(run.attempts)),
     }
-    if run.attempts:
-        told["x-oxide-service"] = run.attempts[-1].service
-        told["x-oxide-model"] = _header(run.attempts[-1].model)
+    if answering := run.answering:
+        told["x-oxide-service"] = answering.service
+        told["x-oxide-model"] = _header(answering.model)
     if not task.is_open:
         told["x-oxide-cost"] = "unknown" if task.cost is None else f"{task.cost:f}"
         told["x-oxide-cost-basis"] = task.cost_basis

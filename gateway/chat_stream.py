@@ -11,13 +11,12 @@ import orjson
 from gateway import chat_answer, errors
 from gateway.dialect_stream import DialectStream
 from services.adapters.base import Delta, ReasoningDelta, Reply, TextDelta, ToolCallDelta, Verbatim
-from services.adapters.openai_variants import CallPieces, arguments_text, for_clients, introduce
+from services.adapters.openai_variants import CallPieces, for_clients, introduce
 from tasks.event_stream import encoded, event
 from tasks.pipeline import Run
 from tasks.reading import Piece
 
 DONE = encoded(b"[DONE]")
-_HEAD = ("id", "object", "created", "model")
 
 
 class ChatStream(DialectStream):
@@ -32,7 +31,7 @@ class ChatStream(DialectStream):
         self._wants_usage = wants_usage
         self._tidy = Tidy()
         self._figures: Mapping[str, Any] = {}  # the last chunk with figures, as the provider tells them
-        self._head: Mapping[str, Any] = {}  # what each chunk begins with; empty before the first
+        self._head: Mapping[str, Any] = {}  # what each chunk begins with, the same for all; empty before the first
 
     def pieces(self, piece: Piece) -> Iterator[bytes]:
         if isinstance(piece, Verbatim):
@@ -49,8 +48,8 @@ class ChatStream(DialectStream):
         if not self._tidy.has_finished:
             yield self._chunk({}, finish_reason=reply.finish_reason)
         if self._wants_usage:
-            own = {**self._head, "usage": chat_answer.usage(reply.usage)}
-            yield event({**(self._figures or own), "choices": []})
+            figures = self._figures or {"usage": chat_answer.usage(reply.usage)}
+            yield event({**figures, **self._head, "choices": []})
         yield DONE
 
     def complaint(self, status: int, problem: Mapping[str, Any]) -> bytes:
@@ -62,8 +61,10 @@ class ChatStream(DialectStream):
             self._figures = dict(chunk)
         chunk.pop("usage", None)
         if chunk.get("choices"):  # what Azure sends before has no name yet
-            self._head = self._head or {name: chunk.get(name) for name in _HEAD}
-            yield event({**self._tidy.chunk(chunk, piece.deltas), **self._no_usage()})
+            if not self._head:
+                self._begin(self.run.attempts[-1].model)
+                self._head = {name: chunk.get(name) or own for name, own in self._head.items()}
+            yield event({**self._tidy.chunk(chunk, piece.deltas), **self._head, **self._no_usage()})
 
     def _begin(self, model: str) -> None:
         self._head = chat_answer.head(self.run.task, "chat.completion.chunk", model)
@@ -85,17 +86,17 @@ class Tidy:
 
     def __init__(self) -> None:
         self._choices: set[int] = set()
-        self._others: defaultdict[int, CallPieces] = defaultdict(CallPieces)
+        self._calls: defaultdict[int, CallPieces] = defaultdict(CallPieces)
         self.has_finished = False
 
     def chunk(self, chunk: dict[str, Any], deltas: Iterable[Delta] = ()) -> dict[str, Any]:
-        """`deltas` are what the chunk says of the first choice: its calls are numbered and named as in the history."""
-        known = (delta for delta in deltas if isinstance(delta, ToolCallDelta))
+        """`deltas` are what the chunk says of the first choice: its calls get the ids that the history has."""
+        ids = (delta.id for delta in deltas if isinstance(delta, ToolCallDelta) and delta.id)
         for choice in chunk["choices"]:
-            self._choice(choice, known)
+            self._choice(choice, ids)
         return chunk
 
-    def _choice(self, choice: dict[str, Any], known: Iterator[ToolCallDelta]) -> None:
+    def _choice(self, choice: dict[str, Any], ids: Iterator[str]) -> None:
         index = choice["index"] = choice.get("index") or 0
         choice["finish_reason"] = for_clients(choice.get("finish_reason"))
         if choice["finish_reason"]:
@@ -104,29 +105,28 @@ class Tidy:
         if index in self._choices:
             delta.pop("role", None)
         self._choices.add(index)
-        for call in delta.get("tool_calls") or ():
-            _number(call, self._piece(index, call) if index else next(known))
-
-    def _piece(self, choice: int, call: Mapping[str, Any]) -> ToolCallDelta:
-        called = _called(call)
-        return self._others[choice].piece(call.get("index"), call.get("id") or "", called.get("name") or "", "")
+        pieces = self._calls[index]
+        calls = [call for call in delta.pop("tool_calls", None) or () if _tell(call, pieces, () if index else ids)]
+        if calls:
+            delta["tool_calls"] = calls
 
 
-def _called(call: Mapping[str, Any]) -> dict[str, Any]:
-    return call.get("function") or call.get("custom") or {}
-
-
-def _number(call: dict[str, Any], piece: ToolCallDelta) -> None:
+def _tell(call: dict[str, Any], pieces: CallPieces, ids: Iterable[str]) -> bool:
+    """Write a piece of a call as clients need it. False where it has to wait for the call's name."""
+    called, written = (call["custom"], "input") if call.get("custom") else (call.get("function") or {}, "arguments")
+    piece = pieces.piece(call.get("index"), call.get("id") or "", called.get("name") or "", called.get(written))
+    if piece is None:
+        return False
     call["index"] = piece.index
-    called = _called(call)
     if piece.id:
-        introduce(call, piece.id)
+        introduce(call, next(iter(ids), piece.id))
     else:
         call.pop("id", None)
         call.pop("type", None)
         called.pop("name", None)
-    if "arguments" in called:
-        called["arguments"] = arguments_text(called["arguments"])
+    if piece.id or written in called:
+        called[written] = piece.arguments
+    return True
 
 
 def _delta(delta: Delta) -> dict[str, Any]:

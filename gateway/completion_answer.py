@@ -9,7 +9,7 @@ from gateway import chat_answer, errors
 from gateway.chat_answer import CompletionUsage, Head
 from gateway.chat_stream import DONE
 from gateway.dialect_stream import DialectStream
-from services.adapters.base import Reply, TextDelta
+from services.adapters.base import Reply, TextDelta, Verbatim
 from tasks.event_stream import event
 from tasks.models import Task
 from tasks.pipeline import Run
@@ -41,8 +41,9 @@ class CompletionStream(DialectStream):
         self._wants_usage = wants_usage
 
     def pieces(self, piece: Piece) -> Iterator[bytes]:
-        if isinstance(piece, TextDelta):
-            yield event(_object(self.run.task, self.run.attempts[-1].model, piece.text))
+        for delta in piece.deltas if isinstance(piece, Verbatim) else (piece,):
+            if isinstance(delta, TextDelta):
+                yield event(_object(self.run.task, self.run.attempts[-1].model, delta.text))
 
     def ending(self, reply: Reply) -> Iterator[bytes]:
         end = _object(self.run.task, reply.model, "", reply.finish_reason)

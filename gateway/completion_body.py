@@ -6,12 +6,13 @@ An old form, which editors still use. The prompt becomes the one message of a co
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from apikeys import decoding
 from apikeys.decoding import BodyError
 from gateway import names
 from gateway.fields import SampledBody
-from services.adapters.base import ChatRequest, Message, TextPart
+from services.adapters.base import ChatRequest, Feature, Message, Native, TextPart
 from tasks.request import TaskRequest
 
 # What is not to be had here: the value that asks for nothing, and what to do instead of any other.
@@ -41,13 +42,13 @@ def read(raw: object) -> CompletionBody:
     return body
 
 
-def task_request(body: CompletionBody) -> TaskRequest:
-    """Raises `BodyError` and `names.ModelNotFoundError`."""
-    named = names.resolve(body.model)
+def task_request(body: CompletionBody, raw: Any) -> TaskRequest:
+    """`raw` is what `body` was read from. Raises `BodyError` and `names.ModelNotFoundError`."""
+    named, prompt = names.resolve(body.model), _prompt(body)
     return TaskRequest(
         chat=ChatRequest(
             model=named.model,
-            messages=(Message("user", (TextPart(_prompt(body)),)),),
+            messages=(Message("user", (TextPart(prompt),)),),
             max_tokens=body.max_tokens,
             temperature=body.temperature,
             top_p=body.top_p,
@@ -55,10 +56,18 @@ def task_request(body: CompletionBody) -> TaskRequest:
             presence_penalty=body.presence_penalty,
             frequency_penalty=body.frequency_penalty,
             stop=body.stops,
+            native=Native("openai", _as_chat(raw, prompt)),
+            needs=frozenset({Feature.OPENAI} if raw.get("logit_bias") else ()),
         ),
         task_type=named.task_type,
         service=named.service,
     )
+
+
+def _as_chat(raw: Mapping[str, Any], prompt: str) -> dict[str, Any]:
+    """The body as one that asks for a chat, with the fields that nobody here knows."""
+    kept = {name: value for name, value in raw.items() if name != "prompt" and name not in _UNKNOWN}
+    return {**kept, "messages": [{"role": "user", "content": prompt}]}
 
 
 def _prompt(body: CompletionBody) -> str:

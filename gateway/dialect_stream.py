@@ -20,7 +20,8 @@ class DialectStream(EventStream):
     def closing(self) -> Iterator[bytes]:
         reply = self.run.reply
         if reply is None:
-            yield self.complaint(503, {"detail": calling.CALLED_OFF, "code": "CANCELLED"})
+            called_off = {"detail": calling.CALLED_OFF, "code": "CANCELLED", "task_id": str(self.run.task.pk)}
+            yield self.complaint(503, called_off)
         else:
             yield from self.ending(reply)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Sequence
-from typing import Annotated, Literal, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, TypedDict
 
 from msgspec import Meta, Struct
 
@@ -34,8 +34,8 @@ class EmbeddingsBody(Struct):
     dimensions: Annotated[int, Meta(ge=1, le=100_000)] | None = None
 
 
-def task_request(body: EmbeddingsBody) -> TaskRequest:
-    """Raises `BodyError` and `names.ModelNotFoundError`."""
+def task_request(body: EmbeddingsBody, raw: Any) -> TaskRequest:
+    """`raw` is what `body` was read from. Raises `BodyError` and `names.ModelNotFoundError`."""
     named = names.resolve(body.model)
     if not named.model:
         raise BodyError("model must name a model that makes embeddings, as in openai/text-embedding-3-small.")
@@ -45,7 +45,7 @@ def task_request(body: EmbeddingsBody) -> TaskRequest:
         chat=ChatRequest(model=named.model, messages=(Message("user", shown),), needs=frozenset({Feature.EMBEDDINGS})),
         task_type=TaskType.GENERAL,
         service=named.service,
-        embedding=EmbeddingRequest(named.model, inputs, body.dimensions),
+        embedding=EmbeddingRequest(named.model, inputs, body.dimensions, _extra(raw)),
     )
 
 
@@ -101,6 +101,11 @@ def _inputs(given: str | list[str | int | list[int]]) -> tuple[str, ...] | tuple
     if not items or len(items) > MOST_INPUTS or len(items) not in (len(texts), len(lists)):
         raise BodyError(f"input must be 1 to {MOST_INPUTS} texts, or texts as lists of tokens; none may be empty.")
     return texts or lists
+
+
+def _extra(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """What Oxide has no word for: whether a text is a question or a document, with some servers."""
+    return {name: value for name, value in raw.items() if name not in EmbeddingsBody.__struct_fields__}
 
 
 def _encoded(vector: Sequence[float]) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from gateway import errors, messages_answer
 from gateway.dialect_stream import DialectStream
+from gateway.in_turn import InTurn
 from gateway.messages_body import OUR_SIGNATURE
 from services.adapters.base import Delta, ReasoningDelta, Reply, TextDelta, ToolCallDelta, Verbatim
 from services.adapters.estimate import estimate
 from tasks.event_stream import encoded, event
+from tasks.pipeline import Run
 from tasks.reading import Piece
 
 
@@ -28,10 +30,13 @@ class MessageStream(DialectStream):
 
     HEARTBEAT = event({"type": "ping"}, "ping")
 
-    _is_passed_on = False
-    _has_begun = False
-    _index = -1
-    _block: tuple[str, int] | None = None  # what is open: its kind and, of tool calls, which one
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self._is_passed_on = False
+        self._has_begun = False
+        self._in_turn = InTurn()
+        self._index = -1
+        self._block: tuple[str, int] | None = None  # what is open: its kind and, of tool calls, which one
 
     def pieces(self, piece: Piece) -> Iterator[bytes]:
         if isinstance(piece, Verbatim):
@@ -39,11 +44,12 @@ class MessageStream(DialectStream):
             yield encoded(piece.event, _KIND.decode(piece.event).type)
         else:
             yield from self._begin(self.run.attempts[-1].model)
-            yield from self._deltas(piece)
+            yield from self._deltas(self._in_turn.take(piece))
 
     def ending(self, reply: Reply) -> Iterator[bytes]:
         if not self._is_passed_on:
             yield from self._begin(reply.model)
+            yield from self._deltas(self._in_turn.rest())
             yield from self._end_block()
             end = {"stop_reason": messages_answer.stop_reason(reply.finish_reason), "stop_sequence": None}
             yield _told("message_delta", delta=end, usage=messages_answer.usage(reply.usage))
@@ -59,7 +65,11 @@ class MessageStream(DialectStream):
             spent = estimate(self.run.request.chat, "")  # the true figures come at the end
             yield _told("message_start", message=messages_answer.begun(self.run.task, model, spent))
 
-    def _deltas(self, delta: Delta) -> Iterator[bytes]:
+    def _deltas(self, deltas: Iterable[Delta]) -> Iterator[bytes]:
+        for delta in deltas:
+            yield from self._piece(delta)
+
+    def _piece(self, delta: Delta) -> Iterator[bytes]:
         match delta:
             case TextDelta(text):
                 yield from self._open("text", 0, {"type": "text", "text": ""})

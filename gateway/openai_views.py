@@ -32,7 +32,7 @@ class CompletionsView(APIView):
 
     def post(self, request: Request) -> HttpResponseBase:
         body = completion_body.read(request.data)
-        run = calling.begin(request, completion_body.task_request(body), streams=bool(body.stream))
+        run = calling.begin(request, completion_body.task_request(body, request.data), streams=bool(body.stream))
         if body.stream:
             return CompletionStream(run, wants_usage=body.wants_usage)
         return calling.tell(Response(completion_answer.completion(run.task, calling.finish(run))), run)
@@ -43,6 +43,6 @@ class EmbeddingsView(APIView):
 
     def post(self, request: Request) -> HttpResponseBase:
         body = decoding.body(request.data, embeddings.EmbeddingsBody)
-        run = calling.begin(request, embeddings.task_request(body))
+        run = calling.begin(request, embeddings.task_request(body, request.data))
         answer = embeddings.answer(calling.finish(run), body.encoding_format)
         return calling.tell(Response(answer), run)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from gateway import errors, responses_answer
 from gateway.dialect_stream import DialectStream
+from gateway.in_turn import InTurn
 from gateway.responses_answer import Item, ResponseShown
 from gateway.responses_body import ResponsesBody
 from services.adapters.base import Delta, ReasoningDelta, Reply, TextDelta, ToolCall, ToolCallDelta, Verbatim
@@ -45,16 +46,18 @@ class ResponseStream(DialectStream):
         self._body = body
         self._number = 0
         self._response: ResponseShown | None = None
+        self._in_turn = InTurn()
         self._open: _Open | None = None
         self._output: list[Item] = []
 
     def pieces(self, piece: Piece) -> Iterator[bytes]:
         yield from self._begin(self.run.attempts[-1].model)
         for delta in piece.deltas if isinstance(piece, Verbatim) else (piece,):
-            yield from self._delta(delta)
+            yield from self._deltas(self._in_turn.take(delta))
 
     def ending(self, reply: Reply) -> Iterator[bytes]:
         yield from self._begin(reply.model)
+        yield from self._deltas(self._in_turn.rest())
         if not self._open and not self._output:
             yield from self._write("message", 0)
         yield from self._close()
@@ -81,6 +84,10 @@ class ResponseStream(DialectStream):
             self._response = responses_answer.begun(self.run.task, self._body, model)
             yield self._told("response.created", response=self._response)
             yield self._told("response.in_progress", response=self._response)
+
+    def _deltas(self, deltas: Iterable[Delta]) -> Iterator[bytes]:
+        for delta in deltas:
+            yield from self._delta(delta)
 
     def _delta(self, delta: Delta) -> Iterator[bytes]:
         match delta:

@@ -83,6 +83,11 @@ class Run:
     attempts: list[Attempt] = field(default_factory=list)
     call: Call = field(init=False)
 
+    @property
+    def answering(self) -> Attempt | None:
+        """Whose answer it is; None while nobody has said anything, for then another may still take over."""
+        return self.attempts[-1] if self.heard or self.reply else None
+
     def begin(self) -> None:
         """The clock runs from here, not from when a background task was accepted."""
         self.call = Call.within(self.request.timeout_seconds or settings.TASK_TIMEOUT_SECONDS, self.cancel)

@@ -48,14 +48,13 @@ class Spent(TypedDict):
 
 class TaskStream(EventStream):
     def opening(self) -> bytes:
-        run = self.run
-        asked = run.attempts[-1] if run.attempts else None
+        run, answering = self.run, self.run.answering
         begun = TaskBegun(
             task_id=str(run.task.pk),
             status="running",
             task_type=run.task.task_type,
-            service=asked.service if asked else None,
-            model=asked.model if asked else None,
+            service=answering.service if answering else None,
+            model=answering.model if answering else None,
         )
         return event(begun, "task")
 

@@ -50,7 +50,8 @@ class FakeProvider:
 
     Faults (`misbehave`), for `times` requests, or until `behave`:
 
-    `hang` takes the request and says nothing; `slow` waits `seconds` and then answers;
+    `hang` takes the request and says nothing; `slow` waits `seconds` and then answers,
+    or does what `then` says;
     `trickle` answers a byte every `seconds`; `stall` sends half of the answer and then nothing;
     `reset` resets the connection; `truncate` breaks it off in mid-answer; `cut` ends a stream
     properly, but half-way; `stream_error` reports an error in mid-stream;
@@ -324,9 +325,9 @@ class _Handler(BaseHTTPRequestHandler):
     def hang(self) -> None:
         self.wait()
 
-    def slow(self, seconds: float = 1.0) -> None:
+    def slow(self, seconds: float = 1.0, then: str = "answer", **details: Any) -> None:
         self.wait(seconds)
-        self.answer()
+        getattr(self, then)(**details)
 
     def trickle(self, seconds: float = 0.2) -> None:
         content = b"".join(self.frames()) if self.is_stream else json.dumps(self.document()).encode()

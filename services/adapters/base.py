@@ -160,11 +160,15 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingRequest:
-    """Texts, or texts as the model's own tokens, to be turned into vectors of `dimensions` numbers."""
+    """Texts, or texts as the model's own tokens, to be turned into vectors of `dimensions` numbers.
+
+    `extra` holds what else the client asks for in OpenAI's protocol, for a provider of the same.
+    """
 
     model: str
     inputs: tuple[str, ...] | tuple[tuple[int, ...], ...]
     dimensions: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from services.adapters.base import (
     Embeddings,
     ErrorKind,
     Feature,
+    Finish,
     ImagePart,
     JsonSchema,
     Message,
@@ -43,6 +44,7 @@ from services.adapters.wire import count, embedded, finished, function_tool, mak
 
 _MOST_DOLLARS: Final = 1_000_000  # for one call; also false for what is not a number
 _DONE: Final = b"[DONE]"
+_NAMELESS: Final = "a tool call in it names no function"
 # OpenRouter's words where no provider of a model can do what is asked, and where there is no such model.
 _CANNOT: Final = re.compile(
     r"no endpoints found that support|does not support (tool|image|function|vision)", re.IGNORECASE
@@ -235,8 +237,10 @@ class OpenAIAdapter(HttpAdapter):
         return "/embeddings"
 
     def embedding_body(self, request: EmbeddingRequest) -> dict[str, Any]:
-        body: dict[str, Any] = {"model": request.model, "input": request.inputs, "encoding_format": "float"}
-        return body if request.dimensions is None else body | {"dimensions": request.dimensions}
+        body = {**request.extra, "model": request.model, "input": request.inputs, "encoding_format": "float"}
+        if request.dimensions is not None:
+            body["dimensions"] = request.dimensions
+        return self._without_omitted(body)
 
     def parse_embeddings(self, content: bytes, request: EmbeddingRequest) -> Embeddings:
         answer = _EMBEDDINGS.decode(content)
@@ -297,6 +301,12 @@ class _Reader(StreamReader):
         super().__init__(request)
         self._calls = CallPieces()
 
+    @property
+    def end(self) -> Finish:
+        if self._calls.is_waiting:
+            raise msgspec.ValidationError(_NAMELESS)
+        return super().end
+
     def is_news(self, event: bytes) -> bool:
         return event.strip() != _DONE
 
@@ -322,7 +332,9 @@ class _Reader(StreamReader):
             if choice.delta.text:
                 yield TextDelta(choice.delta.text)
             for call in choice.delta.tool_calls or ():
-                yield self._calls.piece(call.index, call.id or "", call.called.name or "", call.called.arguments)
+                called = call.called
+                if piece := self._calls.piece(call.index, call.id or "", called.name or "", called.arguments):
+                    yield piece
         _raise_choice_error(choice)
         if choice.finish_reason:
             self.finish = finish_reason(choice.finish_reason)
@@ -440,7 +452,7 @@ def _tools(request: ChatRequest) -> dict[str, Any]:
 
 def _tool_call(call: _ToolCall) -> ToolCall:
     if not call.called.name:
-        raise msgspec.ValidationError("a tool call in it names no function")
+        raise msgspec.ValidationError(_NAMELESS)
     return ToolCall(call.id or make_call_id(), call.called.name, arguments_text(call.called.arguments))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -52,34 +53,62 @@ def introduce(call: dict[str, Any], identity: str) -> None:
     call["type"] = call.get("type") or "function"
 
 
+@dataclass(slots=True)
+class _Known:
+    """A call so far, with the server's own number. `place` is None until its name is known; its id may come late."""
+
+    number: int | None
+    identity: str
+    place: int | None = None
+    held: str = ""
+
+
 class CallPieces:
     """The pieces of one answer's tool calls: numbered from 0 without a gap, the id and the name once for each call.
 
     Some servers number their calls, some give only ids, and some neither: then a name begins the next call. Some
     number each call 0, where a new id with a name begins the next; and an id that changes while no name comes
-    belongs to the same call.
+    belongs to the same call. Some name a call only after they have begun it: what comes before is held back, for
+    clients look for the name where a call begins.
     """
 
     def __init__(self) -> None:
-        self._calls: list[tuple[int | None, str]] = []  # number and id, as the server gives them
+        self._calls: list[_Known] = []
+        self._told = 0
 
-    def piece(self, number: int | None, identity: str, name: str, arguments: Any) -> ToolCallDelta:
-        place = self._place(number, identity, name)
-        if place is not None:
-            return ToolCallDelta(place, arguments=arguments_text(arguments))
-        self._calls.append((number, identity))
-        return ToolCallDelta(len(self._calls) - 1, identity or make_call_id(), name, arguments_text(arguments))
+    def piece(self, number: int | None, identity: str, name: str, arguments: Any) -> ToolCallDelta | None:
+        """None where it has to wait for the name."""
+        call, said = self._call(number, identity, name), arguments_text(arguments)
+        if call.place is not None:
+            return ToolCallDelta(call.place, arguments=said)
+        call.held += said
+        if not name:
+            return None
+        call.place, self._told = self._told, self._told + 1
+        call.identity = call.identity or make_call_id()
+        return ToolCallDelta(call.place, call.identity, name, call.held)
 
-    def _place(self, number: int | None, identity: str, name: str) -> int | None:
+    @property
+    def is_waiting(self) -> bool:
+        """Whether some call has not got its name."""
+        return self._told < len(self._calls)
+
+    def _call(self, number: int | None, identity: str, name: str) -> _Known:
+        known = self._find(number, identity, name)
+        if known is None:
+            known = _Known(number, identity)
+            self._calls.append(known)
+        known.identity = known.identity or identity
+        return known
+
+    def _find(self, number: int | None, identity: str, name: str) -> _Known | None:
         """Which call a piece belongs to, or None where it begins one."""
-        places = reversed(range(len(self._calls)))
+        calls: Iterator[_Known] = reversed(self._calls)
         if number is not None:
-            begins = identity and name
-            return next((at for at in places if self._fits(at, number, identity if begins else "")), None)
+            calls = (call for call in calls if call.number == number)
+            if not (identity and name):
+                return next(calls, None)
         if identity:
-            return next((at for at in places if self._calls[at][1] == identity), None)
-        return None if name else next(places, None)
-
-    def _fits(self, place: int, number: int, identity: str) -> bool:
-        known_number, known_identity = self._calls[place]
-        return known_number == number and (not identity or identity == known_identity)
+            return next((call for call in calls if call.identity in ("", identity)), None)
+        last = next(calls, None)
+        return None if name and last and last.place is not None else last

@@ -131,6 +131,14 @@ def test_a_chunk_without_choices_is_left_out_and_names_nothing(chat: Callable[..
     assert done == "[DONE]"
 
 
+def test_all_chunks_have_one_name_whatever_the_server_calls_them(chat: Callable[..., list[Any]]) -> None:
+    *chunks, _ = chat({"id": "", "created": None} | SAID, {"id": "chatcmpl-8"} | ENDED, figures=True)
+    (name,) = {(each["id"], each["object"], each["created"], each["model"]) for each in chunks}
+    assert name[0].startswith("chatcmpl-")
+    assert name[1:2] + name[3:] == ("chat.completion.chunk", "alpha")
+    assert name[2] > 0
+
+
 @pytest.fixture
 def calls_in(chat: Callable[..., list[Any]]) -> Callable[..., list[dict[str, Any]]]:
     """What becomes of the calls in the deltas of a provider, each a list, as parts of the choice `index`."""
@@ -185,8 +193,23 @@ def test_calls_without_anything_that_tells_them_apart_begin_with_their_names(cal
 
 
 def test_numbers_of_calls_begin_at_0_and_have_no_gap(calls: Callable[..., Any]) -> None:
-    told = calls([{"index": 1, "id": "a"}, {"index": 4, "id": "b"}], [{"index": 4, "function": {"arguments": "x"}}])
+    begun = [{"index": 1, "id": "a", "function": {"name": "f"}}, {"index": 4, "id": "b", "function": {"name": "g"}}]
+    told = calls(begun, [{"index": 4, "function": {"arguments": "x"}}])
     assert [call["index"] for call in told] == [0, 1, 1]
+
+
+def test_a_call_begins_once_its_name_is_known(calls: Callable[..., Any]) -> None:
+    told = calls(
+        [{"index": 0, "id": "a", "type": "function", "function": {"name": "", "arguments": ""}}],
+        [{"index": 0, "function": {"arguments": "{"}}],
+        [{"index": 0, "function": {"name": "f", "arguments": "}"}}],
+    )
+    assert told == [{"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+
+
+def test_a_call_begins_with_a_text_as_arguments(calls: Callable[..., Any]) -> None:
+    (told,) = calls([{"index": 0, "id": "a", "function": {"name": "f"}}])
+    assert told["function"]["arguments"] == ""
 
 
 def test_arguments_are_a_text(calls: Callable[..., Any]) -> None:
@@ -201,7 +224,9 @@ def test_arguments_are_a_text(calls: Callable[..., Any]) -> None:
 
 
 def test_calls_of_two_choices_are_numbered_apart(chat: Callable[..., list[Any]]) -> None:
-    choices = [{"index": index, "delta": {"tool_calls": [{"id": f"c{index}"}]}} for index in (0, 1)]
+    choices = [
+        {"index": index, "delta": {"tool_calls": [{"id": f"c{index}", "function": {"name": "f"}}]}} for index in (0, 1)
+    ]
     first, *_ = chat({"choices": choices}, ENDED)
     told = [choice["delta"]["tool_calls"] for choice in first["choices"]]
     assert [[(call["id"], call["index"]) for call in calls] for calls in told] == [[("c0", 0)], [("c1", 0)]]

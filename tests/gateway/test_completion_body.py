@@ -8,11 +8,12 @@ import pytest
 
 from apikeys.decoding import BodyError
 from gateway import completion_body
-from services.adapters.base import ChatRequest, Message, TextPart
+from services.adapters.base import ChatRequest, Feature, Message, TextPart
 
 
 def read(**fields: Any) -> ChatRequest:
-    return completion_body.task_request(completion_body.read({"model": "auto", "prompt": "Why?", **fields})).chat
+    raw = {"model": "auto", "prompt": "Why?", **fields}
+    return completion_body.task_request(completion_body.read(raw), raw).chat
 
 
 @pytest.mark.parametrize("prompt", ["Why?", ["Why?"]])
@@ -25,8 +26,18 @@ def test_settings_are_read_and_unknown_fields_left_alone() -> None:
     assert (chat.max_tokens, chat.temperature, chat.top_p, chat.seed, chat.stop) == (5, 0.0, 1.0, 7, ("x",))
 
 
-def test_a_chat_is_asked_for_and_so_the_body_does_not_go_along() -> None:
-    assert read().native is None
+def test_what_goes_along_asks_for_a_chat_and_has_the_fields_that_nobody_knows() -> None:
+    native = read(prompt=["Why?"], max_tokens=5, top_k=3, echo=False, best_of=1, logprobs=0, suffix="", n=1).native
+    assert native is not None
+    assert (native.protocol, native.body) == (
+        "openai",
+        {"model": "auto", "messages": [{"role": "user", "content": "Why?"}], "max_tokens": 5, "top_k": 3},
+    )
+
+
+def test_what_only_openais_protocol_has_is_known() -> None:
+    assert read(logit_bias={"7": -100}).features == {Feature.OPENAI}
+    assert read(logit_bias={}).features == frozenset()
 
 
 @pytest.mark.parametrize("fields", [{"echo": False, "best_of": 1, "n": 1, "logprobs": None, "suffix": ""}, {"n": None}])

@@ -26,7 +26,8 @@ def asked(service: Callable[..., Service]) -> Callable[..., TaskRequest]:
     service("first")
 
     def read(**fields: Any) -> TaskRequest:
-        return embeddings.task_request(decoding.body({"model": "first/alpha", **fields}, EmbeddingsBody))
+        raw = {"model": "first/alpha", **fields}
+        return embeddings.task_request(decoding.body(raw, EmbeddingsBody), raw)
 
     return read
 
@@ -48,6 +49,12 @@ def test_texts_and_tokens_keep_their_order(
     assert (wanted.embedding.model, wanted.embedding.inputs, wanted.embedding.dimensions) == ("alpha", inputs, 2)
     assert (wanted.service, wanted.prompt) == ("first", shown)
     assert wanted.chat.features == {Feature.EMBEDDINGS}
+
+
+def test_fields_that_nobody_knows_go_along(asked: Callable[..., TaskRequest]) -> None:
+    wanted = asked(input="x", encoding_format="base64", dimensions=2, input_type="query").embedding
+    assert wanted is not None
+    assert wanted.extra == {"input_type": "query"}
 
 
 @pytest.mark.parametrize("given", ["", [], ["a", ""], [[]], ["a", 1], ["a", [1]], ["a"] * (MOST_INPUTS + 1)])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -209,12 +211,23 @@ def test_a_drain_lets_open_streams_end(oxide: LiveOxide, provider: FakeProvider)
 def test_a_silent_provider_opens_the_stream_after_ten_seconds_and_another_still_takes_over(
     oxide: LiveOxide, provider: FakeProvider
 ) -> None:
-    provider.misbehave("slow", service="first", seconds=12)
-    provider.say("first", text="", finish="length", tokens=None)
-    silent = ask(oxide, service="first")
-    lines = silent.iter_lines(chunk_size=1)
-    assert next(lines).startswith(b"event: task")
-    assert next(lines).startswith(b"data: ")
-    assert next(lines) == b""
-    assert next(lines) == b": ping"
-    assert [name for name, _ in events([b"", *lines])][-1] == "done"
+    provider.misbehave("slow", service="first", seconds=11, then="status", status=500)
+    body = {"model": "auto", "messages": [{"role": "user", "content": "x"}], "stream": True}
+    with ThreadPoolExecutor() as pool:
+        chat, messages = (
+            pool.submit(requests.post, f"{oxide.url}/v1/{path}", json={**body, "max_tokens": 9}, timeout=60)
+            for path in ("chat/completions", "messages")
+        )
+        lines = ask(oxide).iter_lines(chunk_size=1)
+        opening = [next(lines) for _ in range(4)]
+    assert opening[0] == b"event: task"
+    assert opening[2:] == [b"", b": ping"]
+    begun = json.loads(opening[1].removeprefix(b"data: "))
+    assert (begun["service"], begun["model"]) == (None, None)
+    heard = list(events(lines))
+    assert (text_of(heard), heard[-1][0]) == (TEXT, "done")
+    assert heard[-1][1]["service_used"] == "second"
+    assert chat.result().headers["x-oxide-attempts"] == "1"
+    assert "x-oxide-service" not in chat.result().headers  # it would be the one that did not answer
+    assert chat.result().content.startswith(b": ping\n\ndata: {")
+    assert messages.result().content.startswith(b'event: ping\ndata: {"type":"ping"}\n\nevent: message_start\n')

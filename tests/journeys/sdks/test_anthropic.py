@@ -279,6 +279,21 @@ def test_a_stream_that_breaks_is_an_error_and_not_an_end(client: Anthropic, prov
         provider.behave()
 
 
+def test_a_task_that_is_called_off_says_so_by_its_name(
+    client: Anthropic, oxide: LiveOxide, provider: FakeProvider
+) -> None:
+    provider.misbehave("stall")
+    with client.messages.stream(model="openai", max_tokens=100, messages=ASKED) as stream:
+        next(stream.text_stream)
+        task = stream.response.headers["request-id"]
+        wait_until(lambda: oxide.post(f"/api/tasks/{task}/cancel/").status_code == 202)
+        with pytest.raises(anthropic.APIStatusError, match="called off") as caught:
+            stream.until_done()
+    found: Any = caught.value.body
+    assert found["request_id"] == caught.value.request_id
+    assert provider.hangups == 1
+
+
 def test_mistakes_are_named(client: Anthropic, oxide: LiveOxide) -> None:
     with pytest.raises(anthropic.BadRequestError, match="messages is empty"):
         ask(client, "auto", messages=[])

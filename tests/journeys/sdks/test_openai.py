@@ -136,6 +136,13 @@ def test_a_picture(client: OpenAI, provider: FakeProvider, kind: str) -> None:
     assert PIXEL in json.dumps(provider.last_call().json)
 
 
+def test_a_large_picture(client: OpenAI, provider: FakeProvider) -> None:
+    data = "A" * 12 * 2**20
+    picture: Any = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}}
+    assert client.chat.completions.create(model="openai", messages=[{"role": "user", "content": [picture]}]).choices
+    assert provider.last_call().json["messages"][0]["content"] == [picture]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_thoughts_are_shown_beside_the_answer(client: OpenAI, provider: FakeProvider, kind: str) -> None:
     provider.say(reasoning="Let me think.")
@@ -224,12 +231,10 @@ def test_a_stream_has_them_too(client: OpenAI) -> None:
 @pytest.mark.parametrize("encoding", ["base64", "float"])
 def test_embeddings(client: OpenAI, oxide: LiveOxide, kind: str, encoding: Any) -> None:
     found = client.embeddings.create(model=f"{kind}/alpha", input=["quantum", "computing"], encoding_format=encoding)
-    vectors = [item.embedding for item in found.data]
-    if encoding == "base64":
-        assert all(isinstance(vector, str) for vector in vectors) or vectors == [
-            vector_of("quantum"),
-            vector_of("computing"),
-        ]
+    vectors: list[Any] = [item.embedding for item in found.data]
+    if encoding == "base64":  # which the SDK reads only where it asks for it of itself
+        vectors = [memoryview(base64.b64decode(vector)).cast("f").tolist() for vector in vectors]
+    assert vectors == [vector_of("quantum"), vector_of("computing")]
     assert client.embeddings.create(model=f"{kind}/alpha", input="quantum").data[0].embedding == vector_of("quantum")
     assert found.usage.prompt_tokens > 0
     newest = oxide.get("/api/tasks/history/", params={"limit": 1}).json()["tasks"][0]
@@ -275,6 +280,23 @@ def test_completions(client: OpenAI, kind: str) -> None:
     assert "".join(chunk.choices[0].text for chunk in chunks) == TEXT
     with pytest.raises(openai.BadRequestError, match="suffix"):
         client.completions.create(model=kind, prompt="def ", suffix="return x")
+
+
+def test_what_oxide_has_no_word_for_reaches_openais_protocol_here_too(client: OpenAI, provider: FakeProvider) -> None:
+    more: Any = {"something_new": [1]}
+    assert client.completions.create(model="openai", prompt="x", logit_bias={"7": 1}, extra_body=more)
+    assert provider.last_call().json == {
+        "model": "alpha",
+        "messages": [{"role": "user", "content": "x"}],
+        "logit_bias": {"7": 1},
+        "something_new": [1],
+    }
+    with pytest.raises(openai.BadRequestError, match="gemini speaks another protocol than OpenAI's"):
+        client.completions.create(model="gemini", prompt="x", logit_bias={"7": 1})
+    assert client.embeddings.create(model="openai/alpha", input="x", user="ada", extra_body=more).data
+    sent = provider.last_call().json
+    assert (sent["user"], sent["something_new"], sent["encoding_format"]) == ("ada", [1], "float")
+    assert client.embeddings.create(model="gemini/alpha", input="x", extra_body=more).data
 
 
 # Errors

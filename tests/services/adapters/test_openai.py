@@ -92,6 +92,16 @@ def test_tool_calls_without_numbers_are_told_apart_by_id(
     assert reply.finish_reason == "tool_calls"
 
 
+def test_a_call_that_never_gets_a_name_is_no_call(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest
+) -> None:
+    body = stream_of(piece(tool_calls=[{"index": 0, "id": "c", "function": {"arguments": "{}"}}]), piece("tool_calls"))
+    provider.misbehave("raw", body=body, content_type="text/event-stream")
+    error = failure(adapter, question, "stream")
+    assert error.kind is ErrorKind.MALFORMED
+    assert "names no function" in error.message
+
+
 def test_interleaved_pieces_of_tool_calls_find_their_call(
     adapter: Adapter, provider: FakeProvider, question: ChatRequest
 ) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from services.adapters.base import ToolCallDelta
@@ -31,6 +33,12 @@ def test_clients_get_their_own_words_and_nothing_for_nothing(told: str | None, m
     assert for_clients(told) == meant
 
 
+def told(pieces: CallPieces, number: int | None, identity: str, name: str, arguments: Any = "") -> ToolCallDelta:
+    piece = pieces.piece(number, identity, name, arguments)
+    assert piece is not None
+    return piece
+
+
 def test_a_piece_of_a_known_call_has_its_number_and_no_name() -> None:
     pieces = CallPieces()
     assert pieces.piece(3, "a", "f", "{") == ToolCallDelta(0, "a", "f", "{")
@@ -40,25 +48,39 @@ def test_a_piece_of_a_known_call_has_its_number_and_no_name() -> None:
 
 def test_a_new_id_with_a_name_is_a_new_call_whatever_its_number() -> None:
     pieces = CallPieces()
-    told = [pieces.piece(0, "a", "f", ""), pieces.piece(0, "b", "g", ""), pieces.piece(0, "", "", "1")]
-    assert [piece.index for piece in told] == [0, 1, 1]
+    assert [told(pieces, 0, *said).index for said in (("a", "f"), ("b", "g"), ("", ""))] == [0, 1, 1]
 
 
 def test_an_id_that_changes_without_a_name_is_no_new_call() -> None:
     pieces = CallPieces()
-    assert [pieces.piece(0, "a", "f", "").index, pieces.piece(0, "b", "", "{}").index] == [0, 0]
+    assert [told(pieces, 0, "a", "f").index, told(pieces, 0, "b", "", "{}").index] == [0, 0]
 
 
 def test_pieces_without_number_go_by_their_id_and_those_without_id_to_the_last_call() -> None:
     pieces = CallPieces()
     sent = [("a", "f"), ("b", "g"), ("a", ""), ("", "")]
-    assert [pieces.piece(None, identity, name, "").index for identity, name in sent] == [0, 1, 0, 1]
+    assert [told(pieces, None, *said).index for said in sent] == [0, 1, 0, 1]
 
 
 def test_a_call_without_an_id_is_given_one() -> None:
     pieces = CallPieces()
-    first, second = pieces.piece(None, "", "f", {}), pieces.piece(None, "", "f", {"a": 1})
+    first, second = told(pieces, None, "", "f", {}), told(pieces, None, "", "f", {"a": 1})
     assert (first.index, second.index) == (0, 1)
     assert first.id.startswith("call_")
     assert first.id != second.id
     assert second.arguments == '{"a":1}'
+
+
+def test_a_piece_waits_for_the_name_of_its_call() -> None:
+    pieces = CallPieces()
+    assert pieces.piece(0, "a", "", "{") is None
+    assert pieces.is_waiting
+    assert pieces.piece(1, "b", "g", "") == ToolCallDelta(0, "b", "g")
+    assert pieces.piece(0, "", "f", "}") == ToolCallDelta(1, "a", "f", "{}")
+    assert not pieces.is_waiting
+
+
+def test_a_call_may_get_its_id_with_its_name() -> None:
+    pieces = CallPieces()
+    assert pieces.piece(None, "", "", "{") is None
+    assert pieces.piece(None, "a", "f", "}") == ToolCallDelta(0, "a", "f", "{}")
