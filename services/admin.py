@@ -13,11 +13,8 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
-from apikeys import keyring
-from services import health, key_admin, keys  # noqa: F401 - the other pages of this app
+from services import health, key_admin, keys, state_badges  # noqa: F401 - the other pages of this app
 from services.adapters.registry import ADAPTERS, adapter_class
-from services.badges import badge
-from services.breaker import breakers
 from services.config import ServiceConfig
 from services.models import Service
 
@@ -142,20 +139,15 @@ class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.display(description="health")
     def health_in_brief(self, service: Service) -> SafeString:
-        return _health(service.config, characters=80)
+        return state_badges.of_health(service.config, characters=80)
 
     @admin.display(description="health")
     def health_in_full(self, service: Service) -> SafeString:
-        return _health(service.config, characters=2_000)
+        return state_badges.of_health(service.config, characters=2_000)
 
     @admin.display(description="key")
     def key(self, service: Service) -> SafeString:
-        secret = keyring.secret_for(service.name, service.api_key_env)
-        if secret:
-            return badge("good", f"there: {keyring.preview(secret)}")
-        if service.api_key_env:
-            return badge("bad", f"needs {service.api_key_env}, missing")
-        return badge("quiet", "none needed")
+        return state_badges.of_key(service.config)
 
     @admin.display(description="origin")
     def origin(self, service: Service) -> str:
@@ -183,32 +175,15 @@ def _without(names: Any, unknown: set[str]) -> list[str]:
     return [name for name in names if name not in unknown]
 
 
-def _health(config: ServiceConfig, characters: int) -> SafeString:
-    known = health.of(config.name)
-    if not config.enabled:
-        return badge("quiet", "switched off")
-    if known and not known.healthy:
-        return badge("bad", f"unhealthy: {Truncator(_detail(config, known)).chars(characters)}")
-    if keys.is_missing(config):
-        return badge("quiet", "not checked: no key")
-    if breakers[config.name].blocked():
-        return badge("bad", "left alone for a while after failures")
-    return badge("good", "healthy") if known else badge("quiet", "not checked yet")
-
-
 def _report(config: ServiceConfig, found: health.Health) -> str:
     if not found.healthy:
-        return f"Service {config.name} is unhealthy: {_detail(config, found)}"
+        return f"Service {config.name} is unhealthy: {state_badges.detail(config, found)}"
     models = f" and lists {_counted(len(found.models), 'model')}" if found.models else ""
     return f"Service {config.name} is healthy: it answered in {found.response_ms:.0f} ms{models}."
 
 
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _detail(config: ServiceConfig, found: health.Health) -> str:
-    return found.detail.removeprefix(config.name).strip()
 
 
 def _known_options(kind: str) -> str:

@@ -178,11 +178,13 @@ def _readable(text: str) -> str:
 def status(row: Task | Attempt) -> SafeString:
     shown = badge(_TONES[row.status], row.get_status_display())
     why = row.error_code if isinstance(row, Task) and row.status == Status.FAILED else ""
-    return format_html('{} <span class="why">{}</span>', shown, why) if why else shown
+    return format_html('{}<br><span class="why">{}</span>', shown, why) if why else shown
 
 
 @admin.display(description="tokens")
 def tokens(row: Metered) -> SafeString:
+    if not row.total_tokens and not row.cost_basis:
+        return _number("-")  # not counted yet, or nobody was asked
     return _number(f"{row.total_tokens:,}")
 
 
@@ -248,8 +250,7 @@ class TaskAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         status,
         "task_type",
         "prompt_in_brief",
-        "service",
-        "model_name",
+        "answered_by",
         tokens,
         cost,
         time,
@@ -327,7 +328,7 @@ class TaskAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         return super().get_search_results(request, tasks, search_term)
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("tasks.change_task"))  # type: ignore[union-attr]
+        return request.user.has_perm("tasks.change_task")
 
     @admin.action(description="Cancel", permissions=["cancel"])
     def cancel_now(self, request: HttpRequest, chosen: QuerySet[Task]) -> None:
@@ -337,13 +338,11 @@ class TaskAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     def prompt_in_brief(self, task: Task) -> str:
         return Truncator(" ".join(task.preview.split())).chars(80)
 
-    @admin.display(description="service")
-    def service(self, task: Task) -> str:
-        return task.service_used or "-"
-
-    @admin.display(description="model")
-    def model_name(self, task: Task) -> str:
-        return task.model_used or "-"
+    @admin.display(description="answered by")
+    def answered_by(self, task: Task) -> str:
+        if not task.service_used:
+            return "-"
+        return format_html('{}<br><span class="why">{}</span>', task.service_used, task.model_used)
 
 
 @admin.register(Runner)

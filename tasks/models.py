@@ -110,8 +110,8 @@ class Written(models.Value):
     does not show it that. https://www.sqlite.org/partialindex.html#queries_using_partial_indexes
     """
 
-    def as_sql(self, *_: Any, **__: Any) -> tuple[str, list[Any]]:
-        return f"'{Status(self.value).value}'", []
+    def as_sql(self, *_: Any, **__: Any) -> tuple[str, tuple[str | int, ...]]:
+        return f"'{Status(self.value).value}'", ()
 
 
 class TaskQuerySet(QuerySet["Task"]):
