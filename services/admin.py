@@ -10,13 +10,18 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from services import health, key_admin, keys, state_badges  # noqa: F401 - the other pages of this app
 from services.adapters.registry import ADAPTERS, adapter_class
+from services.asking_admin import AskingAdmin
+from services.breaker import breakers
 from services.config import ServiceConfig
+from services.declared_filter import DeclaredFilter
 from services.models import Service
+from services.outcomes import Outcome, tell
 
 CHECKS_AT_ONCE = 8
 
@@ -53,12 +58,18 @@ class StructureField(forms.JSONField):
 class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs, not in Django
     command = StructureField(
         list,
-        help_text='Program and arguments, as in ["llm", "-m", "{model}"]; "{model}" stands for the model. No shell.',
+        help_text='For a command-line tool: program and arguments, as in ["llm", "-m", "{model}"]. "{model}" stands '
+        "for the model; the prompt goes to the standard input. No shell is involved.",
     )
     allowed_models = LinesField(
-        required=False, help_text="The only models to be used, one a line; empty: whatever the server lists."
+        required=False,
+        help_text="The only models that may be asked for, one a line, such as gpt-6-luna. Empty: whatever the server "
+        "lists.",
     )
-    capabilities = LinesField(required=False, help_text="Task types it is good at, one a line; empty: all.")
+    capabilities = LinesField(
+        required=False,
+        help_text="The task types it is good at, one a line, such as translation or code_generation. Empty: all.",
+    )
     options = StructureField(dict)
 
     class Meta:
@@ -71,9 +82,26 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
             "max_retries": "Retries",
         }
         help_texts = {
-            "max_concurrency": "In each process. Beyond it the next service is asked.",
-            "max_retries": "Further attempts after a failure that may pass.",
-            "input_price": "",
+            "name": "What rules, tasks and the history call it, such as ollama_local. It cannot be changed later.",
+            "type": "A server on the network, a program on this machine, or built in (answers without any model).",
+            "api": "The protocol that an HTTP server speaks. Most servers, such as LM Studio, vLLM and Groq, speak "
+            "OpenAI's.",
+            "enabled": "Only services that are switched on are asked. Switching one off holds from the next task on.",
+            "base_url": "Where an HTTP server is, such as http://localhost:11434 for Ollama or "
+            "https://api.openai.com/v1.",
+            "model": "Asked for when neither the task nor the rule names one, such as llama2.",
+            "api_key_env": "The name of the environment variable that holds the key, such as OPENAI_API_KEY; never the "
+            "key itself. A key may also be entered under Provider keys. Empty: no key is needed.",
+            "timeout_seconds": "For one attempt, from the connection to the last word, such as 120.",
+            "max_concurrency": "Calls under way at the same time, in each process, such as 16. Beyond it the next "
+            "service is asked.",
+            "max_retries": "Further attempts after a failure that may pass, from 0 to 10. Then the next service is "
+            "asked.",
+            "input_price": "US dollars for a million tokens of the prompt, such as 3.",
+            "output_price": "US dollars for a million tokens of the answer, such as 15.",
+            "cached_price": "Tokens read from the provider's cache, such as 0.3.",
+            "cache_write_price": "Tokens written to the provider's cache, such as 3.75.",
+            "reasoning_price": "Tokens of thinking, such as 15.",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -83,16 +111,18 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
 
 
 @admin.register(Service)
-class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ServiceAdmin(AskingAdmin):
     form = ServiceForm
-    list_display = ["name", "enabled", "health_in_brief", "key", "kind", "model", "reached_at", "max_concurrency"]
+    list_display = ["name", "enabled", "health_in_brief", "breaker", "key", "kind", "reached_at"]
     list_editable = ["enabled"]
+    list_filter = ["enabled", "type", "api", ("declared", DeclaredFilter)]
     search_fields = ["name", "model", "base_url"]
+    search_help_text = "A part of the name, the model or the address."
     ordering = ["name"]
-    actions = ["check_now"]
-    readonly_fields = ["health_in_full", "key", "origin", "updated_at"]
+    actions = ["check_now", "switch_on", "switch_off", "close_breaker"]
+    readonly_fields = ["health_in_full", "breaker", "key", "origin", "updated_at"]
     fieldsets = [
-        (None, {"fields": ["name", "enabled", "health_in_full", "origin", "updated_at"]}),
+        (None, {"fields": ["name", "enabled", "health_in_full", "breaker", "origin", "updated_at"]}),
         (
             "How it is reached",
             {
@@ -101,8 +131,20 @@ class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                 "Leave empty what belongs to another type.",
             },
         ),
-        ("Models", {"fields": ["model", "allowed_models", "capabilities"]}),
-        ("Limits", {"fields": ["timeout_seconds", "max_concurrency", "max_retries"]}),
+        (
+            "Models",
+            {
+                "fields": ["model", "allowed_models", "capabilities"],
+                "description": "Which models may be asked for, and what for.",
+            },
+        ),
+        (
+            "Limits",
+            {
+                "fields": ["timeout_seconds", "max_concurrency", "max_retries"],
+                "description": "How long and how often it is asked before the next service is.",
+            },
+        ),
         (
             "Price",
             {
@@ -128,10 +170,11 @@ class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         unknown = set(self.readonly_fields)
         return [(title, {**shown, "fields": _without(shown["fields"], unknown)}) for title, shown in fieldsets]
 
-    @admin.display(description="kind")
-    def kind(self, service: Service) -> str:
+    @admin.display(description="kind and model")
+    def kind(self, service: Service) -> SafeString:
         kind = service.config.kind
-        return ADAPTERS[kind][0] if kind in ADAPTERS else kind
+        shown = ADAPTERS[kind][0] if kind in ADAPTERS else kind
+        return format_html('{}<br><span class="why">{}</span>', shown, service.model)
 
     @admin.display(description="address or command")
     def reached_at(self, service: Service) -> str:
@@ -145,6 +188,10 @@ class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def health_in_full(self, service: Service) -> SafeString:
         return state_badges.of_health(service.config, characters=2_000)
 
+    @admin.display(description="breaker")
+    def breaker(self, service: Service) -> SafeString:
+        return state_badges.of_breaker(service.config)
+
     @admin.display(description="key")
     def key(self, service: Service) -> SafeString:
         return state_badges.of_key(service.config)
@@ -156,19 +203,48 @@ class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         file = settings.CONFIG_FILE.name
         return f"Declared in {file}. A reload sets every field that {file} names back to what stands there."
 
+    def ask(self, row: Service) -> Outcome:
+        return _checked(row.config)
+
     @admin.action(description="Check now whether they answer", permissions=["change"])
     def check_now(self, request: HttpRequest, chosen: QuerySet[Service]) -> None:
-        configs = [service.config for service in chosen]
-        askable = [config for config in configs if not keys.is_missing(config)]
         with ThreadPoolExecutor(CHECKS_AT_ONCE, thread_name_prefix="check-now") as pool:
-            for config, found in zip(askable, pool.map(health.check, askable), strict=True):
-                self.message_user(
-                    request, _report(config, found), messages.SUCCESS if found.healthy else messages.ERROR
-                )
-        for config in configs:
-            if keys.is_missing(config):
-                text = f"Service {config.name} was not asked: it needs a key. Set {config.api_key_env} and restart."
-                self.message_user(request, text, messages.WARNING)
+            tell(request, list(pool.map(_checked, [service.config for service in chosen])))
+
+    @admin.action(description="Switch on", permissions=["change"])
+    def switch_on(self, request: HttpRequest, chosen: QuerySet[Service]) -> None:
+        tell(request, [_switched(service, on=True) for service in chosen])
+
+    @admin.action(description="Switch off", permissions=["change"])
+    def switch_off(self, request: HttpRequest, chosen: QuerySet[Service]) -> None:
+        tell(request, [_switched(service, on=False) for service in chosen])
+
+    @admin.action(description="Close the breaker", permissions=["change"])
+    def close_breaker(self, request: HttpRequest, chosen: QuerySet[Service]) -> None:
+        tell(request, [_closed(service.name) for service in chosen])
+
+
+def _checked(config: ServiceConfig) -> Outcome:
+    if keys.is_missing(config):
+        how = f"Enter it under Provider keys, or set {config.api_key_env} and restart."
+        return Outcome(messages.WARNING, f"Service {config.name} was not asked: it needs a key. {how}")
+    found = health.check(config)
+    return Outcome(messages.SUCCESS if found.healthy else messages.ERROR, _report(config, found))
+
+
+def _switched(service: Service, *, on: bool) -> Outcome:
+    state = "on" if on else "off"
+    if service.enabled == on:
+        return Outcome(messages.INFO, f"Service {service.name} was {state} already.")
+    service.switch(on=on)
+    return Outcome(messages.SUCCESS, f"Service {service.name} is switched {state}: that holds from the next task on.")
+
+
+def _closed(name: str) -> Outcome:
+    if breakers[name].state == "closed":
+        return Outcome(messages.INFO, f"The breaker of {name} was closed already.")
+    breakers[name].close()
+    return Outcome(messages.SUCCESS, f"The breaker of {name} is closed in this process: it is asked again.")
 
 
 def _without(names: Any, unknown: set[str]) -> list[str]:
