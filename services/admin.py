@@ -20,6 +20,7 @@ from services.asking_admin import AskingAdmin
 from services.breaker import breakers
 from services.config import ServiceConfig
 from services.declared_filter import DeclaredFilter
+from services.fieldsets import without
 from services.models import Service
 from services.outcomes import Outcome, tell
 
@@ -70,7 +71,11 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
         required=False,
         help_text="The task types it is good at, one a line, such as translation or code_generation. Empty: all.",
     )
-    options = StructureField(dict)
+    options = StructureField(
+        dict,
+        help_text='A mapping as JSON, such as {"omit": ["temperature"]}. Which there are is shown here once the '
+        "service is saved.",
+    )
 
     class Meta:
         labels = {
@@ -163,12 +168,8 @@ class ServiceAdmin(AskingAdmin):
         return [*fields, "name"] if obj else fields
 
     def get_fieldsets(self, request: HttpRequest, obj: Service | None = None) -> Any:
-        """Without what is only known of a service that is there."""
         fieldsets = super().get_fieldsets(request, obj)
-        if obj:
-            return fieldsets
-        unknown = set(self.readonly_fields)
-        return [(title, {**shown, "fields": _without(shown["fields"], unknown)}) for title, shown in fieldsets]
+        return fieldsets if obj else without(fieldsets, self.readonly_fields)
 
     @admin.display(description="kind and model")
     def kind(self, service: Service) -> SafeString:
@@ -245,10 +246,6 @@ def _closed(name: str) -> Outcome:
         return Outcome(messages.INFO, f"The breaker of {name} was closed already.")
     breakers[name].close()
     return Outcome(messages.SUCCESS, f"The breaker of {name} is closed in this process: it is asked again.")
-
-
-def _without(names: Any, unknown: set[str]) -> list[str]:
-    return [name for name in names if name not in unknown]
 
 
 def _report(config: ServiceConfig, found: health.Health) -> str:

@@ -13,11 +13,11 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from apikeys import keyring
+from apikeys.badges import badge
 from apikeys.models import ProviderKey
 from apikeys.vault import VaultError
 from services import directory, keys
 from services.asking_admin import AskingAdmin
-from services.badges import badge
 from services.outcomes import Outcome, tell
 
 TESTS_AT_ONCE = 8

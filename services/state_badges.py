@@ -6,8 +6,8 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from apikeys import keyring
+from apikeys.badges import badge
 from services import health, keys
-from services.badges import badge
 from services.breaker import breakers
 from services.config import ServiceConfig
 

@@ -16,8 +16,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
+from apikeys.badges import Tone, badge
 from services import directory
-from services.badges import Tone, badge
 from services.outcomes import Outcome, tell
 from services.prices import CostBasis
 from tasks import cancel

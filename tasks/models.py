@@ -355,6 +355,10 @@ class Runner(models.Model):
     started_at = models.DateTimeField(auto_now_add=True)
     seen_at = models.DateTimeField(default=timezone.now)
 
+    class Meta:
+        verbose_name = "process"
+        verbose_name_plural = "processes"
+
     def __str__(self) -> str:
         return f"{self.host}:{self.pid}"
 

@@ -10,6 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from apikeys.models import ClientKey, ProviderKey
 from monitoring import front_page
 from monitoring.models import Rollup, minute_of
 from routing.models import DefaultRoute, RoutingRule
@@ -18,6 +19,7 @@ from services.breaker import breakers
 from services.models import Service
 from tasks.models import TaskCount
 from tests import canary
+from tests.people import make_user
 
 Make = Callable[..., Service]
 
@@ -156,3 +158,30 @@ def test_who_may_look_at_services_alone_sees_no_more_on_the_front_page(client: C
     assert "echo" in shown
     for hidden in ("Check all now", "Tasks today", "Rules in force"):
         assert hidden not in shown
+
+
+FORMS = {
+    "services/service": "service",
+    "routing/routingrule": "rule",
+    "routing/defaultroute": "place",
+    "apikeys/providerkey": "key",
+    "apikeys/clientkey": "program",
+    "auth/user": "user",
+}
+
+
+def test_every_field_that_can_be_edited_says_what_it_is_for(admin_client: Client, service: Make) -> None:
+    first = service("first")
+    rows = {
+        "service": first,
+        "rule": RoutingRule.objects.create(id="a", task_type="chat", service=first),
+        "place": DefaultRoute.objects.create(service=first, position=1),
+        "key": ProviderKey.objects.create(service="first", ciphertext="x"),
+        "program": ClientKey.objects.create(name="program", prefix="ox-1"),
+        "user": make_user("ada"),
+    }
+    for place, row in FORMS.items():
+        for address in ("add", f"{rows[row].pk}/change"):
+            form = admin_client.get(f"/admin/{place}/{address}/").context["adminform"].form
+            silent = [name for name, field in form.fields.items() if not field.help_text]
+            assert silent == [], f"{place}/{address}"
