@@ -166,7 +166,8 @@ def _step(config: ServiceConfig, pk: int) -> Step | None:
     obstacle = availability.state_of(config).obstacle
     if not obstacle:
         return None
-    start = f" Start it with: ollama run {config.model or 'llama2'}." if config.api == "ollama" else ""
+    away = config.api == "ollama" and "cannot be reached" in obstacle
+    start = f" Start it with: ollama run {config.model or 'llama2'}." if away else ""
     return Step(f"{config.name} {obstacle.removesuffix('.')}.{start}", page, "Look at it")
 
 

@@ -81,8 +81,8 @@ class DefaultRoute(models.Model):
     position = models.PositiveIntegerField(help_text="The lowest number is asked first.")
 
     class Meta:
-        verbose_name = "place in the default order"
-        verbose_name_plural = "default order"
+        verbose_name = "default service"
+        verbose_name_plural = "default services"
         ordering = ["position", "service__name"]
 
     def __str__(self) -> str:

@@ -21,7 +21,7 @@ from services import directory
 from services.outcomes import Outcome, tell
 from services.prices import CostBasis
 from tasks import cancel
-from tasks.models import OPEN, Attempt, Metered, Runner, Status, Task, TaskQuerySet
+from tasks.models import OPEN, Attempt, Metered, Runner, Status, Task, TaskQuerySet, Written
 from tasks.recorder import RecorderError
 
 NEWEST = 10_000
@@ -69,7 +69,7 @@ class BoundedChangeList(ChangeList):
         """When the oldest of the tasks that are looked at was created; None where that is all of them."""
         tasks = Task.objects.order_by("-created_at", "-id")
         if self.params_of(StatusFilter) == Status.FAILED:
-            tasks = tasks.filter(status=Status.FAILED)  # for which there is an index
+            tasks = tasks.filter(status=Written(Status.FAILED))  # for which there is an index
         if end := _end(self.params_of(AgeFilter)):
             tasks = tasks.filter(created_at__lt=end)
         return tasks.values_list("created_at", flat=True)[NEWEST : NEWEST + 1].first()
@@ -90,7 +90,7 @@ class StatusFilter(admin.SimpleListFilter):
             if chosen != _OPEN:
                 open_ones = open_ones.filter(status=chosen)
             return tasks.filter(pk__in=list(open_ones[:MOST_OPEN]))
-        return tasks.filter(status=chosen) if chosen else tasks
+        return tasks.filter(status=Written(chosen)) if chosen in Status.values else tasks
 
 
 class AgeFilter(admin.SimpleListFilter):

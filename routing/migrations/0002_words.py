@@ -12,6 +12,6 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AlterModelOptions(
             name='defaultroute',
-            options={'ordering': ['position', 'service__name'], 'verbose_name': 'place in the default order', 'verbose_name_plural': 'default order'},
+            options={'ordering': ['position', 'service__name'], 'verbose_name': 'default service', 'verbose_name_plural': 'default services'},
         ),
     ]

@@ -168,7 +168,7 @@ def test_who_is_no_administrator_is_told_where_else_to_go(live: LiveOxide) -> No
         page.get_by_label("Username").fill("vic")
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Log in").click()
-        expect(page.get_by_role("link", name="History")).to_be_visible()
+        expect(page.get_by_role("link", name="History", exact=True)).to_be_visible()
         page.goto("/admin/")
         expect(page.get_by_text("not authorized to access this page")).to_be_visible()
 
