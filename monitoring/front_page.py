@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from apikeys import policy
+from apikeys import keyring, policy
 from monitoring import readiness, stats
 from monitoring.costs import CostsQuery, Spent, costs
 from monitoring.models import minute_of
@@ -159,16 +159,25 @@ def _step(config: ServiceConfig, pk: int) -> Step | None:
     if not config.enabled:
         return None
     if keys.is_missing(config):
-        add = f"{reverse('admin:apikeys_providerkey_add')}?{urlencode({'service': config.name})}"
-        return Step(
-            f"{config.name} needs a key: enter it, or set {config.api_key_env} and restart.", add, "Enter its key"
-        )
+        text = f"{config.name} needs a key: enter it, or set {config.api_key_env} and restart."
+        return Step(text, _key_page(config), "Enter its key")
+    if keys.state(config) == "invalid":
+        if keyring.find(config.name, config.api_key_env).source == "environment":
+            return Step(f"{config.name} does not take the key in {config.api_key_env}: set another, and restart.")
+        return Step(f"{config.name} does not take its key.", _key_page(config), "Enter another key")
     obstacle = availability.state_of(config).obstacle
     if not obstacle:
         return None
     away = config.api == "ollama" and "cannot be reached" in obstacle
     start = f" Start it with: ollama run {config.model or 'llama2'}." if away else ""
     return Step(f"{config.name} {obstacle.removesuffix('.')}.{start}", page, "Look at it")
+
+
+def _key_page(config: ServiceConfig) -> str:
+    """Where a key is entered: a service has one there at most, which is replaced in the list."""
+    if keyring.find(config.name).source == "database":
+        return f"{reverse('admin:apikeys_providerkey_changelist')}?{urlencode({'q': config.name})}"
+    return f"{reverse('admin:apikeys_providerkey_add')}?{urlencode({'service': config.name})}"
 
 
 def _line(config: ServiceConfig, pk: int) -> ServiceLine:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from django.apps import apps
 from django.contrib.admin.apps import AdminConfig
 
 
@@ -10,3 +11,8 @@ class OxideAdminConfig(AdminConfig):
     """
 
     default_site = "oxide_project.admin_site.OxideAdminSite"
+
+    def ready(self) -> None:
+        super().ready()
+        # Users stand beside the keys for programs, whichever app holds them.
+        apps.get_app_config("auth").verbose_name = apps.get_app_config("apikeys").verbose_name

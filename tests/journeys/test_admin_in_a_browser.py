@@ -105,7 +105,7 @@ def test_the_front_page_leads_from_a_missing_key_to_a_service_that_can_be_asked(
         expect(page.get_by_text("Nothing needs doing.")).to_be_visible()
         assert canary.MARK not in page.content()
 
-        page.get_by_role("row", name="Services").get_by_role("link", name="Add").click()
+        page.locator(".model-service").get_by_role("link", name="Add").click()
         page.get_by_label("Name").fill("second")
         page.get_by_label("API:").select_option(label="Anthropic Messages")
         page.get_by_label("Base URL").fill(provider.base_url("anthropic", service="second"))
@@ -134,7 +134,8 @@ def test_a_running_task_is_cancelled_from_the_list(live: LiveOxide, provider: Fa
 
     with open_browser(live.url) as page, content_security_policy_kept(page):
         log_in(page, live)
-        page.get_by_role("link", name="Running now").click()
+        page.get_by_role("link", name="Tasks today").click()
+        page.get_by_role("link", name="Queued or running").click()
         page.locator("#result_list tbody").get_by_role("checkbox").check()
         page.locator("select[name=action]").select_option(label="Cancel")
         page.get_by_role("button", name="Go").click()

@@ -19,6 +19,7 @@ from services.breaker import breakers
 from services.models import Service
 from tasks.models import TaskCount
 from tests import canary
+from tests.fake_provider import FakeProvider
 from tests.people import make_user
 
 Make = Callable[..., Service]
@@ -69,6 +70,21 @@ def test_a_service_without_a_key_is_no_trouble_where_another_can_be_asked(servic
     assert [line.step.action if line.step else "" for line in page.services] == ["", "Enter its key"]
 
 
+def test_a_key_that_is_refused_is_to_be_entered_again_where_it_is_kept(
+    service: Make, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_KEY", "the-environment-s-key")
+    provider.misbehave("refuse", why="auth")
+    ProviderKey.store("stored", canary.provider_key("stored"))
+    for config in (service("set", api_key_env="SOME_KEY").config, service("stored").config):
+        health.check(config)
+    assert texts() == [
+        "set does not take the key in SOME_KEY: set another, and restart.",
+        "stored does not take its key.",
+    ]
+    assert links() == ["", "/admin/apikeys/providerkey/?q=stored"]
+
+
 # The figures
 
 
@@ -93,7 +109,8 @@ def test_it_tells_services_tasks_cost_and_rules(admin_client: Client, service: M
     assert (page.rules.number, page.rules.waiting, page.rules.default) == (2, 1, ("first",))
 
     shown = admin_client.get("/admin/").content.decode()
-    for words in ("healthy", "open: not asked for", "$1.23", "1,000,002 are stored in all", "SQLite", "0.1.0"):
+    database = "SQLite" if connection.vendor == "sqlite" else "PostgreSQL"
+    for words in ("healthy", "open: not asked for", "$1.23", "1,000,002 are stored in all", database, "0.1.0"):
         assert words in shown
 
 
