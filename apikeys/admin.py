@@ -8,11 +8,14 @@ from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
+from apikeys.badges import badge
 from apikeys.identity import Role, Scope, role_of
 from apikeys.login_forms import AdminLoginForm
 from apikeys.models import ClientKey
@@ -31,25 +34,49 @@ _ROLES = {
 
 class ClientKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs, not in Django
     scopes = forms.MultipleChoiceField(
-        choices=list(_SCOPES.items()), widget=forms.CheckboxSelectMultiple, initial=[Scope.READ, Scope.EXECUTE]
+        choices=list(_SCOPES.items()),
+        widget=forms.CheckboxSelectMultiple,
+        initial=[Scope.READ, Scope.EXECUTE],
+        help_text="What the program may do, at most: never more than its owner.",
     )
+
+    class Meta:
+        help_texts = {
+            "name": "Which program uses it, such as nightly-report. The history names it as whoever asked.",
+            "owner": "Whose rights it has. It is good for nothing once its owner is disabled or deleted.",
+            "expires_at": "In UTC, such as 2030-01-01 00:00:00. It is refused from then on. Empty: it does not end.",
+            "enabled": "A key that is switched off is refused at once, and can be switched on again.",
+        }
 
     def clean_expires_at(self) -> Any:
         expires_at = self.cleaned_data["expires_at"]
         if "expires_at" in self.changed_data and expires_at and expires_at <= timezone.now():
-            raise ValidationError("This lies in the past.")
+            raise ValidationError("This lies in the past. Name a moment to come, or leave it empty.")
         return expires_at
 
 
 @admin.register(ClientKey)
 class ClientKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     form = ClientKeyForm
-    list_display = ["name", "enabled", "prefix", "owner", "granted", "expires_at", "last_used_at"]
+    list_display = ["name", "enabled", "state", "prefix", "owner", "granted", "expires_at", "last_used_at"]
     list_editable = ["enabled"]
+    list_filter = ["enabled", "owner"]
     list_select_related = ["owner"]
     search_fields = ["name", "prefix", "owner__username"]
+    search_help_text = "A part of the name, the beginning of the key, or the owner."
+    ordering = ["name"]
     fields = ["name", "owner", "scopes", "expires_at", "enabled", "prefix", "created_at", "last_used_at"]
     readonly_fields = ["prefix", "created_at", "last_used_at"]
+
+    @admin.display(description="state")
+    def state(self, key: ClientKey) -> SafeString:
+        if not key.enabled:
+            return badge("quiet", "switched off")
+        if key.expires_at and key.expires_at <= timezone.now():
+            return badge("bad", "ended")
+        if key.owner and not key.owner.is_active:
+            return badge("bad", "its owner is disabled")
+        return badge("good", "valid")
 
     @admin.display(description="scopes")
     def granted(self, key: ClientKey) -> str:
@@ -80,7 +107,12 @@ class ClientKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 class RoleForm(forms.ModelForm):  # type: ignore[type-arg]
-    role = forms.ChoiceField(choices=list(_ROLES.items()), widget=forms.RadioSelect, initial=Role.VIEWER)
+    role = forms.ChoiceField(
+        choices=list(_ROLES.items()),
+        widget=forms.RadioSelect,
+        initial=Role.VIEWER,
+        help_text="What they may do. Another role holds at once.",
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -89,11 +121,39 @@ class RoleForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class PersonForm(RoleForm, UserChangeForm):  # type: ignore[type-arg]
-    pass
+    class Meta(UserChangeForm.Meta):
+        help_texts = {
+            "is_active": "Who is not may log in nowhere, and all of their tokens and keys are refused. Better than "
+            "deleting: the history keeps its names.",
+            "first_name": "For you to know who it is; shown at the top of these pages.",
+            "last_name": "For you to know who it is.",
+            "email": "For you to reach them, such as ada@example.org. Oxide sends no mail.",
+        }
 
 
 class NewPersonForm(RoleForm, AdminUserCreationForm):  # type: ignore[type-arg]
     pass
+
+
+class RoleFilter(admin.SimpleListFilter):
+    title = "role"
+    parameter_name = "role"
+
+    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
+        return [(role.value, role.value) for role in Role]
+
+    def queryset(self, _request: HttpRequest, users: QuerySet[User]) -> QuerySet[User]:
+        admins, operators = Q(is_superuser=True) | Q(groups__name=Role.ADMIN), Q(groups__name=Role.OPERATOR)
+        # In steps of their own: a person may be in several groups, and the highest counts.
+        match self.value():
+            case Role.ADMIN:
+                return users.filter(pk__in=User.objects.filter(admins).values("pk"))
+            case Role.OPERATOR:
+                some = User.objects.filter(operators).exclude(pk__in=User.objects.filter(admins).values("pk"))
+                return users.filter(pk__in=some.values("pk"))
+            case Role.VIEWER:
+                return users.exclude(pk__in=User.objects.filter(admins | operators).values("pk"))
+        return users
 
 
 class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
@@ -102,7 +162,9 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
     form = PersonForm
     add_form = NewPersonForm
     list_display = ["username", "role", "is_active", "email", "last_login"]
-    list_filter = ["is_active"]
+    list_filter = ["is_active", RoleFilter]
+    search_help_text = "A part of the user name, the name or the address."
+    ordering = ["username"]
     filter_horizontal = []
     readonly_fields = ["last_login", "date_joined"]
     fieldsets = [
@@ -110,6 +172,9 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
         ("About", {"fields": ["first_name", "last_name", "email", "last_login", "date_joined"]}),
     ]
     add_fieldsets = [(None, {"classes": ["wide"], "fields": ["username", "role", "password1", "password2"]})]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return super().get_queryset(request).prefetch_related("groups")
 
     @admin.display(description="role")
     def role(self, user: User) -> str:

@@ -23,3 +23,9 @@ class PageLoginForm(AuthenticationForm):
 
 class AdminLoginForm(PageLoginForm, AdminAuthenticationForm):
     """For the admin pages, which are for administrators alone."""
+
+    error_messages = {
+        **AdminAuthenticationForm.error_messages,
+        "invalid_login": "Enter the user name and the password of an administrator. Other roles log in at /login, for "
+        "the dashboard.",
+    }

@@ -98,7 +98,7 @@ def stats(query: StatsQuery) -> Stats:
         "window": query.window,
         "since": datetime.fromtimestamp(since * 60, UTC),
         "until": until,
-        "tasks": _tasks(since),
+        "tasks": ended(since),
         "totals": _figures(_added(services.values()), _added(latencies.values())),
         "services": {
             name: _figures(services[name], latencies[name]) for name in sorted({*directory.current(), *services})
@@ -125,7 +125,8 @@ def _latencies(since: int) -> dict[str, Counter[int]]:
     return found
 
 
-def _tasks(since: int) -> EndedTasks:
+def ended(since: int) -> EndedTasks:
+    """How many tasks ended how, from that minute on."""
     rows = Rollup.objects.filter(period__gte=since)
     ended = Counter({status: sums["tasks"] for (status,), sums in sums_of(rows, ("status",), ("tasks",))})
     return {

@@ -48,7 +48,7 @@ DEBUG = False
 ALLOWED_HOSTS = [*ENVIRONMENT_HOSTS] or ["localhost", "127.0.0.1", "[::1]"]
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "oxide_project.admin_app.OxideAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -50,6 +50,16 @@ class RoutingRule(models.Model):
     def __str__(self) -> str:
         return self.id
 
+    def switch(self, *, on: bool) -> None:
+        """Put it into force, or out of it."""
+        self.enabled = on
+        self.save(update_fields=["enabled", "updated_at"])
+
+    def duplicate(self) -> RoutingRule:
+        """A copy that is not in force, to be changed before it is."""
+        copied = {name: getattr(self, name) for name in ("task_type", "service", "model", "priority", "weight", "note")}
+        return RoutingRule.objects.create(enabled=False, **copied)
+
     @property
     def rule(self) -> Rule:
         return Rule(
@@ -71,6 +81,8 @@ class DefaultRoute(models.Model):
     position = models.PositiveIntegerField(help_text="The lowest number is asked first.")
 
     class Meta:
+        verbose_name = "default service"
+        verbose_name_plural = "default services"
         ordering = ["position", "service__name"]
 
     def __str__(self) -> str:

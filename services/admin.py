@@ -10,16 +10,19 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
-from apikeys import keyring
-from services import health, key_admin, keys  # noqa: F401 - the other pages of this app
+from services import health, key_admin, keys, state_badges  # noqa: F401 - the other pages of this app
 from services.adapters.registry import ADAPTERS, adapter_class
-from services.badges import badge
+from services.asking_admin import AskingAdmin
 from services.breaker import breakers
 from services.config import ServiceConfig
+from services.declared_filter import DeclaredFilter
+from services.fieldsets import without
 from services.models import Service
+from services.outcomes import Outcome, tell
 
 CHECKS_AT_ONCE = 8
 
@@ -56,13 +59,23 @@ class StructureField(forms.JSONField):
 class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs, not in Django
     command = StructureField(
         list,
-        help_text='Program and arguments, as in ["llm", "-m", "{model}"]; "{model}" stands for the model. No shell.',
+        help_text='For a command-line tool: program and arguments, as in ["llm", "-m", "{model}"]. "{model}" stands '
+        "for the model; the prompt goes to the standard input. No shell is involved.",
     )
     allowed_models = LinesField(
-        required=False, help_text="The only models to be used, one a line; empty: whatever the server lists."
+        required=False,
+        help_text="The only models that may be asked for, one a line, such as gpt-6-luna. Empty: whatever the server "
+        "lists.",
     )
-    capabilities = LinesField(required=False, help_text="Task types it is good at, one a line; empty: all.")
-    options = StructureField(dict)
+    capabilities = LinesField(
+        required=False,
+        help_text="The task types it is good at, one a line, such as translation or code_generation. Empty: all.",
+    )
+    options = StructureField(
+        dict,
+        help_text='A mapping as JSON, such as {"omit": ["temperature"]}. Which there are is shown here once the '
+        "service is saved.",
+    )
 
     class Meta:
         labels = {
@@ -74,9 +87,26 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
             "max_retries": "Retries",
         }
         help_texts = {
-            "max_concurrency": "In each process. Beyond it the next service is asked.",
-            "max_retries": "Further attempts after a failure that may pass.",
-            "input_price": "",
+            "name": "What rules, tasks and the history call it, such as ollama_local. It cannot be changed later.",
+            "type": "A server on the network, a program on this machine, or built in (answers without any model).",
+            "api": "The protocol that an HTTP server speaks. Most servers, such as LM Studio, vLLM and Groq, speak "
+            "OpenAI's.",
+            "enabled": "Only services that are switched on are asked. Switching one off holds from the next task on.",
+            "base_url": "Where an HTTP server is, such as http://localhost:11434 for Ollama or "
+            "https://api.openai.com/v1.",
+            "model": "Asked for when neither the task nor the rule names one, such as llama2.",
+            "api_key_env": "The name of the environment variable that holds the key, such as OPENAI_API_KEY; never the "
+            "key itself. A key may also be entered under Provider keys. Empty: no key is needed.",
+            "timeout_seconds": "For one attempt, from the connection to the last word, such as 120.",
+            "max_concurrency": "Calls under way at the same time, in each process, such as 16. Beyond it the next "
+            "service is asked.",
+            "max_retries": "Further attempts after a failure that may pass, from 0 to 10. Then the next service is "
+            "asked.",
+            "input_price": "US dollars for a million tokens of the prompt, such as 3.",
+            "output_price": "US dollars for a million tokens of the answer, such as 15.",
+            "cached_price": "Tokens read from the provider's cache, such as 0.3.",
+            "cache_write_price": "Tokens written to the provider's cache, such as 3.75.",
+            "reasoning_price": "Tokens of thinking, such as 15.",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -86,16 +116,18 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
 
 
 @admin.register(Service)
-class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ServiceAdmin(AskingAdmin):
     form = ServiceForm
-    list_display = ["name", "enabled", "health_in_brief", "key", "kind", "model", "reached_at", "max_concurrency"]
+    list_display = ["name", "enabled", "health_in_brief", "breaker", "key", "kind", "reached_at"]
     list_editable = ["enabled"]
+    list_filter = ["enabled", "type", "api", ("declared", DeclaredFilter)]
     search_fields = ["name", "model", "base_url"]
+    search_help_text = "A part of the name, the model or the address."
     ordering = ["name"]
-    actions = ["check_now"]
-    readonly_fields = ["health_in_full", "key", "origin", "updated_at"]
+    actions = ["check_now", "switch_on", "switch_off", "close_breaker"]
+    readonly_fields = ["health_in_full", "breaker", "key", "origin", "updated_at"]
     fieldsets = [
-        (None, {"fields": ["name", "enabled", "health_in_full", "origin", "updated_at"]}),
+        (None, {"fields": ["name", "enabled", "health_in_full", "breaker", "origin", "updated_at"]}),
         (
             "How it is reached",
             {
@@ -104,8 +136,20 @@ class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                 "Leave empty what belongs to another type.",
             },
         ),
-        ("Models", {"fields": ["model", "allowed_models", "capabilities"]}),
-        ("Limits", {"fields": ["timeout_seconds", "max_concurrency", "max_retries"]}),
+        (
+            "Models",
+            {
+                "fields": ["model", "allowed_models", "capabilities"],
+                "description": "Which models may be asked for, and what for.",
+            },
+        ),
+        (
+            "Limits",
+            {
+                "fields": ["timeout_seconds", "max_concurrency", "max_retries"],
+                "description": "How long and how often it is asked before the next service is.",
+            },
+        ),
         (
             "Price",
             {
@@ -124,17 +168,14 @@ class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return [*fields, "name"] if obj else fields
 
     def get_fieldsets(self, request: HttpRequest, obj: Service | None = None) -> Any:
-        """Without what is only known of a service that is there."""
         fieldsets = super().get_fieldsets(request, obj)
-        if obj:
-            return fieldsets
-        unknown = set(self.readonly_fields)
-        return [(title, {**shown, "fields": _without(shown["fields"], unknown)}) for title, shown in fieldsets]
+        return fieldsets if obj else without(fieldsets, self.readonly_fields)
 
-    @admin.display(description="kind")
-    def kind(self, service: Service) -> str:
+    @admin.display(description="kind and model")
+    def kind(self, service: Service) -> SafeString:
         kind = service.config.kind
-        return ADAPTERS[kind][0] if kind in ADAPTERS else kind
+        shown = ADAPTERS[kind][0] if kind in ADAPTERS else kind
+        return format_html('{}<br><span class="why">{}</span>', shown, service.model)
 
     @admin.display(description="address or command")
     def reached_at(self, service: Service) -> str:
@@ -142,20 +183,19 @@ class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.display(description="health")
     def health_in_brief(self, service: Service) -> SafeString:
-        return _health(service.config, characters=80)
+        return state_badges.of_health(service.config, characters=80)
 
     @admin.display(description="health")
     def health_in_full(self, service: Service) -> SafeString:
-        return _health(service.config, characters=2_000)
+        return state_badges.of_health(service.config, characters=2_000)
+
+    @admin.display(description="breaker")
+    def breaker(self, service: Service) -> SafeString:
+        return state_badges.of_breaker(service.config)
 
     @admin.display(description="key")
     def key(self, service: Service) -> SafeString:
-        secret = keyring.secret_for(service.name, service.api_key_env)
-        if secret:
-            return badge("good", f"there: {keyring.preview(secret)}")
-        if service.api_key_env:
-            return badge("bad", f"needs {service.api_key_env}, missing")
-        return badge("quiet", "none needed")
+        return state_badges.of_key(service.config)
 
     @admin.display(description="origin")
     def origin(self, service: Service) -> str:
@@ -164,51 +204,59 @@ class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         file = settings.CONFIG_FILE.name
         return f"Declared in {file}. A reload sets every field that {file} names back to what stands there."
 
+    def ask(self, row: Service) -> Outcome:
+        return _checked(row.config)
+
     @admin.action(description="Check now whether they answer", permissions=["change"])
     def check_now(self, request: HttpRequest, chosen: QuerySet[Service]) -> None:
-        configs = [service.config for service in chosen]
-        askable = [config for config in configs if not keys.is_missing(config)]
         with ThreadPoolExecutor(CHECKS_AT_ONCE, thread_name_prefix="check-now") as pool:
-            for config, found in zip(askable, pool.map(health.check, askable), strict=True):
-                self.message_user(
-                    request, _report(config, found), messages.SUCCESS if found.healthy else messages.ERROR
-                )
-        for config in configs:
-            if keys.is_missing(config):
-                text = f"Service {config.name} was not asked: it needs a key. Set {config.api_key_env} and restart."
-                self.message_user(request, text, messages.WARNING)
+            tell(request, list(pool.map(_checked, [service.config for service in chosen])))
+
+    @admin.action(description="Switch on", permissions=["change"])
+    def switch_on(self, request: HttpRequest, chosen: QuerySet[Service]) -> None:
+        tell(request, [_switched(service, on=True) for service in chosen])
+
+    @admin.action(description="Switch off", permissions=["change"])
+    def switch_off(self, request: HttpRequest, chosen: QuerySet[Service]) -> None:
+        tell(request, [_switched(service, on=False) for service in chosen])
+
+    @admin.action(description="Close the breaker", permissions=["change"])
+    def close_breaker(self, request: HttpRequest, chosen: QuerySet[Service]) -> None:
+        tell(request, [_closed(service.name) for service in chosen])
 
 
-def _without(names: Any, unknown: set[str]) -> list[str]:
-    return [name for name in names if name not in unknown]
-
-
-def _health(config: ServiceConfig, characters: int) -> SafeString:
-    known = health.of(config.name)
-    if not config.enabled:
-        return badge("quiet", "switched off")
-    if known and not known.healthy:
-        return badge("bad", f"unhealthy: {Truncator(_detail(config, known)).chars(characters)}")
+def _checked(config: ServiceConfig) -> Outcome:
     if keys.is_missing(config):
-        return badge("quiet", "not checked: no key")
-    if breakers[config.name].blocked():
-        return badge("bad", "left alone for a while after failures")
-    return badge("good", "healthy") if known else badge("quiet", "not checked yet")
+        how = f"Enter it under Provider keys, or set {config.api_key_env} and restart."
+        return Outcome(messages.WARNING, f"Service {config.name} was not asked: it needs a key. {how}")
+    found = health.check(config)
+    return Outcome(messages.SUCCESS if found.healthy else messages.ERROR, _report(config, found))
+
+
+def _switched(service: Service, *, on: bool) -> Outcome:
+    state = "on" if on else "off"
+    if service.enabled == on:
+        return Outcome(messages.INFO, f"Service {service.name} was {state} already.")
+    service.switch(on=on)
+    return Outcome(messages.SUCCESS, f"Service {service.name} is switched {state}: that holds from the next task on.")
+
+
+def _closed(name: str) -> Outcome:
+    if breakers[name].state == "closed":
+        return Outcome(messages.INFO, f"The breaker of {name} was closed already.")
+    breakers[name].close()
+    return Outcome(messages.SUCCESS, f"The breaker of {name} is closed in this process: it is asked again.")
 
 
 def _report(config: ServiceConfig, found: health.Health) -> str:
     if not found.healthy:
-        return f"Service {config.name} is unhealthy: {_detail(config, found)}"
+        return f"Service {config.name} is unhealthy: {state_badges.detail(config, found)}"
     models = f" and lists {_counted(len(found.models), 'model')}" if found.models else ""
     return f"Service {config.name} is healthy: it answered in {found.response_ms:.0f} ms{models}."
 
 
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _detail(config: ServiceConfig, found: health.Health) -> str:
-    return found.detail.removeprefix(config.name).strip()
 
 
 def _known_options(kind: str) -> str:

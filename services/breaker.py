@@ -64,6 +64,11 @@ class Breaker:
         with self._lock:
             self._close()
 
+    def close(self) -> None:
+        """Somebody knows that the service is well again: let every call through at once."""
+        with self._lock:
+            self._close()
+
     def record_failure(self) -> None:
         with self._lock:
             if self._open_until is None:

@@ -13,20 +13,28 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from apikeys import keyring
+from apikeys.badges import badge
 from apikeys.models import ProviderKey
 from apikeys.vault import VaultError
 from services import directory, keys
-from services.badges import badge
+from services.asking_admin import AskingAdmin
+from services.outcomes import Outcome, tell
 
 TESTS_AT_ONCE = 8
-_SECRET = "Stored encrypted. It is shown to nobody, not even here. The key of the environment wins over it."  # noqa: S105
+_ABOUT_IT = (
+    "As the provider gives it, such as sk-or-v1-…, in one piece. It is stored encrypted and shown to nobody, not even "
+    "here. Where the environment has a key for the service, that one wins."
+)
 
 
 class ProviderKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs, not in Django
-    service = forms.ChoiceField(choices=lambda: [("", "---------"), *_without_key()])
+    service = forms.ChoiceField(
+        choices=lambda: [("", "---------"), *_without_key()],
+        help_text="Whose key it is. Services that have one stored already are not offered: change theirs in the list.",
+    )
     api_key = forms.CharField(
         label="API key",
-        help_text=_SECRET,
+        help_text=_ABOUT_IT,
         # Browsers must not offer to keep it either.
         widget=forms.PasswordInput(attrs={"class": "vTextField", "autocomplete": "new-password"}),
     )
@@ -45,12 +53,14 @@ class ProviderKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in 
 
 
 @admin.register(ProviderKey)
-class ProviderKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ProviderKeyAdmin(AskingAdmin):
     form = ProviderKeyForm
     fields = ["service", "preview", "in_force", "api_key", "updated_at"]
     readonly_fields = ["preview", "in_force", "updated_at"]
     list_display = ["service", "preview", "in_force", "verdict", "updated_at"]
     search_fields = ["service"]
+    search_help_text = "A part of the name of the service."
+    ordering = ["service"]
     actions = ["test_now"]
 
     def get_fields(self, request: HttpRequest, obj: ProviderKey | None = None) -> Any:
@@ -88,13 +98,20 @@ class ProviderKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         tones = {"valid": badge("good", "valid"), "invalid": badge("bad", "refused")}
         return tones.get(state) or badge("quiet", "not known")
 
+    def ask(self, row: ProviderKey) -> Outcome:
+        return _outcome(row.service, _tested((row.service, _secret(row))))
+
     @admin.action(description="Test now with the provider", permissions=["change"])
     def test_now(self, request: HttpRequest, chosen: QuerySet[ProviderKey]) -> None:
+        named = [(row.service, _secret(row)) for row in chosen]
         with ThreadPoolExecutor(TESTS_AT_ONCE, thread_name_prefix="test-keys") as pool:
-            trials = list(zip(chosen, pool.map(_tested, [(row.service, _secret(row)) for row in chosen]), strict=True))
-        for row, trial in trials:
-            level = messages.SUCCESS if trial.valid else messages.ERROR if trial.success else messages.WARNING
-            self.message_user(request, f"{row.service}: {trial.message}", level)
+            trials = pool.map(_tested, named)
+        tell(request, [_outcome(service, trial) for (service, _), trial in zip(named, trials, strict=True)])
+
+
+def _outcome(service: str, trial: keys.Trial) -> Outcome:
+    level = messages.SUCCESS if trial.valid else messages.ERROR if trial.success else messages.WARNING
+    return Outcome(level, f"{service}: {trial.message}")
 
 
 def _tested(named: tuple[str, str]) -> keys.Trial:

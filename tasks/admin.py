@@ -3,28 +3,34 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, cast
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
-from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
+from apikeys.badges import Tone, badge
 from services import directory
-from services.badges import Tone, badge
+from services.outcomes import Outcome, tell
 from services.prices import CostBasis
-from tasks.models import Attempt, Metered, Runner, Status, Task, TaskQuerySet
+from tasks import cancel
+from tasks.models import OPEN, Attempt, Metered, Runner, Status, Task, TaskQuerySet, Written
+from tasks.recorder import RecorderError
 
-COUNTED_TASKS = 10_000
+NEWEST = 10_000
+"""A list looks at no more of the history."""
+MOST_OPEN = 1_000
 SHOWN_CHARACTERS = 20_000
+_OPEN = "open"
+_OPEN_CHOICES = (_OPEN, *OPEN)
+_AGES = {1: "a day", 7: "a week", 30: "a month", 90: "three months"}
 _TONES: dict[str, Tone] = {
     Status.QUEUED: "quiet",
     Status.RUNNING: "busy",
@@ -34,30 +40,82 @@ _TONES: dict[str, Tone] = {
 }
 
 
-class CappedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs, not in Django
-    """Counts no further than anybody leafs: an exact count would read the whole table."""
+class BoundedChangeList(ChangeList):
+    """The newest tasks, without the columns that may be megabytes long.
 
-    @cached_property
-    def count(self) -> int:
-        found: Any = self.object_list
-        return int(found.order_by()[:COUNTED_TASKS].count())
+    No page reads more of the history than `NEWEST` tasks, whatever is looked for: a rare service or a word that
+    nobody wrote would otherwise take the whole table. `is_bounded` tells that there are older ones.
+    """
 
-    @property
-    def is_capped(self) -> bool:
-        return self.count == COUNTED_TASKS
-
-
-class BriefChangeList(ChangeList):
-    """A list without the columns that may be megabytes long."""
+    is_bounded = False
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Task]:
-        found = cast("TaskQuerySet", super().get_queryset(request, exclude_parameters))
-        return found.in_brief()
+        found = cast("TaskQuerySet", super().get_queryset(request, exclude_parameters)).in_brief()
+        if _as_id(self.query) or self.params_of(StatusFilter) in _OPEN_CHOICES:
+            return found
+        begin = self._begin()
+        self.is_bounded = begin is not None
+        return found.filter(created_at__gte=begin) if begin else found
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         if not self.query and not self.has_active_filters:
             self.full_result_count = self.result_count  # or the page would offer to show all of what it shows
+
+    def params_of(self, kind: type[admin.SimpleListFilter]) -> str | None:
+        return next((chosen.value() for chosen in self.filter_specs if isinstance(chosen, kind)), None)
+
+    def _begin(self) -> datetime | None:
+        """When the oldest of the tasks that are looked at was created; None where that is all of them."""
+        tasks = Task.objects.order_by("-created_at", "-id")
+        if self.params_of(StatusFilter) == Status.FAILED:
+            tasks = tasks.filter(status=Written(Status.FAILED))  # for which there is an index
+        if end := _end(self.params_of(AgeFilter)):
+            tasks = tasks.filter(created_at__lt=end)
+        return tasks.values_list("created_at", flat=True)[NEWEST : NEWEST + 1].first()
+
+
+class StatusFilter(admin.SimpleListFilter):
+    title = "status"
+    parameter_name = "status__exact"
+
+    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
+        return [(_OPEN, "Queued or running"), *Status.choices]
+
+    def queryset(self, _request: HttpRequest, tasks: QuerySet[Task]) -> QuerySet[Task]:
+        chosen = self.value()
+        if chosen in _OPEN_CHOICES:
+            # In the order of their own small index: by time, the database would look for them in the whole table.
+            open_ones = Task.objects.open().order_by("status", "runner").values_list("pk", flat=True)
+            if chosen != _OPEN:
+                open_ones = open_ones.filter(status=chosen)
+            return tasks.filter(pk__in=list(open_ones[:MOST_OPEN]))
+        return tasks.filter(status=Written(chosen)) if chosen in Status.values else tasks
+
+
+class AgeFilter(admin.SimpleListFilter):
+    """The way to older tasks than the newest."""
+
+    title = "age"
+    parameter_name = "older"
+
+    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(days), f"Older than {name}") for days, name in _AGES.items()]
+
+    def queryset(self, _request: HttpRequest, tasks: QuerySet[Task]) -> QuerySet[Task]:
+        end = _end(self.value())
+        return tasks.filter(created_at__lt=end) if end else tasks
+
+
+def _end(days: str | None) -> datetime | None:
+    return timezone.now() - timedelta(days=int(days)) if days and days.isdecimal() and int(days) in _AGES else None
+
+
+def _as_id(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text.strip())
+    except ValueError:
+        return None
 
 
 class ServiceFilter(admin.SimpleListFilter):
@@ -118,11 +176,15 @@ def _readable(text: str) -> str:
 
 @admin.display(description="status")
 def status(row: Task | Attempt) -> SafeString:
-    return badge(_TONES[row.status], row.get_status_display())
+    shown = badge(_TONES[row.status], row.get_status_display())
+    why = row.error_code if isinstance(row, Task) and row.status == Status.FAILED else ""
+    return format_html('{}<br><span class="why">{}</span>', shown, why) if why else shown
 
 
 @admin.display(description="tokens")
 def tokens(row: Metered) -> SafeString:
+    if not row.total_tokens and not row.cost_basis:
+        return _number("-")  # not counted yet, or nobody was asked
     return _number(f"{row.total_tokens:,}")
 
 
@@ -159,6 +221,16 @@ def counted_by(task: Task) -> str:
     return "the provider" if task.usage_reported else "Oxide, an estimate"
 
 
+def _cancelled(task: Task) -> Outcome:
+    try:
+        cancel.cancel(task)
+    except cancel.AlreadyEndedError as error:
+        return Outcome(messages.WARNING, f"{error} There is nothing left to cancel.")
+    except RecorderError:
+        return Outcome(messages.ERROR, f"Task {task.pk} could not be cancelled: the database is away. Try again.")
+    return Outcome(messages.SUCCESS, f"Task {task.pk} was told to end. It is cancelled within a second or so.")
+
+
 def _number(text: str) -> SafeString:
     return format_html('<span class="number">{}</span>', text)
 
@@ -178,20 +250,21 @@ class TaskAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         status,
         "task_type",
         "prompt_in_brief",
-        "service",
-        "model_name",
+        "answered_by",
         tokens,
         cost,
         time,
     ]
-    list_filter = ["status", "task_type", ServiceFilter]
+    list_filter = [StatusFilter, "task_type", ServiceFilter, AgeFilter]
     list_per_page = 50
     search_fields = ["prompt"]
-    search_help_text = "The id of a task, or words of its prompt."
+    search_help_text = (
+        f"The id of a task, however old, or words of its prompt; these among the newest {NEWEST:,} of the age chosen."
+    )
+    actions = ["cancel_now"]
     sortable_by = []  # by any other column than the time, the database would sort the whole table
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
-    paginator = CappedPaginator
     inlines = [AttemptInline]
     fieldsets: ClassVar[Any] = [  # the stubs know no functions in it
         (
@@ -245,27 +318,31 @@ class TaskAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     ]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002
-        return BriefChangeList
+        return BoundedChangeList
 
     def get_search_results(
         self, request: HttpRequest, tasks: QuerySet[Task], search_term: str
     ) -> tuple[QuerySet[Task], bool]:
-        try:
-            return tasks.filter(pk=uuid.UUID(search_term.strip())), False
-        except ValueError:
-            return super().get_search_results(request, tasks, search_term)
+        if task_id := _as_id(search_term):
+            return tasks.filter(pk=task_id), False
+        return super().get_search_results(request, tasks, search_term)
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("tasks.change_task")
+
+    @admin.action(description="Cancel", permissions=["cancel"])
+    def cancel_now(self, request: HttpRequest, chosen: QuerySet[Task]) -> None:
+        tell(request, [_cancelled(task) for task in chosen])
 
     @admin.display(description="prompt")
     def prompt_in_brief(self, task: Task) -> str:
         return Truncator(" ".join(task.preview.split())).chars(80)
 
-    @admin.display(description="service")
-    def service(self, task: Task) -> str:
-        return task.service_used or "-"
-
-    @admin.display(description="model")
-    def model_name(self, task: Task) -> str:
-        return task.model_used or "-"
+    @admin.display(description="answered by")
+    def answered_by(self, task: Task) -> str:
+        if not task.service_used:
+            return "-"
+        return format_html('{}<br><span class="why">{}</span>', task.service_used, task.model_used)
 
 
 @admin.register(Runner)

@@ -7,7 +7,7 @@ import uuid
 from collections import deque
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.db.models import Q, QuerySet, Sum
@@ -103,9 +103,20 @@ class Metered(models.Model):
         self.cost_basis = cost.basis
 
 
+class Written(models.Value):
+    """A status that stands in the SQL itself, as it does in the condition of an index.
+
+    SQLite uses a partial index only where it sees that the query implies its condition, and a parameter inside of IN
+    does not show it that. https://www.sqlite.org/partialindex.html#queries_using_partial_indexes
+    """
+
+    def as_sql(self, *_: Any, **__: Any) -> tuple[str, tuple[str | int, ...]]:
+        return f"'{Status(self.value).value}'", ()
+
+
 class TaskQuerySet(QuerySet["Task"]):
     def open(self) -> TaskQuerySet:
-        return self.filter(status__in=OPEN)
+        return self.filter(status__in=[Written(status) for status in OPEN])
 
     def in_brief(self) -> TaskQuerySet:
         """Without the columns that may be megabytes long; `preview` is the beginning of the prompt."""
@@ -343,6 +354,10 @@ class Runner(models.Model):
     pid = models.PositiveIntegerField()
     started_at = models.DateTimeField(auto_now_add=True)
     seen_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = "process"
+        verbose_name_plural = "processes"
 
     def __str__(self) -> str:
         return f"{self.host}:{self.pid}"

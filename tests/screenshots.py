@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +29,15 @@ FOLDER = ROOT / "var" / "screenshots"
 WIDTHS = (1280, 375)
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 PRICE = {"input_per_million": 3, "output_per_million": 15}
+ADMIN = {
+    "admin": "/admin/",
+    "admin-services": "/admin/services/service/",
+    "admin-service": "/admin/services/service/add/",
+    "admin-rules": "/admin/routing/routingrule/",
+    "admin-rule": "/admin/routing/routingrule/add/",
+    "admin-tasks": "/admin/tasks/task/",
+    "admin-keys": "/admin/apikeys/providerkey/",
+}
 ANSWER = (
     "Quantum computing uses qubits, which can be in many states at once.\n\n"
     "1. A qubit is read as 0 or 1.\n2. Until then it is both, with a weight for each.\n3. Gates change the weights.\n\n"
@@ -73,10 +83,13 @@ def main() -> None:
             shoot(browser, oxide, "routing", "/routing", explain_one)
             shoot(browser, oxide, "costs", "/costs", loaded)
             shoot(browser, oxide, "keys", "/keys", test_one)
+            for name, path in ADMIN.items():
+                shoot(browser, oxide, name, f"/admin/login/?next={path}", partial(log_in, oxide))
         with first_day() as oxide:
             shoot(browser, oxide, "first-day", "/", lambda page: page.locator("#help").wait_for(timeout=20_000))
             for name in ("routing", "costs", "keys"):
                 shoot(browser, oxide, f"first-day-{name}", f"/{name}", loaded)
+            shoot(browser, oxide, "admin-first-day", "/admin/login/?next=/admin/", partial(log_in, oxide))
             shoot(browser, oxide, "login", "/login", lambda page: page.get_by_label("Username").wait_for())
         browser.close()
 
@@ -167,6 +180,14 @@ def try_one(page: Page) -> None:
     page.get_by_label("Task type").select_option("code_generation")
     page.get_by_role("button", name="Send").click()
     page.locator("#outcome .state.good").wait_for()
+
+
+def log_in(oxide: LiveOxide, page: Page) -> None:
+    """Into the admin pages."""
+    page.get_by_label("Username").fill("admin")
+    page.get_by_label("Password").fill(oxide.admin_password)
+    page.get_by_role("button", name="Log in").click()
+    page.locator("#user-tools").wait_for()
 
 
 def loaded(page: Page) -> None:

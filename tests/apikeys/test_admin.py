@@ -5,13 +5,15 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from apikeys.admin import role_of_user
 from apikeys.identity import Role
 from apikeys.models import ClientKey
-from tests.people import bearer, make_key, make_user
+from tests.people import bearer, in_the_past, make_key, make_user
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("identity_on")]
 
@@ -114,6 +116,35 @@ def test_the_page_of_a_user_shows_their_role(admin_client: Client) -> None:
     page = admin_client.get(f"{USERS}{ada.pk}/change/")
     assert page.context["adminform"].form["role"].initial == Role.OPERATOR
     assert ">operator<" in admin_client.get(USERS).content.decode()
+
+
+def test_people_are_found_by_their_role_and_a_longer_list_takes_no_more_queries(admin_client: Client) -> None:
+    def queries(**query: str) -> int:
+        with CaptureQueriesContext(connection) as captured:
+            admin_client.get(USERS, query)
+        return len(captured)
+
+    def found(role: Role) -> list[str]:
+        return [user.username for user in admin_client.get(USERS, {"role": role.value}).context["cl"].result_list]
+
+    make_user("vic")
+    queries()
+    few = queries()
+    both = make_user("olga", Role.OPERATOR)
+    both.groups.add(Group.objects.get(name="viewer"))
+    make_user("ada", Role.ADMIN)
+    assert queries() == few
+    assert [found(role) for role in Role] == [["vic"], ["olga"], ["ada", "admin"]]
+
+
+def test_the_list_tells_which_keys_are_good(admin_client: Client) -> None:
+    make_key("good")
+    make_key("off", enabled=False)
+    make_key("old", expires_at=in_the_past())
+    make_key("orphan", owner=make_user("ada", is_active=False))
+    shown = admin_client.get(KEYS).content.decode()
+    for words in ("valid", "switched off", "ended", "its owner is disabled"):
+        assert f">{words}<" in shown
 
 
 def test_tokens_and_groups_have_no_pages(admin_client: Client) -> None:

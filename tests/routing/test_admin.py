@@ -95,6 +95,52 @@ def test_rules_deleted_with_the_list_action_are_out_of_force_at_once(
     assert [rule_id for rule_id, *_ in rules()] == ["c"]
 
 
+def act(client: Client, action: str, *rule_ids: str) -> list[tuple[str, str]]:
+    answer = client.post(RULES, {"action": action, "_selected_action": rule_ids}, follow=True)
+    return [(message.level_tag, message.message) for message in answer.context["messages"]]
+
+
+def test_a_copy_of_a_rule_is_made_in_the_list_and_not_in_force(
+    admin_client: Client, add_service: Add, add_rule: Add
+) -> None:
+    add_rule("a", add_service("local"), priority=3, model="alpha", note="agreed")
+    ((level, text),) = act(admin_client, "duplicate", "a")
+    copy = RoutingRule.objects.exclude(id="a").get()
+    assert (level, text.split(",")[0]) == ("success", f"Rule a was copied as {copy.id}")
+    assert (copy.priority, copy.model, copy.note, copy.enabled) == (3, "alpha", "agreed", False)
+    assert [rule_id for rule_id, *_ in rules()] == ["a"]
+
+
+def test_rules_are_switched_from_the_list_and_each_says_what_came_of_it(
+    admin_client: Client, add_service: Add, add_rule: Add
+) -> None:
+    service = add_service("local")
+    add_rule("a", service)
+    add_rule("b", service, enabled=False)
+    assert act(admin_client, "switch_off", "a", "b") == [
+        ("success", "Rule a is switched off: that holds from the next task on."),
+        ("info", "Rule b was off already."),
+    ]
+    assert rules() == []
+    act(admin_client, "switch_on", "b")
+    assert [rule_id for rule_id, *_ in rules()] == ["b"]
+
+
+def test_the_lists_tell_which_rules_and_places_lead_anywhere(
+    admin_client: Client, add_service: Add, add_rule: Add, add_default: Add
+) -> None:
+    well, off, poor = add_service("well"), add_service("off", enabled=False), add_service("poor", api_key_env="NO_KEY")
+    for number, service in enumerate((well, off, poor)):
+        add_rule(f"r{number}", service)
+        add_default(service, number)
+    add_rule("r3", well, enabled=False)
+    shown = admin_client.get(RULES).content.decode()
+    for words in ("in force", "passed over: its service is switched off", "passed over: its service has no API key"):
+        assert f">{words}" in shown
+    assert '<span class="badge badge-quiet">switched off</span>' in shown
+    assert ">can be asked<" in admin_client.get(DEFAULTS).content.decode()
+
+
 def test_the_default_order_is_edited_in_its_list(admin_client: Client, add_service: Add, add_default: Add) -> None:
     first, second = add_default(add_service("one"), 1), add_default(add_service("two"), 2)
     assert rulebook.current().default == ("one", "two")

@@ -61,7 +61,11 @@ def save(client: Client, service: Service, **changes: str) -> Service:
 
 
 def check_now(client: Client, *services: Service) -> list[tuple[str, str]]:
-    form = {"action": "check_now", "_selected_action": [service.pk for service in services]}
+    return act(client, "check_now", *services)
+
+
+def act(client: Client, action: str, *services: Service) -> list[tuple[str, str]]:
+    form = {"action": action, "_selected_action": [service.pk for service in services]}
     answer = client.post(SERVICES, form, follow=True)
     return [(message.level_tag, message.message) for message in answer.context["messages"]]
 
@@ -146,7 +150,10 @@ def test_check_now_reports_each_service(admin_client: Client, service: Make, pro
     assert told["success"].startswith("Service good is healthy: it answered in ")
     assert told["success"].endswith(" and lists 2 models.")
     assert told["error"].startswith("Service bad is unhealthy: cannot be reached")
-    assert told["warning"] == ("Service locked was not asked: it needs a key. Set NOBODY_SETS_THIS_KEY and restart.")
+    assert told["warning"] == (
+        "Service locked was not asked: it needs a key. "
+        "Enter it under Provider keys, or set NOBODY_SETS_THIS_KEY and restart."
+    )
     assert provider.requests_to("locked") == []
     assert "unhealthy: cannot be reached" in page(admin_client)
 
@@ -170,7 +177,61 @@ def test_who_may_only_look_cannot_check(client: Client, service: Make, django_us
     assert health.of("first") is None
 
 
+# Other actions
+
+
+def test_services_are_switched_from_the_list_and_each_says_what_came_of_it(admin_client: Client, service: Make) -> None:
+    on, off = service("on"), service("off", enabled=False)
+    assert act(admin_client, "switch_off", on, off) == [
+        ("success", "Service on is switched off: that holds from the next task on."),
+        ("info", "Service off was off already."),
+    ]
+    assert not directory.current()["on"].enabled
+    act(admin_client, "switch_on", on)
+    assert directory.current()["on"].enabled
+
+
+def test_a_breaker_is_closed_from_the_list(admin_client: Client, service: Make) -> None:
+    tired, fresh = service("tired"), service("fresh")
+    while not breakers["tired"].blocked():
+        breakers["tired"].admit()
+        breakers["tired"].record_failure()
+    assert "open: not asked for" in page(admin_client)
+    assert act(admin_client, "close_breaker", tired, fresh) == [
+        ("success", "The breaker of tired is closed in this process: it is asked again."),
+        ("info", "The breaker of fresh was closed already."),
+    ]
+    assert not breakers["tired"].blocked()
+
+
+def test_services_are_found_by_where_they_come_from(admin_client: Client, service: Make) -> None:
+    service("declared", declared=True)
+    service("own")
+    shown = admin_client.get(SERVICES, {"declared__exact": "0"})
+    assert [row.name for row in shown.context["cl"].result_list] == ["own"]
+    assert "Made here or over the API" in shown.content.decode()
+
+
 # The form
+
+
+def test_a_new_service_is_asked_as_soon_as_it_is_saved(admin_client: Client, provider: FakeProvider) -> None:
+    form = {**HTTP, "base_url": provider.base_url("openai", service="new"), "_continue": "ask"}
+    answer = admin_client.post(ADD, form, follow=True)
+    said = [message.message for message in answer.context["messages"]]
+    assert said[-1].startswith("Service new is healthy: it answered in ")
+    assert "healthy" in page(admin_client)
+    assert answer.request["PATH_INFO"] == f"{SERVICES}{Service.objects.get().pk}/change/"
+
+    form = {**HTTP, "base_url": "http://127.0.0.1:9/v1", "_continue": "ask"}
+    answer = admin_client.post(answer.request["PATH_INFO"], form, follow=True)
+    said = [message.message for message in answer.context["messages"]]
+    assert said[-1].startswith("Service new is unhealthy: cannot be reached")
+
+
+def test_what_cannot_be_saved_is_not_asked(admin_client: Client, provider: FakeProvider) -> None:
+    assert "api" in form_errors(admin_client, {**HTTP, "api": "", "_continue": "ask"})
+    assert provider.requests_to("new") == []
 
 
 @pytest.mark.parametrize("form", [HTTP, CLI, {**CLI, "type": "builtin", "command": ""}])

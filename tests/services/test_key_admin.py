@@ -143,6 +143,23 @@ def test_keys_are_tested_with_their_providers(admin_client: Client, service: Mak
     assert level == "warning"
 
 
+def test_a_new_key_is_tested_as_soon_as_it_is_saved(
+    admin_client: Client, service: Make, provider: FakeProvider
+) -> None:
+    service("first")
+    provider.misbehave("refuse", why="auth", service="first")
+    answer = admin_client.post(ADD, {"service": "first", "api_key": CANARY, "_continue": "ask"}, follow=True)
+    assert canary.MARK not in answer.content.decode()
+    said = [(message.level_tag, message.message) for message in answer.context["messages"]]
+    assert said[-1] == ("error", "first: first does not take this API key. Check it and enter it again.")
+
+
+def test_the_service_that_a_link_names_is_chosen_already(admin_client: Client, service: Make) -> None:
+    service("first")
+    form = admin_client.get(ADD, {"service": "first"}).context["adminform"].form
+    assert form["service"].value() == "first"
+
+
 def test_a_deleted_key_is_used_no_longer(admin_client: Client, service: Make) -> None:
     service("first")
     row = stored()

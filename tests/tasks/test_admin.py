@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.db.models import QuerySet
 from django.test import Client
@@ -22,8 +25,8 @@ RUNNERS = "/admin/tasks/runner/"
 
 
 @pytest.fixture
-def few_counted(monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(admin, "COUNTED_TASKS", 3)
+def few_looked_at(monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(admin, "NEWEST", 3)
     return 3
 
 
@@ -121,18 +124,82 @@ def test_a_longer_list_takes_no_more_queries(admin_client: Client) -> None:
     assert queries() == few
 
 
-def test_no_more_tasks_are_counted_than_the_cap(admin_client: Client, few_counted: int) -> None:
-    for _ in range(few_counted - 1):
+def test_no_more_tasks_are_looked_at_than_the_newest(admin_client: Client, few_looked_at: int) -> None:
+    now = timezone.now()
+    for hours in range(few_looked_at):
+        add_task(f"{hours} hours ago", created_at=now - timedelta(hours=hours))
+    assert "Older tasks were not looked at" not in page(admin_client)
+    add_task("yesterday", created_at=now - timedelta(days=1))
+    add_task("long ago", created_at=now - timedelta(days=8), service_used="rare")
+    add_task("longer ago", created_at=now - timedelta(days=9))
+    shown = page(admin_client)
+    assert "Older tasks were not looked at" in shown
+    assert "long ago" not in shown
+    assert listed(admin_client, q="long") == []
+    assert listed(admin_client, older="7") == ["long ago", "longer ago"]
+    assert listed(admin_client, older="7", q="longer") == ["longer ago"]
+
+
+def test_a_task_is_found_by_its_id_however_old_it_is(admin_client: Client, few_looked_at: int) -> None:
+    old = add_task("old", created_at=timezone.now() - timedelta(days=80))
+    for _ in range(few_looked_at + 1):
         add_task()
-    assert "pages and count end here" not in page(admin_client)
-    for _ in range(5):
+    assert listed(admin_client, q=str(old.pk)) == ["old"]
+
+
+def test_failed_and_open_tasks_are_found_however_old_they_are(admin_client: Client, few_looked_at: int) -> None:
+    long_ago = timezone.now() - timedelta(days=80)
+    add_task("failed", status=Status.FAILED, created_at=long_ago)
+    add_task("queued", status=Status.QUEUED, created_at=long_ago)
+    add_task("running", status=Status.RUNNING, created_at=long_ago + timedelta(days=1))
+    for _ in range(few_looked_at + 1):
         add_task()
-    with CaptureQueriesContext(connection) as captured:
-        shown = page(admin_client)
-    assert "pages and count end here" in shown
-    assert f"\n{few_counted} tasks" in shown
-    counts = [query["sql"] for query in captured if "COUNT(" in query["sql"] and "tasks_task" in query["sql"]]
-    assert [f"LIMIT {few_counted}" in sql for sql in counts] == [True]
+    assert listed(admin_client, status__exact="failed") == ["failed"]
+    assert listed(admin_client, status__exact="queued") == ["queued"]
+    assert listed(admin_client, status__exact="open") == ["running", "queued"]
+
+
+LISTS = [
+    {},
+    {"p": "2"},
+    {"q": "nowhere to be found"},
+    {"service": "rare"},
+    {"task_type__exact": "analysis"},
+    {"older": "7"},
+    {"older": "7", "service": "rare", "q": "nowhere"},
+    *({"status__exact": status} for status in ("open", *Status.values)),
+]
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="looks at the plans of SQLite")
+def test_no_list_reads_the_whole_history(admin_client: Client, few_looked_at: int) -> None:
+    Service.objects.create(name="rare", type="builtin")
+    for days in range(20):
+        add_task(created_at=timezone.now() - timedelta(days=days), status=Status.values[days % 5])
+    for query in LISTS:
+        with plans() as found:
+            page(admin_client, **query)
+        assert found
+        for sql, plan in found:
+            searches = plan.startswith("SEARCH")
+            leafs = "INDEX" in plan and "LIMIT" in sql and " LIKE " not in sql
+            assert searches or leafs, f"{query}: {plan}: {sql}"
+
+
+@contextmanager
+def plans() -> Iterator[list[tuple[str, str]]]:
+    """The statements that read tasks, each with how SQLite goes about it with just these parameters."""
+    found: list[tuple[str, str]] = []
+
+    def explain(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if 'FROM "tasks_task"' in sql:
+            execute(f"EXPLAIN QUERY PLAN {sql}", params, many, context)
+            steps = [step for *_, step in context["cursor"].fetchall()]
+            found.extend((sql, step) for step in steps if " tasks_task" in step)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(explain):
+        yield found
 
 
 def test_tasks_are_filtered_by_status_type_and_service(admin_client: Client) -> None:
@@ -152,6 +219,49 @@ def test_a_task_is_found_by_its_id_and_by_words_of_its_prompt(admin_client: Clie
     assert listed(admin_client, q=f" {task.pk.hex} ") == ["The quick brown fox"]
     assert listed(admin_client, q="fox QUICK") == ["The quick brown fox"]
     assert listed(admin_client, q=str(uuid.uuid4())) == []
+
+
+def test_a_failed_task_says_why_in_the_list(admin_client: Client) -> None:
+    add_task(status=Status.FAILED, error_code="TIMEOUT")
+    assert '<span class="why">TIMEOUT</span>' in page(admin_client)
+
+
+# Cancelling
+
+
+def cancel(client: Client, *tasks: Task) -> dict[str, str]:
+    form = {"action": "cancel_now", "_selected_action": [task.pk for task in tasks]}
+    answer = client.post(TASKS, form, follow=True)
+    return {message.message: message.level_tag for message in answer.context["messages"]}
+
+
+def test_open_tasks_are_cancelled_from_the_list_and_each_says_what_came_of_it(admin_client: Client) -> None:
+    running, done = add_task(status=Status.RUNNING), add_task()
+    said = cancel(admin_client, running, done)
+    assert said == {
+        f"Task {done.pk} is completed already. There is nothing left to cancel.": "warning",
+        f"Task {running.pk} was told to end. It is cancelled within a second or so.": "success",
+    }
+    running.refresh_from_db()
+    assert running.cancel_requested
+
+
+def test_of_many_tasks_the_end_is_only_counted(admin_client: Client) -> None:
+    tasks = [add_task(status=Status.RUNNING) for _ in range(23)]
+    said = list(cancel(admin_client, *tasks))
+    assert len(said) == 21
+    assert said[-1].startswith("And 3 more, 3 of which went well.")
+
+
+def test_who_may_only_look_at_tasks_is_not_offered_to_cancel_them(client: Client, django_user_model: Any) -> None:
+    user = django_user_model.objects.create_user("guest", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_task"))
+    client.force_login(user)
+    task = add_task(status=Status.RUNNING)
+    assert "cancel_now" not in page(client)
+    assert cancel(client, task) == {}
+    task.refresh_from_db()
+    assert not task.cancel_requested
 
 
 # One task

@@ -166,3 +166,9 @@ def test_the_counts_stay_exact_while_tasks_are_recorded_interrupted_and_pruned_a
         recorder.stop()
     stored = Task.objects.order_by().values_list("status", flat=True)
     assert counts() == {status: list(stored).count(status) for status in set(stored)}
+
+
+@pytest.mark.django_db
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="looks at the plans of SQLite")
+def test_open_tasks_are_found_by_their_own_index_however_long_the_history() -> None:
+    assert "USING INDEX task_open" in Task.objects.open().explain()
