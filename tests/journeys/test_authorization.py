@@ -33,6 +33,7 @@ TABLE: Mapping[tuple[str, str], tuple[str, str]] = {
     ("service-disable", "POST"): ("/api/services/nobody/disable/", ADMIN),
     ("task-execute", "POST"): ("/api/tasks/execute/", EXECUTE),
     ("task-history", "GET"): ("/api/tasks/history/", READ),
+    ("task-export", "GET"): ("/api/tasks/export/", READ),
     ("task-detail", "GET"): (f"/api/tasks/{TASK}/", READ),
     ("task-cancel", "POST"): (f"/api/tasks/{TASK}/cancel/", EXECUTE),
     ("explain", "POST"): ("/api/routing/explain/", READ),

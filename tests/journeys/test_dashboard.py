@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import subprocess
@@ -332,6 +333,14 @@ def test_tasks_are_found_again_by_filters_text_and_pages(oxide: LiveOxide, provi
         page.get_by_label("State").select_option("failed")
         expect(page.locator("#found")).to_have_text("1 task found")
         assert page.url.endswith("/history?status=failed")
+        with page.expect_download() as download:
+            page.get_by_role("link", name="CSV").click()
+        assert re.fullmatch(r"oxide-tasks-.*\.csv", download.value.suggested_filename)
+        table = list(csv.DictReader(Path(download.value.path()).read_text().splitlines()))
+        assert [row["prompt"] for row in table] == ["This goes wrong"]
+        expect(page.get_by_role("link", name="JSON")).to_have_attribute(
+            "href", "/api/tasks/export/?as=json&status=failed"
+        )
         rows.get_by_role("link").click()
         expect(page.locator(".attempts li")).to_have_count(2)
         expect(page.get_by_text("PROVIDER_ERROR")).to_be_visible()

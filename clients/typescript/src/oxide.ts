@@ -12,6 +12,8 @@ import type { LoggedOut, Me, TokenPair } from './types/identity.js';
 import type { Costs, CostsQuery, Health, Metrics, Readiness, Stats, StatsQuery } from './types/monitoring.js';
 import type { Explanation } from './types/routing.js';
 import type {
+  Export,
+  HistoryFilter,
   HistoryPage,
   HistoryQuery,
   TaskAccepted,
@@ -91,6 +93,11 @@ export class Oxide {
   /** Tasks, the newest first. */
   history(query: HistoryQuery = {}, options: CallOptions = {}): Promise<HistoryPage> {
     return this.#transport.get('/api/tasks/history/', options, query);
+  }
+
+  /** All tasks that are found, the newest first, in one answer: as much memory as they need. */
+  exportHistory(query: HistoryFilter = {}, options: CallOptions = {}): Promise<Export> {
+    return this.#transport.get('/api/tasks/export/', options, { ...query, as: 'json' });
   }
 
   /** Call a task off. */

@@ -94,6 +94,25 @@ class TaskSummary(TypedDict):
     client: str
 
 
+class ExportedTask(TaskSummary):
+    """One task of an export; prompt and result are cut after 32,000 characters."""
+
+    result: str
+    started_at: str | None
+    requested_service: str
+    requested_model: str
+    prompt_tokens: int
+    completion_tokens: int
+    finish_reason: str
+    error_detail: str
+
+
+class Export(TypedDict):
+    """The newest first."""
+
+    tasks: list[ExportedTask]
+
+
 class HistoryPage(TypedDict):
     """The newest first. `total` counts all that were found, not only these."""
 

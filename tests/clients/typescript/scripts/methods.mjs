@@ -25,6 +25,7 @@ const waited = await note('TaskDetail', client.waitForTask(accepted.task_id));
 await note('TaskDetail', client.task(spoken.task_id));
 await note('TaskDetail', client.task(answer.task_id));
 await note('HistoryPage', client.history({ limit: 2, status: 'completed', created_after: new Date(Date.now() - 3_600_000) }));
+await note('Export', client.exportHistory({ status: 'completed' }));
 await note('Explanation', client.explain('Guten Morgen', 'translation'));
 
 const slow = await client.startTask('Take your time', { service: 'hanging' });
