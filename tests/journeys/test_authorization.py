@@ -62,6 +62,7 @@ TABLE: Mapping[tuple[str, str], tuple[str, str]] = {
     ("model", "GET"): ("/v1/models/auto", READ),
     ("monitoring-metrics", "GET"): ("/api/monitoring/metrics/", READ),
     ("monitoring-stats", "GET"): ("/api/monitoring/stats/", READ),
+    ("monitoring-series", "GET"): ("/api/monitoring/series/", READ),
     ("monitoring-costs", "GET"): ("/api/monitoring/costs/", READ),
     ("prometheus", "GET"): ("/metrics", READ),
     ("auth-login", "POST"): ("/auth/login", OPEN),

@@ -67,7 +67,7 @@ def test_a_browser_keeps_it_under_a_name_with_the_day(client: APIClient, layout:
     assert answer["Content-Disposition"] == f'attachment; filename="oxide-tasks-{day}.{layout}"'
 
 
-@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r", "\n", "＝"])
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d"])
 def test_no_cell_of_the_table_begins_like_a_formula(client: APIClient, begin: str) -> None:
     said = f'{begin}HYPERLINK("http://evil.example","x")'
     make(prompt=said, result=said, client=said, service_used=said[:50], model_used=said, error_detail=said)

@@ -9,7 +9,7 @@ import { type Prompt, type TaskOptions, type TypeOrOptions, type TypedTaskOption
 import { type TaskEvents, taskEvents } from './task-stream.js';
 import { Transport } from './transport.js';
 import type { LoggedOut, Me, TokenPair } from './types/identity.js';
-import type { Costs, CostsQuery, Health, Metrics, Readiness, Stats, StatsQuery } from './types/monitoring.js';
+import type { Costs, CostsQuery, Health, Metrics, Readiness, Series, Stats, StatsQuery } from './types/monitoring.js';
 import type { Explanation } from './types/routing.js';
 import type {
   Export,
@@ -123,6 +123,11 @@ export class Oxide {
   /** How the services did lately. */
   stats(query: StatsQuery = {}, options: CallOptions = {}): Promise<Stats> {
     return this.#transport.get('/api/monitoring/stats/', options, query);
+  }
+
+  /** The last hour by the minute. */
+  series(options: CallOptions = {}): Promise<Series> {
+    return this.#transport.get('/api/monitoring/series/', options);
   }
 
   /** What was spent on what. */

@@ -49,6 +49,7 @@ CALLS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "explain_task": (lambda oxide: oxide.explain_task(PROMPT), answers.Explanation),
     "get_metrics": (lambda oxide: oxide.get_metrics(), answers.Metrics),
     "get_stats": (lambda oxide: oxide.get_stats("1h"), answers.Stats),
+    "get_series": (lambda oxide: _after_a_task(oxide).get_series(), answers.Series),
     "get_costs": (lambda oxide: _after_a_task(oxide).get_costs("service", 7), answers.Costs),
     "get_health": (lambda oxide: oxide.get_health(), answers.Health),
     "get_readiness": (lambda oxide: oxide.get_readiness(), answers.Readiness),

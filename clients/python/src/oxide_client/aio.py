@@ -255,6 +255,10 @@ class AsyncOxide:
     async def get_stats(self, window: answers.Window = "24h") -> answers.Stats:
         return await self._send(calls.stats(window))
 
+    async def get_series(self) -> answers.Series:
+        """The last hour by the minute."""
+        return await self._send(calls.series())
+
     async def get_costs(self, group_by: answers.Group = "day", days: int = 30) -> answers.Costs:
         return await self._send(calls.costs(group_by, days))
 

@@ -399,6 +399,27 @@ class Costs(TypedDict):
     groups: list[GroupSpent]
 
 
+class Point(TypedDict):
+    """What ended in the minute that begins `at`. The machine's load is None while the answering process was not there."""
+
+    at: str
+    tasks: int
+    failed: int
+    latency_ms: Latency
+    tokens: int
+    cost: float
+    cpu_percent: float | None
+    memory_percent: float | None
+
+
+class Series(TypedDict):
+    """Sixty minutes, the oldest first."""
+
+    since: str
+    until: str
+    points: list[Point]
+
+
 class Health(TypedDict):
     status: Literal["ok"]
 

@@ -257,6 +257,10 @@ class Oxide:
     def get_stats(self, window: answers.Window = "24h") -> answers.Stats:
         return self._send(calls.stats(window))
 
+    def get_series(self) -> answers.Series:
+        """The last hour by the minute."""
+        return self._send(calls.series())
+
     def get_costs(self, group_by: answers.Group = "day", days: int = 30) -> answers.Costs:
         return self._send(calls.costs(group_by, days))
 

@@ -195,6 +195,10 @@ def stats(window: answers.Window) -> Call[answers.Stats]:
     return Call("GET", "/api/monitoring/stats/", query={"window": window})
 
 
+def series() -> Call[answers.Series]:
+    return Call("GET", "/api/monitoring/series/")
+
+
 def costs(group_by: answers.Group, days: int) -> Call[answers.Costs]:
     return Call("GET", "/api/monitoring/costs/", query={"group_by": group_by, "days": str(days)})
 

@@ -47,6 +47,7 @@ const deleted = await client.rules.delete(rule.id);
 
 await note('Metrics', client.metrics());
 await note('Stats', client.stats({ window: '1h' }));
+await note('Series', client.series());
 await note('Costs', client.costs({ group_by: 'service', days: 2 }));
 await note('Health', client.health());
 await note('Readiness', client.ready());
