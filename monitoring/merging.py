@@ -1,6 +1,4 @@
-"""Keeps the figures by period few: minutes are added up by five after two hours, by the hour after a day, and by the day
-after a week.
-"""
+"""Keeps the figures by period few: minutes are added up by five after two hours, then by the hour and by the day."""
 
 from __future__ import annotations
 

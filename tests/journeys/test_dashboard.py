@@ -137,6 +137,11 @@ def test_now_shows_services_figures_and_tasks_as_they_go_on(oxide: LiveOxide, pr
         expect(page.locator("#errors-note")).to_have_text("1 of 2 requests failed")
         expect(page.locator("#cost")).to_contain_text("$0.000")
         expect(page.locator("#help")).to_be_hidden()
+        # What was before this tab was there, in words for whoever does not see it.
+        told = {"rate": "2 in all, 1 failed, at most", "errors": "1 in all", "latency": "Median .* ms"}
+        for chart, label in told.items():
+            expect(page.locator(f"#{chart}-chart svg")).to_have_attribute("aria-label", re.compile(label))
+        expect(page.locator("#rate-chart .scale")).to_have_text(re.compile(r"most [12] at \d\d:\d\d"))
 
         task = oxide.execute(service="first", background=True).json()["task_id"]
         row = rows.filter(has=page.locator(f"[title='{task}']"))

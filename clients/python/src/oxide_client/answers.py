@@ -400,7 +400,7 @@ class Costs(TypedDict):
 
 
 class Point(TypedDict):
-    """What ended in the minute that begins `at`. The machine's load is None while the answering process was not there."""
+    """What ended in the minute that begins `at`. Processor and memory: None while the process was not there."""
 
     at: str
     tasks: int
