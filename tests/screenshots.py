@@ -44,6 +44,7 @@ def main() -> None:
             failed = oxide.get("/api/tasks/history/?task_type=translation&limit=1").json()["tasks"][0]["id"]
             shoot(browser, oxide, "now", "/", settle)
             shoot(browser, oxide, "try", "/try", try_one)
+            shoot(browser, oxide, "side-by-side", "/try", compare)
             shoot(browser, oxide, "history", "/history", loaded)
             shoot(browser, oxide, "task", f"/history/{failed}", loaded)
         with first_day() as oxide:
@@ -135,6 +136,15 @@ def try_one(page: Page) -> None:
     page.get_by_label("Task type").select_option("code_generation")
     page.get_by_role("button", name="Send").click()
     page.locator("#outcome .state.good").wait_for()
+
+
+def compare(page: Page) -> None:
+    page.get_by_label("Prompt").fill("Explain quantum computing in three points.")
+    for service in ("openrouter", "ollama_local", "lmstudio"):
+        page.get_by_role("checkbox", name=service).check()
+    page.get_by_role("button", name="Send").click()
+    page.locator("#columns .state.good").nth(1).wait_for()
+    page.locator("#columns .facts").nth(1).wait_for()
 
 
 def loaded(page: Page) -> None:

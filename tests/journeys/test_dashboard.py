@@ -263,6 +263,54 @@ def test_stop_stops_an_answer_that_comes_and_one_that_does_not(oxide: LiveOxide,
     assert statuses == ["cancelled", "cancelled"]
 
 
+def test_several_services_answer_side_by_side_each_with_a_stop_of_its_own(
+    oxide: LiveOxide, provider: FakeProvider
+) -> None:
+    provider.say(words=WORDS * 20)
+    provider.pace(0.2, service="second")
+    oxide.declare("third", provider.base_url("openai", service="third"), api="openai", max_retries=0)
+    oxide.start()
+    wait_until_well(oxide, "first", "second", "third")
+    provider.misbehave("status", service="third", status=500, body={"error": {"message": "The moon is full."}})
+    with browse(oxide, quiet=False) as page:
+        open_try(page, "?beside=first&beside=second")
+        expect(page.get_by_role("checkbox", name="second")).to_be_checked()
+        expect(page.get_by_label("Service", exact=True)).to_be_disabled()
+        expect(page.get_by_role("button", name="Copy as curl")).to_be_hidden()
+        page.get_by_role("checkbox", name="third").check()
+        page.get_by_role("checkbox", name="echo").check()
+        expect(page.get_by_text("4 are the most.")).to_be_visible()
+        page.get_by_role("checkbox", name="echo").uncheck()
+        ask(page, "Compare yourselves")
+        first, second, third = (
+            page.get_by_role("region", name=f"Answer of {name}") for name in ("first", "second", "third")
+        )
+        expect(first).to_contain_text("completed in")
+        for fact in ("Time to first token", "240 answer", "$0.00"):
+            expect(first).to_contain_text(fact)
+        expect(third.get_by_role("alert")).to_contain_text("The moon is full.")
+        expect(second.locator(".answer")).to_contain_text("word2")
+        expect(page.get_by_role("button", name="Send")).to_be_disabled()
+        page.get_by_role("button", name="Stop second").click()
+        expect(second).to_contain_text("cancelled in")
+        expect(page.get_by_role("button", name="Send")).to_be_enabled()
+        expect(first.get_by_role("button")).to_have_count(0)
+        wait_until(lambda: provider.hangups == 1)
+        # One alone is asked as before.
+        page.get_by_role("checkbox", name="second").uncheck()
+        page.get_by_role("checkbox", name="third").uncheck()
+        page.get_by_label("Service", exact=True).select_option("echo")
+        ask(page, "Hello there")
+        expect(page.locator("#answer")).to_have_text("Hello there")
+        expect(page.locator("#columns")).to_be_hidden()
+    asked = oxide.get("/api/tasks/history/").json()["tasks"]
+    assert {(task["service_used"], task["status"]) for task in asked[1:]} == {
+        ("first", "completed"),
+        ("second", "cancelled"),
+        ("", "failed"),
+    }
+
+
 def test_a_failure_is_told_in_oxides_own_words_with_its_attempts(oxide: LiveOxide, provider: FakeProvider) -> None:
     oxide.start()
     wait_until_well(oxide, "first", "second")
@@ -391,8 +439,24 @@ def test_nothing_is_cut_off_on_a_phone(oxide: LiveOxide, provider: FakeProvider,
             open_try(page, f"?service={name}")
             ask(page, "x" * 400)
             expect(page.locator("#routing")).to_be_visible()
+            cut = page.evaluate(CUT_SELECTS)
+            assert cut == []
+            page.get_by_role("checkbox", name="echo").check()
+            page.get_by_role("checkbox", name=name).check()
+            ask(page, "x" * 400)
+            expect(page.locator("#columns .facts")).to_have_count(2)
         widths = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert widths[0] <= widths[1]
+
+
+# A select is as wide as its text would have it where its own width is left to it.
+CUT_SELECTS = """[...document.querySelectorAll('select')].filter((select) => {
+    const wide = select.getBoundingClientRect().width;
+    select.style.width = 'auto';
+    const wanted = select.getBoundingClientRect().width;
+    select.style.width = '';
+    return wanted > wide && select.value.length < 30;
+}).map((select) => select.id)"""
 
 
 @pytest.mark.parametrize("path", ["/", "/try?service=echo", "/history", "/history/{task}"])

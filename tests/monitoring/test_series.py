@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from monitoring import machine, pulse, series
+from monitoring import machine, pulse
 from monitoring.merging import merge_old
 from tests.monitoring.conftest import FAILED, Record
 
@@ -18,8 +18,9 @@ NOW = datetime(2026, 3, 10, 12, 32, 20, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def now(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("django.utils.timezone.now", lambda: NOW)
-    monkeypatch.setattr(series, "machine", machine.Machine())
-    monkeypatch.setattr(pulse, "machine", series.machine)
+    fresh = machine.Machine()
+    for user in ("series", "pulse"):
+        monkeypatch.setattr(f"monitoring.{user}.machine", fresh)
 
 
 def points(client: APIClient) -> Any:
