@@ -13,6 +13,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
+from apikeys.editable_lists import EditableList
 from apikeys.identity import Role, Scope, role_of
 from apikeys.login_forms import AdminLoginForm
 from apikeys.models import ClientKey
@@ -34,6 +35,13 @@ class ClientKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in th
         choices=list(_SCOPES.items()), widget=forms.CheckboxSelectMultiple, initial=[Scope.READ, Scope.EXECUTE]
     )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "expires_at" in self.fields:
+            parts: Any = self.fields["expires_at"].widget  # one label stands for both
+            for part, name in zip(parts.widgets, ("date", "time"), strict=True):
+                part.attrs["aria-label"] = f"Expires at: {name}"
+
     def clean_expires_at(self) -> Any:
         expires_at = self.cleaned_data["expires_at"]
         if "expires_at" in self.changed_data and expires_at and expires_at <= timezone.now():
@@ -42,7 +50,7 @@ class ClientKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in th
 
 
 @admin.register(ClientKey)
-class ClientKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ClientKeyAdmin(EditableList):
     form = ClientKeyForm
     list_display = ["name", "enabled", "prefix", "owner", "granted", "expires_at", "last_used_at"]
     list_editable = ["enabled"]

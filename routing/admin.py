@@ -3,11 +3,12 @@ from __future__ import annotations
 from django.contrib import admin
 from django.http import HttpRequest
 
+from apikeys.editable_lists import EditableList
 from routing.models import DefaultRoute, RoutingRule
 
 
 @admin.register(RoutingRule)
-class RoutingRuleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs, not in Django
+class RoutingRuleAdmin(EditableList):
     list_display = ["id", "task_type", "service", "model", "priority", "weight", "enabled"]
     list_editable = ["priority", "weight", "enabled"]
     list_filter = ["task_type", "service", "enabled", "declared"]
@@ -24,7 +25,7 @@ class RoutingRuleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic i
 
 
 @admin.register(DefaultRoute)
-class DefaultRouteAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class DefaultRouteAdmin(EditableList):
     list_display = ["service", "position"]
     list_editable = ["position"]
     list_select_related = ["service"]

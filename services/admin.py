@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from apikeys import keyring
+from apikeys.editable_lists import EditableList
 from services import health, key_admin, keys  # noqa: F401 - the other pages of this app
 from services.adapters.registry import ADAPTERS, adapter_class
 from services.badges import badge
@@ -86,7 +87,7 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
 
 
 @admin.register(Service)
-class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ServiceAdmin(EditableList):
     form = ServiceForm
     list_display = ["name", "enabled", "health_in_brief", "key", "kind", "model", "reached_at", "max_concurrency"]
     list_editable = ["enabled"]

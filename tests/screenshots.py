@@ -34,6 +34,29 @@ ANSWER = (
 )
 
 
+# Tasks that have ended in the last hour, more and fewer in turn.
+AN_HOUR = """
+from datetime import timedelta
+from math import sin
+from django.utils import timezone
+from tasks.models import Attempt, Task
+from tasks.storing import store
+for ago in range(1, 60):
+    ended = timezone.now() - timedelta(minutes=ago)
+    for number in range(round(6 + 4 * sin(ago / 6))):
+        failed = (ago * 7 + number) % 29 == 0
+        took = timedelta(milliseconds=700 + 300 * sin(ago / 9) + 40 * number)
+        status, name = ("failed", "") if failed else ("completed", "anthropic")
+        figures = {"prompt_tokens": 120, "completion_tokens": 300 + 10 * ago, "cost_nanodollars": 4_000_000}
+        figures |= {"cost_basis": "computed", "status": status}
+        times = {"created_at": ended - took, "started_at": ended - took, "completed_at": ended}
+        said = {"prompt": "Compare two databases.", "task_type": "analysis", "service_used": name, "model_used": "claude"}
+        task = Task(**said, **times, **figures)
+        figures |= {"latency_ms": took.total_seconds() * 1000, "started_at": ended - took}
+        store([task], [Attempt(task=task, number=1, service="anthropic", model="claude", **figures)])
+"""
+
+
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -66,6 +89,7 @@ def busy(provider: FakeProvider) -> Iterator[LiveOxide]:
         rules = [{"id": "rule-1", "task_type": "code_generation", "service": "anthropic", "priority": 1}]
         oxide.config["routing"]["rules"] = rules
         oxide.start()
+        oxide.run("shell", "-c", AN_HOUR)
         provider.misbehave("status", service="openrouter", status=500, times=2)
         for number in range(14):
             oxide.execute(prompt=f"Explain quantum computing to somebody who is {number + 8}.")
