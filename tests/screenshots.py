@@ -50,7 +50,7 @@ for ago in range(1, 60):
         figures = {"prompt_tokens": 120, "completion_tokens": 300 + 10 * ago, "cost_nanodollars": 4_000_000}
         figures |= {"cost_basis": "computed", "status": status}
         times = {"created_at": ended - took, "started_at": ended - took, "completed_at": ended}
-        said = {"prompt": "Compare two databases.", "task_type": "analysis", "service_used": name, "model_used": "claude"}
+        said = {"prompt": "Compare two databases.", "task_type": "analysis", "service_used": name}
         task = Task(**said, **times, **figures)
         figures |= {"latency_ms": took.total_seconds() * 1000, "started_at": ended - took}
         store([task], [Attempt(task=task, number=1, service="anthropic", model="claude", **figures)])

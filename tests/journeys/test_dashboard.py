@@ -141,7 +141,7 @@ def test_now_shows_services_figures_and_tasks_as_they_go_on(oxide: LiveOxide, pr
         told = {"rate": "2 in all, 1 failed, at most", "errors": "1 in all", "latency": "Median .* ms"}
         for chart, label in told.items():
             expect(page.locator(f"#{chart}-chart svg")).to_have_attribute("aria-label", re.compile(label))
-        expect(page.locator("#rate-chart .scale")).to_have_text(re.compile(r"most [12] at \d\d:\d\d"))
+        expect(page.locator("#rate-chart .scale")).to_have_text(re.compile(r"most [12] a minute, \d\d:\d\d"))
 
         task = oxide.execute(service="first", background=True).json()["task_id"]
         row = rows.filter(has=page.locator(f"[title='{task}']"))

@@ -45,18 +45,19 @@ export function bars(place, points, { name, format, part, kind = 'bar' }) {
     const told = drawing('title', {}, `${clock(moment)}: ${format(value)}${wrong ? `, ${format(wrong)} ${part}` : ''}`);
     return [bar(kind, index, value, told), ...(wrong ? [bar('bar wrong', index, wrong, told.cloneNode(true))] : [])];
   });
+  const perMinute = (value) => `${format(value)} a minute`;
   const sum = points.reduce((all, [, value]) => all + value, 0);
   const failed = points.reduce((all, [, , wrong]) => all + (wrong ?? 0), 0);
   const told = sum
-    ? `${format(sum)} in all${failed ? `, ${format(failed)} ${part}` : ''}, at most ${peak(points, format).replace(/^most /, '')}, ` +
+    ? `${format(sum)} in all${failed ? `, ${format(failed)} ${part}` : ''}, at ${peak(points, perMinute)}, ` +
       `${format(points.at(-1)[1])} in this minute`
     : 'none';
-  draw(place, shapes, `${name} by the minute, last hour: ${told}`, sum ? peak(points, format) : '');
+  draw(place, shapes, `${name}, last hour: ${told}`, sum ? peak(points, perMinute) : '');
 }
 
 function peak(points, format) {
   const [moment, value] = points.reduce((one, other) => (other[1] > one[1] ? other : one));
-  return `most ${format(value)} at ${clock(moment)}`;
+  return `most ${format(value)}, ${clock(moment)}`;
 }
 
 // What it stands for is said below it, and to screen readers in its name.
