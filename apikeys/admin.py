@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from apikeys.badges import badge
+from apikeys.editable_lists import EditableList
 from apikeys.identity import Role, Scope, role_of
 from apikeys.login_forms import AdminLoginForm
 from apikeys.models import ClientKey
@@ -48,6 +49,13 @@ class ClientKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in th
             "enabled": "A key that is switched off is refused at once, and can be switched on again.",
         }
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "expires_at" in self.fields:
+            parts: Any = self.fields["expires_at"].widget  # one label stands for both
+            for part, name in zip(parts.widgets, ("date", "time"), strict=True):
+                part.attrs["aria-label"] = f"Expires at: {name}"
+
     def clean_expires_at(self) -> Any:
         expires_at = self.cleaned_data["expires_at"]
         if "expires_at" in self.changed_data and expires_at and expires_at <= timezone.now():
@@ -56,7 +64,7 @@ class ClientKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in th
 
 
 @admin.register(ClientKey)
-class ClientKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ClientKeyAdmin(EditableList):
     form = ClientKeyForm
     list_display = ["name", "enabled", "state", "prefix", "owner", "granted", "expires_at", "last_used_at"]
     list_editable = ["enabled"]

@@ -34,8 +34,13 @@ def query(parameters: Mapping[str, str], kind: type[T]) -> T:
             raise BodyError(f"{name}: A NUL character (%00) is in nothing that is stored. Take it out.")
     found = _convert(parameters, kind, strict=False)
     for name, value in parameters.items():
-        _require_text_of(getattr(found, name), name, value)
+        _require_text_of(getattr(found, _attribute(kind, name)), name, value)
     return found
+
+
+def _attribute(kind: type, parameter: str) -> str:
+    """What a parameter is called in the code, where its own name is a word of Python's."""
+    return next(each.name for each in msgspec.structs.fields(kind) if each.encode_name == parameter)
 
 
 def _require_text_of(found: object, name: str, text: str) -> None:
@@ -55,7 +60,7 @@ def _convert(data: object, kind: type[T], *, strict: bool) -> T:
         # msgspec says where in a notation of its own: "… - at `$.messages[0].role`".
         problem, _, path = str(error).partition(" - at `$")
     field = path.rstrip("`").lstrip(".")
-    known = _choices(get_type_hints(kind).get(field))
+    known = _choices(_hints(kind).get(field))
     choices = f". Use one of {', '.join(known)}" if known else ""
     raise BodyError(f"{field}: {problem}{choices}." if field else f"{problem}.")
 
@@ -68,6 +73,12 @@ def _prepare(kind: type) -> None:
     with _preparing:
         msgspec.json.Decoder(kind)
         _prepared.add(kind)
+
+
+def _hints(kind: type) -> dict[str, Any]:
+    """The type of each field, by the name under which it is sent."""
+    hints = get_type_hints(kind)
+    return {each.encode_name: hints[each.name] for each in msgspec.structs.fields(kind)}
 
 
 def _choices(expected: Any) -> list[str]:

@@ -59,7 +59,8 @@ _LATENCIES = """
 _MINUTE = "unixepoch(completed_at) / 60"
 # As merged as monitoring/merging.py would have them by now.
 _PERIOD = f"""
-    CASE WHEN completed_at > datetime('now', '-25 hours') THEN {_MINUTE} / 5 * 5
+    CASE WHEN completed_at > datetime('now', '-2 hours') THEN {_MINUTE}
+    WHEN completed_at > datetime('now', '-25 hours') THEN {_MINUTE} / 5 * 5
     WHEN completed_at > datetime('now', '-8 days') THEN {_MINUTE} / 60 * 60 ELSE {_MINUTE} / 1440 * 1440 END
 """
 

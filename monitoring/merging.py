@@ -1,4 +1,4 @@
-"""Keeps the figures by period few: what is older than a day is added up by the hour, and after a week by the day."""
+"""Keeps the figures by period few: minutes are added up by five after two hours, then by the hour and by the day."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from monitoring.models import ALL_TIME, DAY, HOUR, LatencyCount, Period, Rollup, minute_of
+from monitoring.models import ALL_TIME, DAY, FINE, HOUR, LatencyCount, Period, Rollup, minute_of
 from monitoring.sums import Key, Sums
 
 # A little more than the windows of the statistics, which so never cut through a period.
+FIVES_AFTER = timedelta(hours=2)
 HOURS_AFTER = timedelta(hours=26)
 DAYS_AFTER = timedelta(days=8)
 
@@ -20,6 +21,7 @@ def merge_old() -> None:
     """To be called about once an hour. Sums stay what they are."""
     now = timezone.now()
     for table in (Rollup, LatencyCount):
+        _merge(table, minute_of(now - FIVES_AFTER), FINE)
         _merge(table, minute_of(now - HOURS_AFTER), HOUR)
         _merge(table, minute_of(now - DAYS_AFTER), DAY)
 

@@ -11,8 +11,8 @@ from tasks.tally import Tally
 
 # The period that holds the sums over all time.
 ALL_TIME = 0
-# New figures are kept by so many minutes; `monitoring/merging.py` adds older ones up by the hour and then by the day.
-FINEST = 5
+# New figures are kept by the minute; `monitoring/merging.py` adds older ones up by longer periods, these in minutes.
+FINE = 5
 HOUR = 60
 DAY = 24 * HOUR
 

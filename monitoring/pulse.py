@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from monitoring import events, metrics
+from django.utils import timezone
+
+from monitoring import events, metrics, system
 from monitoring.hub import hub
+from monitoring.machine import machine
+from monitoring.models import minute_of
 from monitoring.progress import tracker
 from monitoring.statuses import statuses
 
@@ -22,5 +26,7 @@ def tell_progress() -> None:
 
 
 def tell_metrics() -> None:
+    """The figures, to whoever listens; what the machine does is kept for whoever comes later."""
+    machine.note(minute_of(timezone.now()), system.current())
     if hub.has_listeners:
         events.metrics(metrics.snapshot())

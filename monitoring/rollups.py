@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from monitoring.histogram import bucket_of
-from monitoring.models import ALL_TIME, FINEST, LatencyCount, Rollup, minute_of
+from monitoring.models import ALL_TIME, LatencyCount, Rollup, minute_of
 from monitoring.sums import Sums
 from tasks.models import Attempt, Status, Task
 
@@ -59,4 +59,4 @@ def _add_latency(latencies: Sums, attempt: Attempt) -> None:
 
 
 def _period(task: Task) -> int:
-    return minute_of(task.completed_at or task.created_at) // FINEST * FINEST
+    return minute_of(task.completed_at or task.created_at)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from msgspec import Struct
 
 from monitoring import histogram, system
-from monitoring.models import FINEST, HOUR, LatencyCount, Rollup, minute_of
+from monitoring.models import FINE, HOUR, LatencyCount, Rollup, minute_of
 from monitoring.sums import sums_of
 from monitoring.system import System
 from services import directory
@@ -19,10 +19,10 @@ from services.prices import NANO
 from tasks.models import Status
 
 Window = Literal["1h", "24h", "7d"]
-# How far back, and the length of the periods that are kept for so long.
+# How far back, and the length in minutes of the periods that are kept for so long.
 _WINDOWS: Mapping[Window, tuple[timedelta, int]] = {
-    "1h": (timedelta(hours=1), FINEST),
-    "24h": (timedelta(hours=24), FINEST),
+    "1h": (timedelta(hours=1), 1),
+    "24h": (timedelta(hours=24), FINE),
     "7d": (timedelta(days=7), HOUR),
 }
 _FIGURES = ("attempts", "prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "cost_nanodollars")
@@ -71,7 +71,7 @@ class EndedTasks(TypedDict):
 
 
 class Stats(TypedDict):
-    """What ended in the window, from `since`: up to five minutes more than the window, or an hour for 7d."""
+    """What ended in the window, from `since`: up to a minute more than the window, five for 24h, or an hour for 7d."""
 
     window: Window
     since: datetime
@@ -141,6 +141,14 @@ def _added(counters: Iterable[Counter[Any]]) -> Counter[Any]:
     return sum(counters, Counter())
 
 
+def latency(counts: Counter[int]) -> Latency:
+    return {
+        "p50": histogram.percentile(counts, 0.5),
+        "p95": histogram.percentile(counts, 0.95),
+        "p99": histogram.percentile(counts, 0.99),
+    }
+
+
 def _figures(sums: Counter[str], latencies: Counter[int]) -> Figures:
     errors, judged = sums[Status.FAILED], sums[Status.FAILED] + sums[Status.COMPLETED]
     return {
@@ -148,11 +156,7 @@ def _figures(sums: Counter[str], latencies: Counter[int]) -> Figures:
         "errors": errors,
         "cancelled": sums[Status.CANCELLED],
         "error_rate": round(errors / judged, 4) if judged else 0.0,
-        "latency_ms": {
-            "p50": histogram.percentile(latencies, 0.5),
-            "p95": histogram.percentile(latencies, 0.95),
-            "p99": histogram.percentile(latencies, 0.99),
-        },
+        "latency_ms": latency(latencies),
         "tokens": {
             "prompt": sums["prompt_tokens"],
             "completion": sums["completion_tokens"],

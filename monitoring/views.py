@@ -8,7 +8,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSet
 
 from apikeys import decoding
-from monitoring import costs, metrics, prometheus, stats
+from monitoring import costs, metrics, prometheus, series, stats
 from monitoring.negotiation import Unnegotiated
 
 
@@ -22,6 +22,10 @@ class MonitoringViewSet(ViewSet):
     @action(detail=False)
     def stats(self, request: Request) -> Response:
         return Response(stats.stats(decoding.query(request.query_params.dict(), stats.StatsQuery)))
+
+    @action(detail=False)
+    def series(self, _request: Request) -> Response:
+        return Response(series.series())
 
     @action(detail=False)
     def costs(self, request: Request) -> Response:

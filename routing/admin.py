@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from apikeys.badges import badge
+from apikeys.editable_lists import EditableList
 from routing.models import DefaultRoute, RoutingRule
 from services import availability
 from services.declared_filter import DeclaredFilter
@@ -44,7 +45,7 @@ class DefaultRouteForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(RoutingRule)
-class RoutingRuleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class RoutingRuleAdmin(EditableList):
     form = RuleForm
     list_display = ["id", "task_type", "service", "model", "priority", "weight", "enabled", "state"]
     list_editable = ["priority", "weight", "enabled"]
@@ -103,7 +104,7 @@ class RoutingRuleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(DefaultRoute)
-class DefaultRouteAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class DefaultRouteAdmin(EditableList):
     form = DefaultRouteForm
     list_display = ["service", "position", "state"]
     list_editable = ["position"]

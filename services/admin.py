@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
+from apikeys.editable_lists import EditableList
 from services import health, key_admin, keys, state_badges  # noqa: F401 - the other pages of this app
 from services.adapters.registry import ADAPTERS, adapter_class
 from services.asking_admin import AskingAdmin
@@ -116,7 +117,7 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
 
 
 @admin.register(Service)
-class ServiceAdmin(AskingAdmin):
+class ServiceAdmin(AskingAdmin, EditableList):
     form = ServiceForm
     list_display = ["name", "enabled", "health_in_brief", "breaker", "key", "kind", "reached_at"]
     list_editable = ["enabled"]

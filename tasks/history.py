@@ -15,14 +15,9 @@ from tasks.models import Task, TaskCount, TaskQuerySet
 Date = Annotated[datetime, Meta(tz=True)]
 
 
-class HistoryQuery(Struct, forbid_unknown_fields=True):
-    """The query of `GET /api/tasks/history/`.
+class HistoryFilter(Struct, forbid_unknown_fields=True):
+    """Which tasks. Dates are ISO 8601 with a time zone. `search` looks at prompt and result."""
 
-    Dates are ISO 8601 with a time zone. `search` looks at prompt and result.
-    """
-
-    limit: Annotated[int, Meta(ge=1, le=1000)] = 50
-    offset: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
     status: presentation.StatusName | None = None
     service: Annotated[str, Meta(max_length=50)] | None = None
     task_type: TaskType | None = None
@@ -36,9 +31,16 @@ class HistoryQuery(Struct, forbid_unknown_fields=True):
                 raise ValueError("Dates go from the year 2 to the year 9998")
 
 
+class HistoryQuery(HistoryFilter, forbid_unknown_fields=True):
+    """The query of `GET /api/tasks/history/`."""
+
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 50
+    offset: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
+
+
 def page(query: HistoryQuery) -> presentation.HistoryPage:
     """One page of the history, newest first, and how many tasks there are in all."""
-    found = _filtered(query)
+    found = filtered(query)
     total = _total(query, found)
     # Not one row more than there are: the database would look through the whole table for it.
     end = min(query.offset + query.limit, total)
@@ -58,7 +60,7 @@ def _total(query: HistoryQuery, found: TaskQuerySet) -> int:
     return TaskCount.total(**{name: value for name, value in key.items() if value is not None})
 
 
-def _filtered(query: HistoryQuery) -> TaskQuerySet:
+def filtered(query: HistoryFilter) -> TaskQuerySet:
     conditions = {
         "status": query.status,
         "service_used": query.service,

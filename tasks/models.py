@@ -64,6 +64,9 @@ OPEN = (Status.QUEUED, Status.RUNNING)
 _HEAVY = ("prompt", "messages", "parameters", "decision", "result", "reasoning", "tool_calls", "error_detail")
 _PREVIEW = {"preview": Left("prompt", 500)}
 ERROR_LIMIT = 2_000  # characters of an error that are kept
+# So much of a text is exported: a cell of Excel's holds 32,767 characters.
+# https://support.microsoft.com/office/1672b34d-7043-467e-8e27-269d656771c3
+EXPORTED_CHARACTERS = 32_000
 
 
 class Metered(models.Model):
@@ -122,6 +125,11 @@ class TaskQuerySet(QuerySet["Task"]):
         """Without the columns that may be megabytes long; `preview` is the beginning of the prompt."""
         return self.defer(*_HEAVY).annotate(**_PREVIEW)
 
+    def for_export(self) -> TaskQuerySet:
+        """Without the long columns but for `said_prompt` and `said_result`, the beginnings of these."""
+        heads = {f"said_{name}": Left(name, EXPORTED_CHARACTERS) for name in ("prompt", "result")}
+        return self.defer(*(name for name in _HEAVY if name != "error_detail")).annotate(**heads)
+
 
 class Task(Metered):
     """What somebody asked for, who did it, and what came of it.
@@ -160,6 +168,8 @@ class Task(Metered):
     if TYPE_CHECKING:
         attempts: RelatedManager[Attempt]
         preview: str  # on rows from `in_brief`
+        said_prompt: str  # and these on rows from `for_export`
+        said_result: str
 
     class Meta:
         ordering = ["-created_at", "-id"]

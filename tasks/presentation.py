@@ -94,6 +94,23 @@ class HistoryPage(TypedDict):
     tasks: list[TaskSummary]
 
 
+class ExportedTask(TaskSummary):
+    """One line of an export; prompt and result are cut after 32,000 characters."""
+
+    result: str
+    started_at: datetime | None
+    requested_service: str
+    requested_model: str
+    prompt_tokens: int
+    completion_tokens: int
+    finish_reason: str
+    error_detail: str
+
+
+class Export(TypedDict):
+    tasks: list[ExportedTask]
+
+
 class TaskDetail(TaskSummary):
     """One task with everything that is known of it."""
 
@@ -162,6 +179,20 @@ def summary(task: Task, prompt: str) -> TaskSummary:
         "cost_basis": task.cost_basis,
         "error_code": task.error_code,
         "client": task.client,
+    }
+
+
+def exported(task: Task) -> ExportedTask:
+    return {
+        **summary(task, task.said_prompt),
+        "result": task.said_result,
+        "started_at": task.started_at,
+        "requested_service": task.requested_service or "auto",
+        "requested_model": task.requested_model,
+        "prompt_tokens": task.prompt_tokens,
+        "completion_tokens": task.completion_tokens,
+        "finish_reason": task.finish_reason,
+        "error_detail": task.error_detail,
     }
 
 

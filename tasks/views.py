@@ -12,7 +12,7 @@ from rest_framework.viewsets import ViewSet
 from apikeys import decoding
 from apikeys.identity import Scope
 from apikeys.permissions import known_caller
-from tasks import body, history, pipeline, presentation, running
+from tasks import body, export, history, pipeline, presentation, running
 from tasks.background import background
 from tasks.cancel import cancel
 from tasks.models import Task
@@ -41,6 +41,11 @@ class TaskViewSet(ViewSet):
     @action(detail=False, methods=["get"])
     def history(self, request: Request) -> Response:
         return Response(history.page(decoding.query(request.query_params.dict(), history.HistoryQuery)))
+
+    @action(detail=False, methods=["get"])
+    def export(self, request: Request) -> HttpResponseBase:
+        asked = decoding.query(request.query_params.dict(), export.ExportQuery)
+        return export.download(asked, with_body=request.method != "HEAD")
 
     def retrieve(self, _request: Request, pk: str) -> Response:
         return Response(presentation.detail(_find(pk)))

@@ -68,6 +68,29 @@ for ago in range(1, 41):
 """
 
 
+# Tasks that have ended in the last hour, more and fewer in turn.
+AN_HOUR = """
+from datetime import timedelta
+from math import sin
+from django.utils import timezone
+from tasks.models import Attempt, Task
+from tasks.storing import store
+for ago in range(1, 60):
+    ended = timezone.now() - timedelta(minutes=ago)
+    for number in range(round(6 + 4 * sin(ago / 6))):
+        failed = (ago * 7 + number) % 29 == 0
+        took = timedelta(milliseconds=700 + 300 * sin(ago / 9) + 40 * number)
+        status, name = ("failed", "") if failed else ("completed", "anthropic")
+        figures = {"prompt_tokens": 120, "completion_tokens": 300 + 10 * ago, "cost_nanodollars": 4_000_000}
+        figures |= {"cost_basis": "computed", "status": status}
+        times = {"created_at": ended - took, "started_at": ended - took, "completed_at": ended}
+        said = {"prompt": "Compare two databases.", "task_type": "analysis", "service_used": name}
+        task = Task(**said, **times, **figures)
+        figures |= {"latency_ms": took.total_seconds() * 1000, "started_at": ended - took}
+        store([task], [Attempt(task=task, number=1, service="anthropic", model="claude", **figures)])
+"""
+
+
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -78,6 +101,7 @@ def main() -> None:
             failed = oxide.get("/api/tasks/history/?task_type=translation&limit=1").json()["tasks"][0]["id"]
             shoot(browser, oxide, "now", "/", settle)
             shoot(browser, oxide, "try", "/try", try_one)
+            shoot(browser, oxide, "side-by-side", "/try", compare)
             shoot(browser, oxide, "history", "/history", loaded)
             shoot(browser, oxide, "task", f"/history/{failed}", loaded)
             shoot(browser, oxide, "routing", "/routing", explain_one)
@@ -110,6 +134,7 @@ def busy(provider: FakeProvider) -> Iterator[LiveOxide]:
         oxide.config["routing"]["rules"] = RULES
         oxide.start()
         oxide.run("shell", "-c", EARLIER)
+        oxide.run("shell", "-c", AN_HOUR)
         provider.misbehave("status", service="openrouter", status=500, times=2)
         for number in range(14):
             oxide.execute(prompt=f"Explain quantum computing to somebody who is {number + 8}.")
@@ -188,6 +213,15 @@ def log_in(oxide: LiveOxide, page: Page) -> None:
     page.get_by_label("Password").fill(oxide.admin_password)
     page.get_by_role("button", name="Log in").click()
     page.locator("#user-tools").wait_for()
+
+
+def compare(page: Page) -> None:
+    page.get_by_label("Prompt").fill("Explain quantum computing in three points.")
+    for service in ("openrouter", "ollama_local", "lmstudio"):
+        page.get_by_role("checkbox", name=service).check()
+    page.get_by_role("button", name="Send").click()
+    page.locator("#columns .state.good").nth(1).wait_for()
+    page.locator("#columns .facts").nth(1).wait_for()
 
 
 def loaded(page: Page) -> None:

@@ -6,6 +6,7 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_
 from monitoring import metrics
 from monitoring.costs import Costs, CostsQuery
 from monitoring.probes import Health, HealthView, Readiness, ReadyView
+from monitoring.series import Series
 from monitoring.stats import Stats, StatsQuery
 from monitoring.views import MonitoringViewSet, PrometheusView
 from oxide_project.openapi.shapes import answers, query
@@ -17,6 +18,7 @@ def document() -> None:
         stats=extend_schema(
             summary="How the services did", parameters=query(StatsQuery), responses=answers({200: Stats})
         ),
+        series=extend_schema(summary="The last hour by the minute", responses=answers({200: Series})),
         costs=extend_schema(summary="What it cost", parameters=query(CostsQuery), responses=answers({200: Costs})),
     )(MonitoringViewSet)
     extend_schema_view(

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
-from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
+from collections.abc import Mapping
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_view
 
 from oxide_project.openapi.shapes import answers, json_body, query, refine, streamed
 from tasks.body import ExecuteBody
 from tasks.explain import Explanation
 from tasks.explain_views import ExplainView
+from tasks.export import ExportQuery
 from tasks.history import HistoryQuery
-from tasks.presentation import HistoryPage, TaskAccepted, TaskAnswer, TaskCancelling, TaskDetail
+from tasks.presentation import Export, HistoryPage, TaskAccepted, TaskAnswer, TaskCancelling, TaskDetail
 from tasks.views import TaskViewSet
 
 FIRST_TASK = OpenApiExample(
@@ -39,6 +44,14 @@ BY_ROLE = [
 ]
 
 
+def _files(answers: Mapping[int, Any]) -> dict[Any, Any]:
+    """The answers of an operation that answers with CSV, too."""
+    table = OpenApiResponse(OpenApiTypes.STR, "With `as=csv`: a line of names, then one for each task.")
+    return {(200, "text/csv"): table, (200, "application/json"): answers[200]} | {
+        status: answer for status, answer in answers.items() if status != 200
+    }
+
+
 def document() -> None:
     refine("MessageBody", oneOf=BY_ROLE)
     extend_schema_view(
@@ -53,6 +66,12 @@ def document() -> None:
             summary="Find tasks again, the newest first",
             parameters=query(HistoryQuery),
             responses=answers({200: HistoryPage}),
+        ),
+        export=extend_schema(
+            summary="The tasks that a filter finds, as a file",
+            description="Written while it is sent, the newest first: as CSV (`as=csv`) or JSON (`as=json`).",
+            parameters=query(ExportQuery),
+            responses=_files(answers({200: Export})),
         ),
         retrieve=extend_schema(summary="One task with its attempts", responses=answers({200: TaskDetail}, 404)),
         cancel=extend_schema(summary="Call a task off", request=None, responses=answers({202: TaskCancelling}, 404)),

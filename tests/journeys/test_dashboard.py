@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import subprocess
@@ -102,6 +103,11 @@ def test_now_shows_services_figures_and_tasks_as_they_go_on(oxide: LiveOxide, pr
         expect(page.locator("#errors-note")).to_have_text("1 of 2 requests failed")
         expect(page.locator("#cost")).to_contain_text("$0.000")
         expect(page.locator("#help")).to_be_hidden()
+        # What was before this tab was there, in words for whoever does not see it.
+        told = {"rate": "2 in all, 1 failed, at most", "errors": "1 in all", "latency": "Median .* ms"}
+        for chart, label in told.items():
+            expect(page.locator(f"#{chart}-chart svg")).to_have_attribute("aria-label", re.compile(label))
+        expect(page.locator("#rate-chart .scale")).to_have_text(re.compile(r"most [12] a minute, \d\d:\d\d"))
 
         task = oxide.execute(service="first", background=True).json()["task_id"]
         row = rows.filter(has=page.locator(f"[title='{task}']"))
@@ -223,6 +229,54 @@ def test_stop_stops_an_answer_that_comes_and_one_that_does_not(oxide: LiveOxide,
     assert statuses == ["cancelled", "cancelled"]
 
 
+def test_several_services_answer_side_by_side_each_with_a_stop_of_its_own(
+    oxide: LiveOxide, provider: FakeProvider
+) -> None:
+    provider.say(words=WORDS * 20)
+    provider.pace(0.2, service="second")
+    oxide.declare("third", provider.base_url("openai", service="third"), api="openai", max_retries=0)
+    oxide.start()
+    wait_until_well(oxide, "first", "second", "third")
+    provider.misbehave("status", service="third", status=500, body={"error": {"message": "The moon is full."}})
+    with browse(oxide, quiet=False) as page:
+        open_try(page, "?beside=first&beside=second")
+        expect(page.get_by_role("checkbox", name="second")).to_be_checked()
+        expect(page.get_by_label("Service", exact=True)).to_be_disabled()
+        expect(page.get_by_role("button", name="Copy as curl")).to_be_hidden()
+        page.get_by_role("checkbox", name="third").check()
+        page.get_by_role("checkbox", name="echo").check()
+        expect(page.get_by_text("4 are the most.")).to_be_visible()
+        page.get_by_role("checkbox", name="echo").uncheck()
+        ask(page, "Compare yourselves")
+        first, second, third = (
+            page.get_by_role("region", name=f"Answer of {name}") for name in ("first", "second", "third")
+        )
+        expect(first).to_contain_text("completed in")
+        for fact in ("Time to first token", "240 answer", "$0.00"):
+            expect(first).to_contain_text(fact)
+        expect(third.get_by_role("alert")).to_contain_text("The moon is full.")
+        expect(second.locator(".answer")).to_contain_text("word2")
+        expect(page.get_by_role("button", name="Send")).to_be_disabled()
+        page.get_by_role("button", name="Stop second").click()
+        expect(second).to_contain_text("cancelled in")
+        expect(page.get_by_role("button", name="Send")).to_be_enabled()
+        expect(first.get_by_role("button")).to_have_count(0)
+        wait_until(lambda: provider.hangups == 1)
+        # One alone is asked as before.
+        page.get_by_role("checkbox", name="second").uncheck()
+        page.get_by_role("checkbox", name="third").uncheck()
+        page.get_by_label("Service", exact=True).select_option("echo")
+        ask(page, "Hello there")
+        expect(page.locator("#answer")).to_have_text("Hello there")
+        expect(page.locator("#columns")).to_be_hidden()
+    asked = oxide.get("/api/tasks/history/").json()["tasks"]
+    assert {(task["service_used"], task["status"]) for task in asked[1:]} == {
+        ("first", "completed"),
+        ("second", "cancelled"),
+        ("", "failed"),
+    }
+
+
 def test_a_failure_is_told_in_oxides_own_words_with_its_attempts(oxide: LiveOxide, provider: FakeProvider) -> None:
     oxide.start()
     wait_until_well(oxide, "first", "second")
@@ -298,6 +352,14 @@ def test_tasks_are_found_again_by_filters_text_and_pages(oxide: LiveOxide, provi
         page.get_by_label("State").select_option("failed")
         expect(page.locator("#found")).to_have_text("1 task found")
         assert page.url.endswith("/history?status=failed")
+        with page.expect_download() as download:
+            page.get_by_role("link", name="CSV").click()
+        assert re.fullmatch(r"oxide-tasks-.*\.csv", download.value.suggested_filename)
+        table = list(csv.DictReader(Path(download.value.path()).read_text().splitlines()))
+        assert [row["prompt"] for row in table] == ["This goes wrong"]
+        expect(page.get_by_role("link", name="JSON")).to_have_attribute(
+            "href", "/api/tasks/export/?as=json&status=failed"
+        )
         rows.get_by_role("link").click()
         expect(page.locator(".attempts li")).to_have_count(2)
         expect(page.get_by_text("PROVIDER_ERROR")).to_be_visible()
@@ -343,7 +405,23 @@ def test_nothing_is_cut_off_on_a_phone(oxide: LiveOxide, provider: FakeProvider,
             open_try(page, f"?service={name}")
             ask(page, "x" * 400)
             expect(page.locator("#routing")).to_be_visible()
+            cut = page.evaluate(CUT_SELECTS)
+            assert cut == []
+            page.get_by_role("checkbox", name="echo").check()
+            page.get_by_role("checkbox", name=name).check()
+            ask(page, "x" * 400)
+            expect(page.locator("#columns .facts")).to_have_count(2)
         assert_nothing_is_cut_off(page)
+
+
+# A select is as wide as its text would have it where its own width is left to it.
+CUT_SELECTS = """[...document.querySelectorAll('select')].filter((select) => {
+    const wide = select.getBoundingClientRect().width;
+    select.style.width = 'auto';
+    const wanted = select.getBoundingClientRect().width;
+    select.style.width = '';
+    return wanted > wide && select.value.length < 30;
+}).map((select) => select.id)"""
 
 
 @pytest.mark.parametrize("path", ["/", "/try?service=echo", "/history", "/history/{task}"])

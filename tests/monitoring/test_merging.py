@@ -10,7 +10,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from monitoring.merging import merge_old
-from monitoring.models import ALL_TIME, DAY, FINEST, HOUR, LatencyCount, Rollup, minute_of
+from monitoring.models import ALL_TIME, DAY, FINE, HOUR, LatencyCount, Rollup, minute_of
 from tasks.storing import prune
 from tests.monitoring.conftest import Record
 
@@ -31,12 +31,22 @@ def totals() -> tuple[dict[str, int], int]:
     return figures, latencies["attempts__sum"]
 
 
-def test_what_is_recent_keeps_its_five_minutes(record: Record) -> None:
-    spread(record, ago=timedelta(), over=timedelta(hours=24), number=13)
+def test_what_is_recent_keeps_its_minute(record: Record) -> None:
+    spread(record, ago=timedelta(), over=timedelta(hours=2), number=13)
     before = periods()
     merge_old()
     assert periods() == before
-    assert any(period % HOUR for period in before)
+    assert any(period % FINE for period in before)
+
+
+def test_what_is_older_than_two_hours_is_kept_by_five_minutes_and_sums_stay(record: Record) -> None:
+    spread(record, ago=timedelta(hours=3), over=timedelta(hours=1), number=60)
+    before = totals()
+    merge_old()
+    assert totals() == before
+    assert all(period % FINE == 0 for period in periods())
+    assert any(period % HOUR for period in periods())
+    assert len(periods()) in (12, 13)
 
 
 def test_what_is_older_than_a_day_is_kept_by_the_hour_and_sums_stay(record: Record) -> None:
@@ -104,12 +114,12 @@ def test_pruning_the_history_takes_nothing_from_the_figures(record: Record) -> N
 @pytest.mark.django_db(transaction=True)
 def test_two_processes_that_merge_at_once_while_a_third_counts_lose_nothing() -> None:
     hour = (minute_of(timezone.now() - timedelta(hours=40)) // HOUR) * HOUR
-    for step in range(HOUR // FINEST):
-        Rollup.add({(hour + step * FINEST, "first", "", "chat", "failed", ""): [1] + [0] * 7})
+    for step in range(HOUR // FINE):
+        Rollup.add({(hour + step * FINE, "first", "", "chat", "failed", ""): [1] + [0] * 7})
 
     def count() -> None:
         for step in range(24):
-            late = hour + step % 12 * FINEST
+            late = hour + step % 12 * FINE
             Rollup.add({(late, "first", "", "chat", "failed", ""): [1] + [0] * 7})
         connection.close()
 

@@ -26,17 +26,17 @@ def sums(*figures: str) -> dict[str, int]:
     return Rollup.objects.exclude(period=ALL_TIME).aggregate(**{name: Sum(name, default=0) for name in figures})
 
 
-def test_a_task_adds_its_figures_to_the_five_minutes_in_which_it_ended(record: Record) -> None:
+def test_a_task_adds_its_figures_to_the_minute_in_which_it_ended(record: Record) -> None:
     record(ended=NOON)
     (row,) = rows().values()
-    assert row.period == minute_of(datetime(2026, 1, 1, 12, 0, tzinfo=UTC))
+    assert row.period == minute_of(datetime(2026, 1, 1, 12, 3, tzinfo=UTC))
     assert (row.service, row.model, row.task_type, row.status) == ("first", "alpha", "general", "completed")
     assert (row.tasks, row.attempts, row.prompt_tokens, row.completion_tokens) == (1, 1, 100, 50)
     assert (row.cost_nanodollars, row.cost_basis, row.latency_us) == (2_000_000, "computed", 120_000)
 
 
-def test_the_next_five_minutes_have_rows_of_their_own(record: Record) -> None:
-    for minute in (3, 4, 5, 59):
+def test_the_next_minute_has_rows_of_its_own(record: Record) -> None:
+    for minute in (3, 3, 4, 59):
         record(ended=NOON.replace(minute=minute))
     assert sorted(row.tasks for row in Rollup.objects.exclude(period=ALL_TIME)) == [1, 1, 2]
     assert [row.tasks for row in rows(all_time=True).values()] == [4]

@@ -21,6 +21,7 @@ PATHS = (
     "/api/tasks/history/?status=running",
     "/api/tasks/history/?service=nobody",
     "/api/monitoring/stats/?window=1h",
+    "/api/monitoring/series/",
     "/metrics",
 )
 

@@ -9,9 +9,11 @@ import { type Prompt, type TaskOptions, type TypeOrOptions, type TypedTaskOption
 import { type TaskEvents, taskEvents } from './task-stream.js';
 import { Transport } from './transport.js';
 import type { LoggedOut, Me, TokenPair } from './types/identity.js';
-import type { Costs, CostsQuery, Health, Metrics, Readiness, Stats, StatsQuery } from './types/monitoring.js';
+import type { Costs, CostsQuery, Health, Metrics, Readiness, Series, Stats, StatsQuery } from './types/monitoring.js';
 import type { Explanation } from './types/routing.js';
 import type {
+  Export,
+  HistoryFilter,
   HistoryPage,
   HistoryQuery,
   TaskAccepted,
@@ -93,6 +95,11 @@ export class Oxide {
     return this.#transport.get('/api/tasks/history/', options, query);
   }
 
+  /** All tasks that are found, the newest first, in one answer: as much memory as they need. */
+  exportHistory(query: HistoryFilter = {}, options: CallOptions = {}): Promise<Export> {
+    return this.#transport.get('/api/tasks/export/', options, { ...query, as: 'json' });
+  }
+
   /** Call a task off. */
   cancelTask(taskId: string, options: CallOptions = {}): Promise<TaskCancelling> {
     return this.#transport.post(`${taskPath(taskId)}cancel/`, options);
@@ -116,6 +123,11 @@ export class Oxide {
   /** How the services did lately. */
   stats(query: StatsQuery = {}, options: CallOptions = {}): Promise<Stats> {
     return this.#transport.get('/api/monitoring/stats/', options, query);
+  }
+
+  /** The last hour by the minute. */
+  series(options: CallOptions = {}): Promise<Series> {
+    return this.#transport.get('/api/monitoring/series/', options);
   }
 
   /** What was spent on what. */

@@ -1,65 +1,78 @@
-// Small charts, drawn as SVG: a line over time, and bars.
+// Small charts of the last hour, drawn as SVG: a line over time, or a bar for each minute.
 
-import { drawing } from './dom.js';
+import { drawing, element } from './dom.js';
+import { clock } from './format.js';
 
 const WIDTH = 240;
 const HEIGHT = 40;
 const EDGE = 1.5;
-// Longer than this between two figures, and the line breaks.
-const GAP = 16_000;
-const FEWEST = 3;
+const SPAN = 3_600_000;
 
-// `points` are [moment, value]. `top` is the least that the full height stands for.
-export function chart(place, points, { name, top, format }) {
-  const known = points.filter(([, value]) => value !== null);
-  if (known.length < FEWEST) {
-    place.replaceChildren();
-    return;
-  }
-  const end = known.at(-1)[0];
-  const begin = known[0][0];
+// `points` are [moment, value], null where nothing is known. `top` is the least that the full height stands for; a step
+// longer than `gap` breaks the line.
+export function chart(place, points, { name, top, format, end, gap }) {
+  const known = points.filter(([moment, value]) => value !== null && moment >= end - SPAN);
   const values = known.map(([, value]) => value);
   const most = Math.max(top, ...values);
-  const x = (moment) => ((moment - begin) / (end - begin)) * WIDTH;
-  const y = (value) => HEIGHT - EDGE - (value / most) * (HEIGHT - 2 * EDGE);
-  const minutes = Math.max(1, Math.round((end - begin) / 60_000));
-  const label =
-    `${name}, last ${minutes} min: ${format(Math.min(...values))} to ${format(Math.max(...values))}, ` +
-    `now ${format(values.at(-1))}`;
-  const shapes = runs(known).map((run) => {
-    const line = run.map(([moment, value]) => `${x(moment).toFixed(1)},${y(value).toFixed(1)}`).join(' ');
+  const x = (moment) => (Math.min(1, 1 - (end - moment) / SPAN) * WIDTH).toFixed(1);
+  const y = (value) => (HEIGHT - EDGE - (value / most) * (HEIGHT - 2 * EDGE)).toFixed(1);
+  const shapes = runs(known, gap).map((run) => {
+    const line = run.map(([moment, value]) => `${x(moment)},${y(value)}`).join(' ');
+    // A moment on its own is drawn as a short dash.
+    const whole = run.length > 1 ? line : `${x(run[0][0] - gap / 4)},${y(run[0][1])} ${x(run[0][0] + gap / 4)},${y(run[0][1])}`;
+    const [first, last] = [whole.split(',')[0], whole.split(' ').at(-1).split(',')[0]];
     return drawing('g', {},
-      drawing('polygon', { class: 'area', points: `${x(run[0][0]).toFixed(1)},${HEIGHT} ${line} ${x(run.at(-1)[0]).toFixed(1)},${HEIGHT}` }),
-      drawing('polyline', { class: 'line', points: line }));
+      drawing('polygon', { class: 'area', points: `${first},${HEIGHT} ${whole} ${last},${HEIGHT}` }),
+      drawing('polyline', { class: 'line', points: whole }));
   });
-  place.replaceChildren(drawing('svg',
-    { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': label }, ...shapes));
+  const told = known.length
+    ? `${format(Math.min(...values))} to ${format(Math.max(...values))}, last ${format(values.at(-1))}`
+    : 'nothing yet';
+  draw(place, shapes, `${name}, last hour: ${told}`, known.length ? peak(known, format) : '');
 }
 
-// `rows` are [name, value], the newest last.
-export function bars(place, rows, { name, format }) {
-  const most = Math.max(...rows.map(([, value]) => value));
-  if (!(most > 0)) {
-    place.replaceChildren();
-    return;
-  }
-  const step = WIDTH / rows.length;
-  const shapes = rows.map(([when, value], index) => {
-    const height = Math.max((value / most) * (HEIGHT - EDGE), value > 0 ? EDGE : 0.5);
-    return drawing('rect',
-      { class: 'bar', x: (index * step + step * 0.1).toFixed(1), y: (HEIGHT - height).toFixed(1), width: (step * 0.8).toFixed(1), height: height.toFixed(1) },
-      drawing('title', {}, `${when}: ${format(value)}`));
+// `points` are [moment, value, part], a bar each of `kind`; the `part` of it, which went wrong, stands out.
+export function bars(place, points, { name, format, part, kind = 'bar' }) {
+  const most = Math.max(...points.map(([, value]) => value));
+  const step = WIDTH / points.length;
+  const height = (value) => Math.max((value / most) * (HEIGHT - EDGE), value > 0 ? EDGE : 0);
+  const bar = (look, index, value, ...inside) => drawing('rect', {
+    class: look, x: (index * step + step * 0.12).toFixed(1), y: (HEIGHT - height(value)).toFixed(1),
+    width: (step * 0.76).toFixed(1), height: height(value).toFixed(1),
+  }, ...inside);
+  const shapes = points.flatMap(([moment, value, wrong], index) => {
+    if (!value) return [];
+    const told = drawing('title', {}, `${clock(moment)}: ${format(value)}${wrong ? `, ${format(wrong)} ${part}` : ''}`);
+    return [bar(kind, index, value, told), ...(wrong ? [bar('bar wrong', index, wrong, told.cloneNode(true))] : [])];
   });
-  const label = `${name}, from ${rows[0][0]} to ${rows.at(-1)[0]}: at most ${format(most)}, last ${format(rows.at(-1)[1])}`;
-  place.replaceChildren(drawing('svg',
-    { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': label }, ...shapes));
+  const perMinute = (value) => `${format(value)} a minute`;
+  const sum = points.reduce((all, [, value]) => all + value, 0);
+  const failed = points.reduce((all, [, , wrong]) => all + (wrong ?? 0), 0);
+  const told = sum
+    ? `${format(sum)} in all${failed ? `, ${format(failed)} ${part}` : ''}, at ${peak(points, perMinute)}, ` +
+      `${format(points.at(-1)[1])} in this minute`
+    : 'none';
+  draw(place, shapes, `${name}, last hour: ${told}`, sum ? peak(points, perMinute) : '');
 }
 
-function runs(points) {
+function peak(points, format) {
+  const [moment, value] = points.reduce((one, other) => (other[1] > one[1] ? other : one));
+  return `most ${format(value)}, ${clock(moment)}`;
+}
+
+// What it stands for is said below it, and to screen readers in its name.
+function draw(place, shapes, label, scale) {
+  place.replaceChildren(
+    drawing('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': label },
+      drawing('line', { class: 'ground', x1: 0, x2: WIDTH, y1: HEIGHT - 0.5, y2: HEIGHT - 0.5 }), ...shapes),
+    element('span', { class: 'scale', 'aria-hidden': 'true' }, scale || '\u00a0'));
+}
+
+function runs(points, gap) {
   const found = [];
   for (const point of points) {
     const last = found.at(-1)?.at(-1);
-    if (last && point[0] - last[0] <= GAP) found.at(-1).push(point);
+    if (last && point[0] - last[0] <= gap) found.at(-1).push(point);
     else found.push([point]);
   }
   return found;

@@ -14,8 +14,9 @@ const form = find('filters');
 let offset = 0;
 let latest = 0;
 
-function query() {
-  const wanted = new URLSearchParams({ limit: PAGE, offset });
+// What is looked for, as the API has it.
+function filters() {
+  const wanted = new URLSearchParams();
   for (const name of ['status', 'service', 'task_type', 'search']) {
     const value = form.elements[name].value.trim();
     if (value) wanted.set(name, value);
@@ -31,8 +32,9 @@ async function load() {
   const mine = (latest += 1);
   find('list').setAttribute('aria-busy', 'true');
   try {
-    const page = await ask(`/api/tasks/history/?${query()}`);
-    if (mine === latest) paint(page);
+    const wanted = filters();
+    const page = await ask(`/api/tasks/history/?${new URLSearchParams([...wanted, ['limit', PAGE], ['offset', offset]])}`);
+    if (mine === latest) paint(page, wanted);
     show(find('trouble'), false);
   } catch (error) {
     if (mine === latest) {
@@ -43,7 +45,7 @@ async function load() {
   if (mine === latest) find('list').setAttribute('aria-busy', 'false');
 }
 
-function paint({ total, tasks }) {
+function paint({ total, tasks }, wanted) {
   say(find('found'), `${plural(total, 'task')}${isFiltered() ? ' found' : ''}`);
   find('tasks').tBodies[0].replaceChildren(...tasks.map(row));
   show(find('tasks'), tasks.length > 0);
@@ -53,6 +55,8 @@ function paint({ total, tasks }) {
   say(find('place'), `${count(offset + 1)} to ${count(offset + tasks.length)} of ${count(total)}`);
   find('newer').disabled = offset === 0;
   find('older').disabled = offset + PAGE >= total;
+  show(find('export'), total > 0);
+  for (const form of ['csv', 'json']) find(`export-${form}`).href = `/api/tasks/export/?${new URLSearchParams([['as', form], ...wanted])}`;
 }
 
 function row(task) {

@@ -1,20 +1,22 @@
 // What Oxide does at this moment. News comes over /ws; sums and latencies are asked for now and then.
 
 import { ask, loginAddress } from './api.js';
-import { bars, chart } from './chart.js';
+import { chart } from './chart.js';
 import { element, find, mark, say, show } from './dom.js';
-import { clock, count, dollars, gigabytes, percent, plural, rate } from './format.js';
+import { count, dollars, gigabytes, milliseconds, percent, plural, rate } from './format.js';
 import { help } from './help.js';
+import { showHour } from './hour.js';
 import { Live } from './live.js';
 import { OpenTasks } from './open_tasks.js';
-import { CPU, MEMORY, RATE, RUNNING, Samples } from './samples.js';
+import { Samples } from './samples.js';
 import { ServiceTable } from './service_table.js';
 
 // Few enough for ten tabs within the limit of an address: see docs/dashboard.md.
-const STATS_EVERY = 15_000;
+const STATS_EVERY = 20_000;
+const HOUR_EVERY = 20_000;
 const SERVICES_EVERY = 30_000;
 const COSTS_EVERY = 60_000;
-const COST_DAYS = 14;
+const GAP = 16_000; // between two figures of tasks under way, which come every five seconds
 
 const live = new Live();
 const tasks = new OpenTasks(live);
@@ -44,19 +46,15 @@ function showMetrics(data) {
   say(find('memory'), percent(data.system.memory_percent));
   say(find('memory-note'), `${gigabytes(data.system.memory_used_mb)} of ${gigabytes(data.system.memory_total_mb)}; Oxide ${count(data.system.process_memory_mb)} MB`);
   paintServices();
-  paintCharts();
+  paintRunning();
   // The outcome of a service's first check is told only where it is well.
   if (changed || Object.values(services ?? {}).some(isUnknown)) readServices.now();
 }
 
 const isUnknown = (service) => service.enabled && !service.healthy && !service.obstacle;
 
-function paintCharts() {
-  chart(find('running-chart'), samples.of(RUNNING), { name: 'Tasks under way', top: 1, format: count });
-  chart(find('rate-chart'), samples.of(RATE), { name: 'Tasks per second', top: 1, format: rate });
-  chart(find('cpu-chart'), samples.of(CPU), { name: 'Processor', top: 100, format: percent });
-  chart(find('memory-chart'), samples.of(MEMORY), { name: 'Memory', top: 100, format: percent });
-  if (samples.since) say(find('span'), `Lines show what this tab has seen since ${clock(samples.since)}, at most an hour; bars the cost of the last ${COST_DAYS} days.`);
+function paintRunning() {
+  chart(find('running-chart'), samples.running, { name: 'Tasks under way, as this tab has seen them', top: 1, format: count, end: Date.now(), gap: GAP });
 }
 
 // Asks again and again while somebody looks, and says what was refused.
@@ -104,21 +102,24 @@ const readStats = regularly(STATS_EVERY, async () => {
   figures = byService;
   say(find('hour'), `${plural(totals.requests, 'request')} in the last hour`);
   say(find('errors'), totals.requests ? percent(totals.error_rate * 100) : '–');
+  const { p50, p95 } = totals.latency_ms;
+  say(find('latency'), milliseconds(p50));
+  say(find('latency-note'), p95 === null ? 'no answers' : `p95 ${milliseconds(p95)}`);
+  say(find('tokens-note'), `${count(totals.tokens.prompt)} prompt, ${count(totals.tokens.completion)} answer`);
   say(find('errors-note'), totals.requests ? `${count(totals.errors)} of ${plural(totals.requests, 'request')} failed` : 'no requests');
   paintServices();
 });
 
+const readHour = regularly(HOUR_EVERY, async () => showHour(await ask('/api/monitoring/series/')));
+
 const readCosts = regularly(COSTS_EVERY, async () => {
-  const { groups } = await ask(`/api/monitoring/costs/?days=${COST_DAYS}`);
-  const { cost, tokens, by_basis: basis } = groups.at(-1);
-  const unknown = basis.unknown?.requests ?? 0;
-  say(find('cost'), dollars(cost));
-  say(find('cost-note'), `${plural(tokens, 'token')} since 0:00 UTC${unknown ? `; ${plural(unknown, 'request')} of unknown cost` : ''}`);
-  bars(find('cost-chart'), groups.map((group) => [group.key, group.cost]), { name: 'Cost by day', format: dollars });
+  const { total } = await ask('/api/monitoring/costs/?days=1');
+  const unknown = total.by_basis.unknown?.requests ?? 0;
+  say(find('cost-note'), `${dollars(total.cost)} since 0:00 UTC${unknown ? `; ${plural(unknown, 'request')} of unknown cost` : ''}`);
 });
 
 function readAll() {
-  for (const reading of [readServices, readStats, readCosts]) reading.now();
+  for (const reading of [readServices, readStats, readHour, readCosts]) reading.now();
 }
 
 // The connection
@@ -167,6 +168,6 @@ live.addEventListener('service_status', ({ detail: { service, data, removed } })
 
 find('reconnect').addEventListener('click', () => live.connect());
 addEventListener('pagehide', () => samples.keep());
-paintCharts();
+paintRunning();
 readAll();
 live.start();

@@ -1,10 +1,9 @@
-// What went wrong, at the place that each page has for it.
+// What went wrong, at the place that each page has for it, or another.
 
 import { loginAddress } from './api.js';
 import { element, find, say, show } from './dom.js';
 
-export function complain(error) {
-  const place = find('trouble');
+export function complain(error, place = find('trouble')) {
   say(place, error.message);
   if (error.status === 401) place.append(' ', element('a', { href: loginAddress() }, 'Log in'));
   show(place, true);

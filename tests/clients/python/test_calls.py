@@ -37,6 +37,7 @@ CALLS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "execute_task": (lambda oxide: oxide.execute_task(PROMPT), answers.TaskAnswer),
     "execute_task in the background": (lambda oxide: oxide.execute_task(PROMPT, background=True), answers.TaskAccepted),
     "get_history": (lambda oxide: _after_a_task(oxide).get_history(limit=3), answers.HistoryPage),
+    "export_history": (lambda oxide: _after_a_task(oxide).export_history(status="completed"), answers.Export),
     "get_task": (lambda oxide: oxide.get_task(oxide.execute_task(PROMPT)["task_id"]), answers.TaskDetail),
     "list_services": (lambda oxide: oxide.list_services(), answers.ServiceList),
     "get_service": (lambda oxide: oxide.get_service("first"), answers.ServiceDetail),
@@ -48,6 +49,7 @@ CALLS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "explain_task": (lambda oxide: oxide.explain_task(PROMPT), answers.Explanation),
     "get_metrics": (lambda oxide: oxide.get_metrics(), answers.Metrics),
     "get_stats": (lambda oxide: oxide.get_stats("1h"), answers.Stats),
+    "get_series": (lambda oxide: _after_a_task(oxide).get_series(), answers.Series),
     "get_costs": (lambda oxide: _after_a_task(oxide).get_costs("service", 7), answers.Costs),
     "get_health": (lambda oxide: oxide.get_health(), answers.Health),
     "get_readiness": (lambda oxide: oxide.get_readiness(), answers.Readiness),
@@ -174,6 +176,8 @@ def test_the_history_is_searched(oxide: Any, provider: FakeProvider) -> None:
     found = oxide.get_history(status="completed", service="second", task_type="analysis", created_after=before)
     assert [task["id"] for task in found["tasks"]] == [done["task_id"]]
     assert oxide.get_history(search="needle", created_after=before)["total"] == 2
+    exported = oxide.export_history(search="needle", created_after=before)["tasks"]
+    assert [task["prompt"] for task in exported] == ["Another needle", "A needle in it"]
     page = oxide.get_history(search="needle", created_after=before, limit=1, offset=1)
     assert [task["id"] for task in page["tasks"]] == [done["task_id"]]
     assert oxide.get_history(created_before="2020-01-01T00:00:00Z")["total"] == 0

@@ -37,7 +37,7 @@ def test_each_method_is_answered_in_its_type(workspace: Workspace, oxide: LiveOx
         "deleted": True,
         "inForce": True,
     }
-    assert len(answers) == 34
+    assert len(answers) == 36
     assert answers[0][1]["result"] == TEXT
     assert complaints(workspace, answers) == ""
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,32 +12,17 @@ import pytest
 
 from tests.fake_dialects import vector_of
 from tests.fake_provider import TEXT, FakeProvider
-from tests.live import ROOT, LiveOxide
+from tests.live import LiveOxide
+from tests.node_packages import NODE, node_packages
 from tests.programs import program
-
-NODE = ROOT / "tests" / "node"
-INSTALLED = ("package.json", "package-lock.json")
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("node")]  # the packages are fetched once
 
 
 @pytest.fixture(scope="session")
 def packages() -> Path:
-    """Scripts and packages side by side, outside of the project; the packages are fetched once for each lock file."""
-    npm = program("npm")
-    digest = hashlib.sha256((NODE / "package-lock.json").read_bytes()).hexdigest()[:16]
-    folder = Path(tempfile.gettempdir()) / f"oxide-node-{digest}"
-    if not folder.exists():
-        with tempfile.TemporaryDirectory(dir=folder.parent) as around:
-            made = Path(around) / "made"
-            made.mkdir()
-            for name in INSTALLED:
-                shutil.copy(NODE / name, made)
-            subprocess.run(
-                [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=made, check=True, timeout=300
-            )
-            made.rename(folder)  # whole or not at all
-    return folder
+    """Where scripts of ours find the packages."""
+    return node_packages()
 
 
 def run(packages: Path, script: str, oxide: LiveOxide) -> Any:

@@ -169,6 +169,28 @@ class AsyncOxide:
             )
         )
 
+    async def export_history(
+        self,
+        *,
+        status: answers.Status | None = None,
+        service: str | None = None,
+        task_type: answers.TaskType | None = None,
+        search: str | None = None,
+        created_after: datetime | str | None = None,
+        created_before: datetime | str | None = None,
+        timeout: float | None = None,
+    ) -> answers.Export:
+        """All tasks that are found, the newest first, in one answer: as much memory as they need."""
+        call = calls.export(
+            status=status,
+            service=service,
+            task_type=task_type,
+            search=search,
+            created_after=created_after,
+            created_before=created_before,
+        )
+        return await self._send(call, timeout)
+
     async def get_task(self, task_id: str) -> answers.TaskDetail:
         return await self._send(calls.task(task_id))
 
@@ -232,6 +254,10 @@ class AsyncOxide:
 
     async def get_stats(self, window: answers.Window = "24h") -> answers.Stats:
         return await self._send(calls.stats(window))
+
+    async def get_series(self) -> answers.Series:
+        """The last hour by the minute."""
+        return await self._send(calls.series())
 
     async def get_costs(self, group_by: answers.Group = "day", days: int = 30) -> answers.Costs:
         return await self._send(calls.costs(group_by, days))

@@ -94,6 +94,25 @@ class TaskSummary(TypedDict):
     client: str
 
 
+class ExportedTask(TaskSummary):
+    """One task of an export; prompt and result are cut after 32,000 characters."""
+
+    result: str
+    started_at: str | None
+    requested_service: str
+    requested_model: str
+    prompt_tokens: int
+    completion_tokens: int
+    finish_reason: str
+    error_detail: str
+
+
+class Export(TypedDict):
+    """The newest first."""
+
+    tasks: list[ExportedTask]
+
+
 class HistoryPage(TypedDict):
     """The newest first. `total` counts all that were found, not only these."""
 
@@ -386,6 +405,27 @@ class Costs(TypedDict):
     currency: Literal["USD"]
     total: Spent
     groups: list[GroupSpent]
+
+
+class Point(TypedDict):
+    """What ended in the minute that begins `at`. Processor and memory: None while the process was not there."""
+
+    at: str
+    tasks: int
+    failed: int
+    latency_ms: Latency
+    tokens: int
+    cost: float
+    cpu_percent: float | None
+    memory_percent: float | None
+
+
+class Series(TypedDict):
+    """Sixty minutes, the oldest first."""
+
+    since: str
+    until: str
+    points: list[Point]
 
 
 class Health(TypedDict):

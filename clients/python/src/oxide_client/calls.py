@@ -125,6 +125,11 @@ def history(**query: Any) -> Call[answers.HistoryPage]:
     return Call("GET", "/api/tasks/history/", query=_query(query))
 
 
+def export(**query: Any) -> Call[answers.Export]:
+    # In JSON, and with the time of a task: a long history takes a while.
+    return Call("GET", "/api/tasks/export/", query=_query({**query, "as": "json"}), seconds=TASK_SECONDS)
+
+
 def task(task_id: str) -> Call[answers.TaskDetail]:
     return Call("GET", f"/api/tasks/{_part(task_id)}/")
 
@@ -188,6 +193,10 @@ def metrics() -> Call[answers.Metrics]:
 
 def stats(window: answers.Window) -> Call[answers.Stats]:
     return Call("GET", "/api/monitoring/stats/", query={"window": window})
+
+
+def series() -> Call[answers.Series]:
+    return Call("GET", "/api/monitoring/series/")
 
 
 def costs(group_by: answers.Group, days: int) -> Call[answers.Costs]:

@@ -49,6 +49,25 @@ export interface Stats {
   system: System;
 }
 
+/** What ended in the minute that begins `at`; the machine's load is null while the answering process was not there. */
+export interface Point {
+  at: string;
+  tasks: number;
+  failed: number;
+  latency_ms: { p50: number | null; p95: number | null; p99: number | null };
+  tokens: number;
+  cost: number;
+  cpu_percent: number | null;
+  memory_percent: number | null;
+}
+
+/** Sixty minutes, the oldest first. */
+export interface Series {
+  since: string;
+  until: string;
+  points: Point[];
+}
+
 export interface CostsQuery {
   /** `day` where left out. */
   group_by?: 'day' | 'service' | 'model' | 'task_type';

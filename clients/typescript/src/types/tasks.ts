@@ -151,6 +151,22 @@ export interface TaskSummary {
   client: string;
 }
 
+/** One task of an export; prompt and result are cut after 32,000 characters. */
+export interface ExportedTask extends TaskSummary {
+  result: string;
+  started_at: string | null;
+  requested_service: string;
+  requested_model: string;
+  prompt_tokens: number;
+  completion_tokens: number;
+  finish_reason: FinishReason | '';
+  error_detail: string;
+}
+
+export interface Export {
+  tasks: ExportedTask[];
+}
+
 /** Who was to be asked, and why the others were not. */
 export interface Decision {
   candidates: { service: string; model: string; reason: string; rule_id: string }[];
@@ -191,10 +207,8 @@ export interface TaskCancelling {
   status: 'cancelling';
 }
 
-export interface HistoryQuery {
-  /** 1 to 1000; 50 where left out. */
-  limit?: number;
-  offset?: number;
+/** Which tasks. */
+export interface HistoryFilter {
   status?: TaskStatus;
   service?: string;
   task_type?: TaskType;
@@ -202,6 +216,12 @@ export interface HistoryQuery {
   search?: string;
   created_after?: Date | string;
   created_before?: Date | string;
+}
+
+export interface HistoryQuery extends HistoryFilter {
+  /** 1 to 1000; 50 where left out. */
+  limit?: number;
+  offset?: number;
 }
 
 export interface HistoryPage {

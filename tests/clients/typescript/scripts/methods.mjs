@@ -25,6 +25,7 @@ const waited = await note('TaskDetail', client.waitForTask(accepted.task_id));
 await note('TaskDetail', client.task(spoken.task_id));
 await note('TaskDetail', client.task(answer.task_id));
 await note('HistoryPage', client.history({ limit: 2, status: 'completed', created_after: new Date(Date.now() - 3_600_000) }));
+await note('Export', client.exportHistory({ status: 'completed' }));
 await note('Explanation', client.explain('Guten Morgen', 'translation'));
 
 const slow = await client.startTask('Take your time', { service: 'hanging' });
@@ -46,6 +47,7 @@ const deleted = await client.rules.delete(rule.id);
 
 await note('Metrics', client.metrics());
 await note('Stats', client.stats({ window: '1h' }));
+await note('Series', client.series());
 await note('Costs', client.costs({ group_by: 'service', days: 2 }));
 await note('Health', client.health());
 await note('Readiness', client.ready());

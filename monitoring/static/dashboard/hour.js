@@ -1,0 +1,26 @@
+// The last hour by the minute, as GET /api/monitoring/series/ has it, and its charts.
+
+import { bars, chart } from './chart.js';
+import { find, say } from './dom.js';
+import { count, dollars, milliseconds, percent } from './format.js';
+
+const GAP = 90_000;
+
+export function showHour({ until, points }) {
+  const rows = points.map((point) => ({ ...point, moment: Date.parse(point.at) }));
+  const of = (value, part) => rows.map((row) => [row.moment, value(row), part?.(row)]);
+  const sum = (value) => rows.reduce((all, row) => all + value(row), 0);
+  const end = Date.parse(until);
+  const line = { end, gap: GAP };
+
+  bars(find('rate-chart'), of((row) => row.tasks, (row) => row.failed), { name: 'Tasks that ended', format: count, part: 'failed' });
+  chart(find('latency-chart'), of((row) => row.latency_ms.p50), { ...line, name: 'Median latency', top: 1, format: milliseconds });
+  bars(find('errors-chart'), of((row) => row.failed), { name: 'Failed tasks', format: count, kind: 'bar wrong' });
+  bars(find('tokens-chart'), of((row) => row.tokens), { name: 'Tokens', format: count });
+  bars(find('cost-chart'), of((row) => row.cost), { name: 'Cost', format: dollars });
+  chart(find('cpu-chart'), of((row) => row.cpu_percent), { ...line, name: 'Processor', top: 100, format: percent });
+  chart(find('memory-chart'), of((row) => row.memory_percent), { ...line, name: 'Memory', top: 100, format: percent });
+
+  say(find('tokens'), count(sum((row) => row.tokens)));
+  say(find('cost'), dollars(sum((row) => row.cost)));
+}
