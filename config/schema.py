@@ -3,6 +3,9 @@
 A field that the file does not name is not in the `model_fields_set` of its entry: importing leaves
 it alone. The defaults here are therefore those of the database's own columns, for whoever reads a
 declaration without a database.
+
+What `description` and `examples` say of a field is what docs/configuration-reference.md says of it
+(config/reference.py). An example is a value as it stands in the file.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -126,7 +130,12 @@ Name = Annotated[str, Field(max_length=50), AfterValidator(_named)]
 RuleId = Annotated[str, Field(max_length=50), AfterValidator(_named), AfterValidator(_new_rule_id)]
 RoutedService = Annotated[str, AfterValidator(_declared), AfterValidator(_routable)]
 ModelName = Annotated[str, Field(max_length=200)]
-Dollars = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=0, max_digits=12, decimal_places=6)]
+Dollars = Annotated[
+    Decimal,
+    BeforeValidator(_decimal),
+    Field(ge=0, max_digits=12, decimal_places=6),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": 999_999.999999}),
+]
 Rate = Annotated[str, BeforeValidator(_rate)]
 # Strict would ask for the enumeration's members, which a file cannot hold.
 TaskTypeName = Annotated[TaskType, Field(strict=False)]
@@ -141,30 +150,91 @@ class _Entry(BaseModel):
 class Price(_Entry):
     """In US dollars a million tokens. What is left out costs what the other tokens of its side do."""
 
-    input_per_million: Dollars
-    output_per_million: Dollars
-    cached_input_per_million: Dollars | None = None
-    cache_write_per_million: Dollars | None = None
-    reasoning_per_million: Dollars | None = None
+    input_per_million: Dollars = Field(description="tokens that are sent", examples=[0.15])
+    output_per_million: Dollars = Field(description="tokens that are answered", examples=[0.6])
+    cached_input_per_million: Dollars | None = Field(
+        default=None, description="sent tokens that the provider had in its cache", examples=[0.075]
+    )
+    cache_write_per_million: Dollars | None = Field(
+        default=None, description="sent tokens that the provider puts into its cache", examples=[3.75]
+    )
+    reasoning_per_million: Dollars | None = Field(
+        default=None, description="answered tokens with which the model thought", examples=[0.6]
+    )
 
 
 class ServiceEntry(_Entry):
-    type: Annotated[Service.Type, Field(strict=False)]
-    api: Annotated[Service.Api, Field(strict=False)] | None = None
-    base_url: Annotated[str, Field(max_length=500), _passing(validation.base_url_problem)] | None = None
-    command: Annotated[list[str], _passing(validation.command_problem)] | None = None
-    api_key_env: Annotated[str, Field(max_length=100), _passing(validation.environment_name_problem)] | None = None
+    type: Annotated[Service.Type, Field(strict=False)] = Field(
+        description="what it is: `http` a server, `cli` a program on this machine, `builtin` Oxide itself",
+        examples=["http"],
+    )
+    api: Annotated[Service.Api, Field(strict=False)] | None = Field(
+        default=None,
+        description="the protocol of the server; `openai` is any server that speaks it. "
+        "Needed with `type: http`, and refused with another",
+        examples=["openai"],
+    )
+    base_url: Annotated[str, Field(max_length=500), _passing(validation.base_url_problem)] | None = Field(
+        default=None,
+        description="the address of the server, with `http://` or `https://`, without a password. "
+        "Needed with `type: http`, and refused with another",
+        examples=["https://api.openai.com/v1"],
+    )
+    command: Annotated[list[str], _passing(validation.command_problem)] | None = Field(
+        default=None,
+        description="the program and its arguments; started without a shell, the prompt on its standard input, "
+        "`{model}` replaced by the model. Needed with `type: cli`, and refused with another",
+        examples=[["llm", "-m", "{model}"]],
+    )
+    api_key_env: Annotated[str, Field(max_length=100), _passing(validation.environment_name_problem)] | None = Field(
+        default=None, description="the environment variable that holds its key", examples=["OPENAI_API_KEY"]
+    )
     # Read by whoever looks up keys; never stored in the database, never shown.
-    api_key: SecretStr | None = None
-    enabled: bool = True
-    model: ModelName = ""
-    models: list[Annotated[ModelName, Field(min_length=1)]] = []
-    capabilities: list[TaskTypeName] = []
-    timeout_seconds: float = Field(120, ge=0.1, le=86_400)
-    max_concurrency: int = Field(16, ge=1, le=_INTEGER_MAX)
-    max_retries: int = Field(1, ge=0, le=10)
-    price: Price | None = None
-    options: dict[str, object] = {}
+    api_key: SecretStr | None = Field(
+        default=None,
+        description="its key in plain text, used where neither the environment nor the database has one; "
+        "`POST /api/api-keys/update/` writes it",
+        examples=["sk-or-…"],
+    )
+    enabled: bool = Field(default=True, description="whether it is asked at all", examples=[False])
+    model: ModelName = Field(
+        default="", description="the model where neither the task nor the rule names one", examples=["llama2"]
+    )
+    models: list[Annotated[ModelName, Field(min_length=1)]] = Field(
+        default=[],
+        description="the only models that may be asked for; empty: whatever the server lists",
+        examples=[["llama2"]],
+    )
+    capabilities: list[TaskTypeName] = Field(
+        default=[],
+        description="the types of task that it is good at; empty: all of them",
+        examples=[["chat", "translation"]],
+    )
+    timeout_seconds: float = Field(
+        default=120,
+        ge=0.1,
+        le=86_400,
+        description="for one attempt, from the connection to the last word",
+        examples=[60],
+    )
+    max_concurrency: int = Field(
+        default=16,
+        ge=1,
+        le=_INTEGER_MAX,
+        description="calls in flight of a process; beyond them the next service is asked",
+        examples=[64],
+    )
+    max_retries: int = Field(
+        default=1, ge=0, le=10, description="further attempts after a failure that may pass", examples=[2]
+    )
+    price: Price | None = Field(
+        default=None,
+        description="what its tokens cost, instead of what the price table says",
+        examples=[{"input_per_million": 0, "output_per_million": 0}],
+    )
+    options: dict[str, object] = Field(
+        default={}, description="settings of its protocol alone", examples=[{"omit": ["temperature"]}]
+    )
 
     @field_validator("api", "base_url", "command", "api_key_env", "api_key")
     @classmethod
@@ -188,39 +258,64 @@ class ServiceEntry(_Entry):
 
 
 class RuleEntry(_Entry):
-    id: RuleId
-    task_type: TaskTypeName
-    service: RoutedService
-    model: ModelName = ""
-    priority: int = Field(100, ge=0, le=_INTEGER_MAX)
-    weight: int = Field(1, ge=0, le=_INTEGER_MAX)
-    enabled: bool = True
-    note: str = Field("", max_length=500)
+    id: RuleId = Field(description="its name, once in the file", examples=["rule-1"])
+    task_type: TaskTypeName = Field(description="the type of task that it is for", examples=["code_generation"])
+    service: RoutedService = Field(
+        description="who is asked: a service of this file, and none of `type: builtin`", examples=["openrouter"]
+    )
+    model: ModelName = Field(
+        default="", description="which model; empty: the service's own", examples=["anthropic/claude-sonnet-5.5"]
+    )
+    priority: int = Field(default=100, ge=0, le=_INTEGER_MAX, description="the lowest is asked first", examples=[1])
+    weight: int = Field(
+        default=1, ge=0, le=_INTEGER_MAX, description="the share of the load among rules of one priority", examples=[3]
+    )
+    enabled: bool = Field(default=True, description="whether it counts", examples=[False])
+    note: str = Field(default="", max_length=500, description="for people", examples=["cheaper at night"])
 
 
 class RoutingEntry(_Entry):
-    rules: list[RuleEntry] = []
-    default: list[Annotated[RoutedService, AfterValidator(_unlisted)]] = []
+    rules: list[RuleEntry] = Field(default=[], description="who does which type of task: see below")
+    default: list[Annotated[RoutedService, AfterValidator(_unlisted)]] = Field(
+        default=[],
+        description="the order in which services are asked for everything that no rule covers",
+        examples=[["ollama_local", "openrouter"]],
+    )
 
 
 class RateLimits(_Entry):
-    anonymous: Rate = "100/m"
-    authenticated: Rate = "1000/m"
+    anonymous: Rate = Field(
+        default="100/m",
+        description="requests of an address a second (`s`), minute (`m`), hour (`h`) or day (`d`); `0`: no limit",
+        examples=["20/s"],
+    )
+    authenticated: Rate = Field(
+        default="1000/m", description="the same for each user and each key", examples=["5000/h"]
+    )
 
 
 class SecurityEntry(_Entry):
-    auth_enabled: bool = False
-    rate_limits: RateLimits = RateLimits()
-    allowed_hosts: list[Annotated[str, AfterValidator(_host)]] = ["localhost", "127.0.0.1"]
-    cors_origins: list[Annotated[str, AfterValidator(_origin)]] = []
+    """Each of these can also be set in the environment, which wins; but for `cors_origins`."""
+
+    auth_enabled: bool = Field(default=False, description="whether callers must say who they are", examples=[True])
+    rate_limits: RateLimits = Field(default=RateLimits(), description="how often one may call: see below")
+    allowed_hosts: list[Annotated[str, AfterValidator(_host)]] = Field(
+        default=["localhost", "127.0.0.1"],
+        description="the host names under which Oxide is addressed; `.example.org` is a domain with all below it, "
+        "`*` any name. `localhost`, `127.0.0.1` and `[::1]` always count",
+        examples=[["oxide.example.org"]],
+    )
+    cors_origins: list[Annotated[str, AfterValidator(_origin)]] = Field(
+        default=[], description="web pages elsewhere that may call Oxide", examples=[["https://app.example.org"]]
+    )
 
 
 class Declaration(_Entry):
     """A whole configuration file."""
 
-    services: dict[Name, ServiceEntry]
-    routing: RoutingEntry = RoutingEntry()
-    security: SecurityEntry = SecurityEntry()
+    services: dict[Name, ServiceEntry] = Field(description="who can be asked, by name")
+    routing: RoutingEntry = Field(default=RoutingEntry(), description="who is asked for what")
+    security: SecurityEntry = Field(default=SecurityEntry(), description="who may call, how often, from where")
 
     @classmethod
     def checked(cls, content: Mapping[str, object]) -> Self:

@@ -9,20 +9,43 @@ import secrets
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from typing import overload
 
 from django.core.exceptions import ImproperlyConfigured
 
 SECRET_LENGTH = 32
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a variable may be, and what counts where it is not set, in words."""
+
+    values: str
+    default: str
+
+
+asked: dict[str, Asked] = {}
+"""Every variable that was read, for the reference (oxide_project/variables.py)."""
+
+
+def _ask(name: str, values: str, default: object = "") -> str:
+    asked[name] = Asked(values, str(default))
+    return os.environ.get(name, "").strip()
+
+
 def text(name: str, default: str = "") -> str:
-    return os.environ.get(name, "").strip() or default
+    return _ask(name, "text", default) or default
 
 
-def boolean(name: str, default: bool) -> bool:
-    value = text(name).lower()
+@overload
+def boolean(name: str, default: bool) -> bool: ...
+@overload
+def boolean(name: str, default: None) -> bool | None: ...
+def boolean(name: str, default: bool | None) -> bool | None:
+    value = _ask(name, "`true` or `false`", "" if default is None else str(default).lower()).lower()
     if not value:
         return default
     if value in ("true", "1", "yes", "on"):
@@ -33,7 +56,7 @@ def boolean(name: str, default: bool) -> bool:
 
 
 def integer(name: str, default: int, *, minimum: int, maximum: int) -> int:
-    value = text(name)
+    value = _ask(name, f"{minimum} to {maximum}", default)
     if not value:
         return default
     try:
@@ -46,7 +69,7 @@ def integer(name: str, default: int, *, minimum: int, maximum: int) -> int:
 
 
 def choice(name: str, default: str, allowed: Sequence[str]) -> str:
-    value = text(name, default)
+    value = _ask(name, ", ".join(f"`{value}`" for value in allowed), default) or default
     if value not in allowed:
         raise ImproperlyConfigured(f"{name} must be one of {', '.join(allowed)}, not {value!r}.")
     return value
@@ -54,12 +77,16 @@ def choice(name: str, default: str, allowed: Sequence[str]) -> str:
 
 def listing(name: str, default: Sequence[str]) -> list[str]:
     """A comma-separated list."""
-    return [item.strip() for item in text(name).split(",") if item.strip()] or list(default)
+    return _items(_ask(name, "texts, with commas", ",".join(default))) or list(default)
+
+
+def _items(value: str) -> list[str]:
+    return [item.strip() for item in value.split(",") if item.strip()]
 
 
 def rate(name: str) -> str:
     """A number of requests in a time, or "" where none is given."""
-    value = text(name)
+    value = _ask(name, "such as `100/m`, or `0`")
     if value and not re.fullmatch(r"0|[1-9][0-9]{0,8}/[smhd]", value):
         raise ImproperlyConfigured(
             f"{name} must be a number of requests a second, minute, hour or day, such as 100/m, or 0 for no limit, "
@@ -70,7 +97,7 @@ def rate(name: str) -> str:
 
 def hosts(name: str) -> list[str]:
     """Host names and addresses, as they stand in a Host header without the port."""
-    values = listing(name, [])
+    values = _items(_ask(name, "host names, with commas"))
     for value in values:
         if not re.fullmatch(r"\*|\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]", value):
             raise ImproperlyConfigured(
@@ -82,7 +109,7 @@ def hosts(name: str) -> list[str]:
 def networks(name: str) -> list[IPv4Network | IPv6Network]:
     """Addresses and networks, such as 10.0.0.0/8."""
     try:
-        return [ip_network(value) for value in listing(name, [])]
+        return [ip_network(value) for value in _items(_ask(name, "addresses and networks, with commas"))]
     except ValueError as error:
         raise ImproperlyConfigured(f"{name} must hold addresses or networks, such as 10.0.0.0/8: {error}.") from None
 
@@ -90,7 +117,7 @@ def networks(name: str) -> list[IPv4Network | IPv6Network]:
 def file(name: str, default: Path) -> Path:
     """A path, which need not lead to anything yet."""
     try:
-        return Path(text(name, str(default))).expanduser().resolve()
+        return Path(_ask(name, "a path", default) or default).expanduser().resolve()
     except RuntimeError as error:  # no such user, or links in a circle
         raise ImproperlyConfigured(f"{name} is no path that can be used: {str(error).rstrip('.')}.") from None
 
@@ -109,7 +136,7 @@ def directory(name: str, default: Path) -> Path:
 
 def secret(name: str, kept_in: Path) -> str:
     """The secret given, or a random one that is made at the first start and kept with mode 0600."""
-    value = text(name)
+    value = _ask(name, f"at least {SECRET_LENGTH} characters")
     if value:
         if len(value) < SECRET_LENGTH or len(set(value)) < 8:
             raise ImproperlyConfigured(f"{name} must be at least {SECRET_LENGTH} characters long and not repetitive.")

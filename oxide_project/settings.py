@@ -1,4 +1,7 @@
-"""Everything that a deployment can set. A checkout runs with none of it set."""
+"""Everything that a deployment can set. A checkout runs with none of it set.
+
+oxide_project/variables.py says in words what each variable means.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ HEALTH_SECONDS = env.integer("OXIDE_HEALTH_SECONDS", 30, minimum=1, maximum=3600
 DRAIN_SECONDS = env.integer("OXIDE_DRAIN_SECONDS", 30, minimum=0, maximum=3600)
 
 # Each of these four wins over the `security` section of the configuration where it is set (apikeys/policy.py).
-AUTH_ENABLED = env.boolean("OXIDE_AUTH_ENABLED", False) if env.text("OXIDE_AUTH_ENABLED") else None
+AUTH_ENABLED = env.boolean("OXIDE_AUTH_ENABLED", None)
 RATE_LIMIT_ANON = env.rate("OXIDE_RATE_LIMIT_ANON")
 RATE_LIMIT_USER = env.rate("OXIDE_RATE_LIMIT_USER")
 ENVIRONMENT_HOSTS = env.hosts("OXIDE_ALLOWED_HOSTS")
