@@ -142,6 +142,8 @@ class PooledHandler(ASGIHandler):
         self._limit = limit
         # Who waits for an answer. Adding to a set, and taking from it, needs no lock.
         self._waiting: set[Client] = set()
+        # Of them those whose answer is being sent: they may ask again before its thread knows that it is free.
+        self._leaving: set[Client] = set()
 
     def load_middleware(self, is_async: bool = False) -> None:
         """Django's own chain, and a shorter one for programs, which have no session and send no forms."""
@@ -217,7 +219,10 @@ class PooledHandler(ASGIHandler):
             self._refusing.submit(self._refuse, scope, errors.overloaded(), client, end)
         else:
             self._waiting.add(client)
-            self._pool.begin(partial(self._work, scope, body, client, end))
+            self._pool.begin(partial(self._work, scope, body, client, end), self._threads_needed)
+
+    def _threads_needed(self) -> int:
+        return len(self._waiting - self._leaving)
 
     def _end(self, client: Client, end: End, answer: Answer | None) -> None:
         self._waiting.discard(client)
@@ -227,10 +232,12 @@ class PooledHandler(ASGIHandler):
 
     def _work(self, scope: Scope, body: IO[bytes], client: Client, end: End) -> None:
         answer = self._answer(scope, body, client)
+        self._leaving.add(client)
         if answer and client.deliver(answer):
             self._waiting.discard(client)
         else:
             client.call(self._end, client, end, answer)
+        self._leaving.discard(client)
 
     def _refuse(self, scope: Scope, problem: Problem, client: Client, end: End) -> None:
         try:

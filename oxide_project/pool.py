@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from queue import SimpleQueue
 
 logger = logging.getLogger(__name__)
@@ -15,7 +16,7 @@ Work = Callable[[], object]
 
 
 class Pool:
-    """At most `limit` threads, each made when all others are busy. The last to become free works next.
+    """At most `limit` threads, each made when all others are needed. The last to become free works next.
 
     Beside the executors of `concurrent.futures` it lacks futures: whoever gives work sees to its answer. To make one
     for each request, and to wake whoever waits for it, takes as long as a tenth of all that a request needs.
@@ -29,12 +30,16 @@ class Pool:
         self._free: deque[_Worker] = deque()
         self._waiting: deque[Work] = deque()
 
-    def begin(self, work: Work) -> None:
-        """Have it done by the next free thread. To be called from one thread alone."""
+    def begin(self, work: Work, needed: Callable[[], float] = lambda: inf) -> None:
+        """Have it done by the next free thread. To be called from one thread alone.
+
+        `needed` tells how many threads have work, this one's included. Where there are as many, one of them is about to
+        be free, and no other is made.
+        """
         try:
             worker = self._free.pop()
         except IndexError:
-            if len(self._workers) < self._limit:
+            if len(self._workers) < min(self._limit, needed()):
                 self._workers.append(_Worker(f"{self._name}_{len(self._workers)}", self._free, self._waiting, work))
                 return
             self._waiting.append(work)

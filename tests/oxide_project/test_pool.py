@@ -23,6 +23,16 @@ def test_a_thread_is_made_only_where_all_others_are_busy() -> None:
     assert names(pool) == []
 
 
+def test_no_thread_is_made_where_one_is_about_to_be_free() -> None:
+    pool, go, done = Pool(10, "patient"), threading.Event(), threading.Event()
+    pool.begin(lambda: go.wait(30))
+    pool.begin(done.set, needed=lambda: 1)
+    assert len(names(pool)) == 1
+    go.set()
+    assert done.wait(10)
+    pool.stop()
+
+
 def test_nobody_waits_behind_work_that_lasts_as_long_as_there_may_be_more_threads() -> None:
     pool, go, begun = Pool(50, "ample"), threading.Event(), threading.Semaphore(0)
 
