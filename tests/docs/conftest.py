@@ -10,7 +10,7 @@ import yaml
 
 from tests import canary
 from tests.docs.pages import ENVIRONMENT
-from tests.fake_provider import FakeProvider, Tokens
+from tests.fake_provider import FakeProvider
 from tests.live import ROOT, LiveOxide
 from tests.waiting import wait_until
 
@@ -27,7 +27,6 @@ def oxide_for(tmp_path: Path, provider: FakeProvider) -> Iterator[Callable[[str]
         oxide.config = yaml.safe_load((ROOT / "config" / "default.yaml").read_text())
         services = oxide.config["services"]
         provider.model_names = [service["model"] for service in services.values() if "model" in service]
-        provider.say("openrouter", tokens=Tokens(prompt=12, completion=15, cost=0.000261))
         for name, service in services.items():
             if service["type"] == "http":
                 service["base_url"] = provider.base_url(service["api"], service=name)

@@ -1,4 +1,5 @@
-"""Whether what a page shows is like what came: words as they are, numbers, moments and ids by their kind.
+"""Whether what a page shows is like what came: words as they are, numbers, moments and ids by their kind,
+and money to the last cent.
 
 `…` stands for whatever is left out: text within a text, further items of a list, and as a key further
 keys of an object. An object or list without it is shown whole.
@@ -44,6 +45,9 @@ def _of_objects(shown: dict[str, Any], came: dict[str, Any], place: str) -> Iter
     if MORE not in shown:
         yield from (f"{place}.{key} is not shown" for key in sorted(came.keys() - keys))
     for key in sorted(keys & came.keys()):
+        is_money = key == "cost" and isinstance(shown[key], float)
+        if is_money and shown[key] != came[key]:
+            yield f"{place}.{key} is {came[key]!r}, not {shown[key]!r}"
         yield from differences(shown[key], came[key], f"{place}.{key}")
 
 

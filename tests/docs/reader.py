@@ -29,6 +29,7 @@ from websockets.sync.client import connect
 
 from tests.docs.likeness import differences, pattern_of
 from tests.docs.listening import Listener, last_id
+from tests.docs.model import play
 from tests.docs.terminal import Terminal, Told
 from tests.documents import Block
 from tests.fake_provider import FakeProvider
@@ -65,8 +66,7 @@ class Reader:
             self._check_statuses(following)
 
     def bash(self, block: Block) -> None:
-        # What runs in the background is there to be followed, which takes a reader a moment.
-        self._provider.pace(0.3 if "background" in block.code else 0)
+        play(self._provider, block.code)
         self._told = self._terminal.run(self._here(block.code))
         self._task_id = last_id(self._told.output) or self._task_id
 

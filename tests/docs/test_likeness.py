@@ -6,13 +6,13 @@ import pytest
 
 from tests.docs.likeness import differences, pattern_of
 
-TASK = {"task_id": "01a2060f-e649-74fb-aca1-e65a7bc908e4", "status": "completed", "cost": 0.5, "tools": []}
+TASK = {"task_id": "01a2060f-e649-74fb-aca1-e65a7bc908e4", "status": "completed", "cost": 0.5, "tokens": 27, "tools": []}
 
 
 @pytest.mark.parametrize(
     "shown",
     [
-        {**TASK, "task_id": "01a21918-c003-746e-a54a-ea8a811aca8e", "cost": 7},
+        {**TASK, "task_id": "01a21918-c003-746e-a54a-ea8a811aca8e", "tokens": 7},
         {"status": "completed", "…": "…"},
         {**TASK, "status": "comp…"},
         {**TASK, "tools": ["…"]},
@@ -27,8 +27,9 @@ def test_what_differs_from_run_to_run_may_differ(shown: Any) -> None:
     [
         ({**TASK, "status": "failed"}, ".status is 'completed', not like 'failed'"),
         ({**TASK, "cost": None}, ".cost is 0.5, not like None"),
-        ({**TASK, "cost": True}, ".cost is 0.5, not like True"),
-        ({**TASK, "cost": "0.5"}, ".cost is 0.5, not like '0.5'"),
+        ({**TASK, "cost": 0.25}, ".cost is 0.5, not 0.25"),
+        ({**TASK, "tokens": True}, ".tokens is 27, not like True"),
+        ({**TASK, "tokens": "27"}, ".tokens is 27, not like '27'"),
         ({**TASK, "more": 1}, ".more is not there"),
         ({"status": "completed"}, ".cost is not shown"),
         ({**TASK, "tools": [{}]}, ".tools holds [], not 1"),
