@@ -6,7 +6,13 @@ import pytest
 
 from tests.docs.likeness import differences, pattern_of
 
-TASK = {"task_id": "01a2060f-e649-74fb-aca1-e65a7bc908e4", "status": "completed", "cost": 0.5, "tokens": 27, "tools": []}
+TASK = {
+    "task_id": "01a2060f-e649-74fb-aca1-e65a7bc908e4",
+    "status": "completed",
+    "cost": 0.5,
+    "tokens": 27,
+    "tools": [],
+}
 
 
 @pytest.mark.parametrize(
