@@ -6,7 +6,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-_PART = re.compile(r"^#+ (?P<heading>[^\n]+)$|^```(?P<language>\w*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+_PART = re.compile(
+    r"^#+ (?P<heading>[^\n]+)$|(?:^<!-- (?P<mark>[^\n]+) -->\n\n?)?^```(?P<language>\w*)\n(?P<code>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -15,14 +18,19 @@ class Block:
     code: str
     heading: str
     """The one that it stands under."""
+    line: int = 0
+    mark: str = ""
+    """What an HTML comment before it says: readers do not see it, tests do."""
 
 
 def blocks_of(page: Path, *languages: str) -> list[Block]:
     """In the page's order; of all languages where none is named."""
     found, heading = [], ""
-    for part in _PART.finditer(page.read_text()):
+    text = page.read_text()
+    for part in _PART.finditer(text):
         if part["heading"]:
             heading = part["heading"]
         elif not languages or part["language"] in languages:
-            found.append(Block(part["language"], part["code"], heading))
+            line = text.count("\n", 0, part.start("language")) + 1
+            found.append(Block(part["language"], part["code"], heading, line, part["mark"] or ""))
     return found

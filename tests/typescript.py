@@ -6,9 +6,12 @@ import fcntl
 import hashlib
 import json
 import os
+import select
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,6 +65,22 @@ class Workspace:
     def see(self, *command: str, environment: Mapping[str, str] | None = None) -> Any:
         """What a script prints, as JSON."""
         return json.loads(self.run(*command, environment=environment))
+
+    def glance(self, code: str, seconds: float = 20) -> str:
+        """What a script prints before it ends, or before it is ended because it goes on for ever."""
+        (self.folder / "with-socket.mjs").write_text(
+            "import { WebSocket } from 'ws';\nglobalThis.WebSocket ??= WebSocket;\n"
+        )
+        command = self.node("--import", "./with-socket.mjs", self.write("glance.mjs", code))
+        with subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+            assert process.stdout
+            ready, _, _ = select.select([process.stdout], [], [], seconds)
+            if ready:
+                time.sleep(0.2)  # for the rest of what it has to say
+            process.terminate()
+            said: str = process.stdout.read().decode()
+        assert process.returncode in (0, -signal.SIGTERM), said
+        return said
 
     @contextmanager
     def talking(self, *command: str) -> Iterator[Iterator[Any]]:
