@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import itertools
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django_ratelimit import core as ratelimit
 from rest_framework.test import APIClient
 
+from apikeys import limits
 from apikeys.identity import Scope
 from tests.apikeys.conftest import Limit
 from tests.people import access_token, bearer, make_key, make_user
@@ -87,6 +91,15 @@ def test_pages_that_are_not_of_the_api_are_not_counted(client: APIClient, limit:
     limit("1/d", "0")
     for _ in range(3):
         assert client.get("/admin/login/").status_code == 200
+
+
+def test_nobody_is_refused_because_a_second_ends_while_they_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = itertools.count(1_790_000_000)
+    monkeypatch.setattr(ratelimit, "time", SimpleNamespace(time=lambda: next(seconds)))
+    for _ in range(100):  # each count takes a second, and one of them the last of the window
+        allowance = limits.usage(None, "anonymous", "127.0.0.1", "100000/m", increment=True)
+        assert allowance
+        assert not allowance.exceeded
 
 
 def test_zero_is_no_limit(client: APIClient, limit: Limit) -> None:
