@@ -57,8 +57,8 @@ def usage(request: HttpRequest | None, group: str, who: str, rate: str, *, incre
         return None
     found = get_usage(request, group=group, key=lambda _group, _request: who, rate=rate, increment=increment)
     limit = int(rate.partition("/")[0])
-    # Where the counter itself could not be had, django-ratelimit says to limit: with a limit of 0, and a time of -1. That
-    # time alone says nothing: so much is left, too, where a window ends while it counts.
+    # Where the counter itself could not be had, django-ratelimit says to limit: with a limit of 0, and a time of -1.
+    # That time alone says nothing: so much is left, too, where a window ends while it counts.
     used = found["count"] if found["limit"] else limit + 1
     # Its windows include the second in which they end.
     return Allowance(limit, used, int(time.time()) + max(0, found["time_left"]) + 1)
