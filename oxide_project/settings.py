@@ -28,6 +28,7 @@ TASK_TIMEOUT_SECONDS = env.integer("OXIDE_TASK_TIMEOUT", 600, minimum=1, maximum
 KEY_STORE = env.choice("OXIDE_KEY_STORE", "file", ["file", "database"])
 # How often each service is asked how it is, by one process for all.
 HEALTH_SECONDS = env.integer("OXIDE_HEALTH_SECONDS", 30, minimum=1, maximum=3600)
+PROCESSORS = env.choice("OXIDE_PROCESSORS", "one", ["one", "all"])
 DRAIN_SECONDS = env.integer("OXIDE_DRAIN_SECONDS", 30, minimum=0, maximum=3600)
 
 # Each of these four wins over the `security` section of the configuration where it is set (apikeys/policy.py).

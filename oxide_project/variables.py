@@ -107,6 +107,12 @@ GROUPS: Mapping[str, Sequence[Variable]] = {
     "Running": (
         Variable("OXIDE_HEALTH_SECONDS", "how often each service is asked how it is, by free endpoints", "60"),
         Variable("OXIDE_DRAIN_SECONDS", "how long SIGTERM waits for calls in flight", "120"),
+        Variable(
+            "OXIDE_PROCESSORS",
+            "whether a process keeps to one processor at a time, the freest, which is quicker (Linux alone); the "
+            "programs that it starts may use all of them",
+            "all",
+        ),
         Variable("OXIDE_LOG_LEVEL", "how much is said", "WARNING"),
     ),
 }

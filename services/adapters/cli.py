@@ -32,6 +32,9 @@ from services.adapters.estimate import estimate
 # Oxide's own, which no tool needs. The keys that the tool itself uses stay in its environment.
 _OWN = re.compile(r"OXIDE_.*|DATABASE_URL|REDIS_URL")
 
+# All that this process was started on, before it chose one of them for itself.
+_PROCESSORS = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+
 _CHUNK_BYTES = 65_536
 _STDERR_BYTES = 8_000
 _STDERR_CHARACTERS = 2_000
@@ -208,6 +211,9 @@ class _Program:
             env={name: value for name, value in os.environ.items() if not _OWN.fullmatch(name)},
             start_new_session=True,
         )
+        if _PROCESSORS:
+            with suppress(OSError):  # it has ended already
+                os.sched_setaffinity(self._process.pid, _PROCESSORS)
         self._selector = selectors.PollSelector()
         self._open("stdin", self._process.stdin, selectors.EVENT_WRITE)
         self._open("stdout", self._process.stdout, selectors.EVENT_READ)

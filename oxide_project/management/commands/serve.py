@@ -16,8 +16,8 @@ from django.core.management.base import BaseCommand, CommandError
 from apikeys import policy
 from config.problems import ConfigInvalidError
 from monitoring import health_checks
-from oxide_project import servers, startup
-from oxide_project.loops import Loops
+from oxide_project import processor, servers, startup
+from oxide_project.loops import LOOPS, Loop, Loops
 from oxide_project.workers import Tether, supervise
 from services import connections, shared_health
 from snapshots import snapshot
@@ -109,7 +109,8 @@ def _serve(listen: Callable[[], socket.socket], tether: Tether | None = None) ->
     snapshot.read_all()  # which hosts are served, for example, is known before the first request
     runner.begin(alone=is_embedded())
     startup.let_go_of_database()
-    loops = Loops()
+    place = processor.choose() if settings.PROCESSORS == "one" else None
+    loops = Loops([*LOOPS, Loop("processor", 1.0, place.keep)] if place else LOOPS)
     loops.start()
     startup.calm_garbage_collector()
     # A worker listens only now: a connection that the kernel gives it earlier would wait, or be lost where it fails.
