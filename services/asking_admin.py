@@ -30,6 +30,7 @@ class AskingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the
         # It is committed by now: nobody waits for the database while a provider is asked.
         if request.POST.get("_continue") == "ask" and answer.status_code == 302:
             page = resolve(urlsplit(answer["Location"]).path)
-            row = self.get_object(request, unquote(str(page.kwargs["object_id"])))
-            tell(request, [self.ask(row)])
+            # Where the row is no longer there, Django leads to its front page, and says so.
+            if saved := page.kwargs.get("object_id"):
+                tell(request, [self.ask(self.get_object(request, unquote(saved)))])
         return answer

@@ -229,6 +229,12 @@ def test_a_new_service_is_asked_as_soon_as_it_is_saved(admin_client: Client, pro
     assert said[-1].startswith("Service new is unhealthy: cannot be reached")
 
 
+def test_a_service_that_was_deleted_meanwhile_is_not_asked(admin_client: Client) -> None:
+    answer = admin_client.post(f"{SERVICES}999/change/", {**HTTP, "_continue": "ask"}, follow=True)
+    (message,) = answer.context["messages"]
+    assert "doesn’t exist. Perhaps it was deleted?" in message.message
+
+
 def test_what_cannot_be_saved_is_not_asked(admin_client: Client, provider: FakeProvider) -> None:
     assert "api" in form_errors(admin_client, {**HTTP, "api": "", "_continue": "ask"})
     assert provider.requests_to("new") == []

@@ -21,7 +21,8 @@ async function load() {
   find('costs').setAttribute('aria-busy', 'true');
   try {
     const answers = await Promise.all(GROUPS.map((group) => ask(`/api/monitoring/costs/?group_by=${group}&days=${days}`)));
-    if (mine === latest) paint(Object.fromEntries(answers.map((answer) => [answer.group_by, answer])));
+    if (mine !== latest) return;
+    paint(Object.fromEntries(answers.map((answer) => [answer.group_by, answer])));
     calm();
   } catch (error) {
     if (mine === latest) {
