@@ -78,7 +78,7 @@ def test_the_database_itself_is_no_copy_of_it(database: Path) -> None:
 
 
 @pytest.mark.parametrize("place", [".", "/"])
-def test_a_directory_is_no_place_for_a_copy(database: Path, place: str) -> None:  # noqa: ARG001
+def test_a_directory_is_no_place_for_a_copy(database: Path, place: str) -> None:
     with pytest.raises(CommandError, match="is a directory: name a file in it"):
         call_command("backup", place)
 
