@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from services import directory, health
 from services.breaker import breakers
 from services.models import Service
+from services.outcomes import MOST_TOLD
 from tests import canary
 from tests.fake_provider import FakeProvider
 
@@ -210,6 +211,15 @@ def test_services_are_found_by_where_they_come_from(admin_client: Client, servic
     shown = admin_client.get(SERVICES, {"declared__exact": "0"})
     assert [row.name for row in shown.context["cl"].result_list] == ["own"]
     assert "Made here or over the API" in shown.content.decode()
+
+
+def test_of_many_rows_what_went_wrong_is_told_and_the_rest_is_counted(admin_client: Client, service: Make) -> None:
+    many = [service(f"on-{number}") for number in range(MOST_TOLD + 2)]
+    *told, rest = act(admin_client, "switch_on", *many, service("off", enabled=False))
+    assert told[0] == ("success", "Service off is switched on: that holds from the next task on.")
+    assert len(told) == MOST_TOLD
+    assert rest == ("info", "And 3 more, 3 of which went well. The list shows how each of them is now.")
+
 
 
 # The form
