@@ -221,7 +221,6 @@ def test_of_many_rows_what_went_wrong_is_told_and_the_rest_is_counted(admin_clie
     assert rest == ("info", "And 3 more, 3 of which went well. The list shows how each of them is now.")
 
 
-
 # The form
 
 
