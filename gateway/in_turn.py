@@ -22,6 +22,8 @@ class InTurn:
 
     def take(self, delta: Delta) -> Iterator[Delta]:
         """What may be told now."""
+        if isinstance(delta, ToolCallDelta) and not (delta.id or delta.arguments):
+            return  # some servers end each call so, by when its block may be closed: it would begin one without a name
         call = delta.index if isinstance(delta, ToolCallDelta) else None
         if call != self._open:
             if self._open is not None and not self._is_whole:

@@ -17,6 +17,7 @@ from services.declared_filter import DeclaredFilter
 from services.fieldsets import without
 from services.models import Service
 from services.outcomes import Outcome, tell
+from services.switching_admin import SwitchingAdmin
 
 DETAIL_CHARACTERS = 60
 
@@ -45,7 +46,8 @@ class DefaultRouteForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(RoutingRule)
-class RoutingRuleAdmin(EditableList):
+class RoutingRuleAdmin(SwitchingAdmin, EditableList):
+    noun = "Rule"
     form = RuleForm
     list_display = ["id", "task_type", "service", "model", "priority", "weight", "enabled", "state"]
     list_editable = ["priority", "weight", "enabled"]
@@ -94,14 +96,6 @@ class RoutingRuleAdmin(EditableList):
     def duplicate(self, request: HttpRequest, chosen: QuerySet[RoutingRule]) -> None:
         tell(request, [_duplicated(rule) for rule in chosen])
 
-    @admin.action(description="Switch on", permissions=["change"])
-    def switch_on(self, request: HttpRequest, chosen: QuerySet[RoutingRule]) -> None:
-        tell(request, [_switched(rule, on=True) for rule in chosen])
-
-    @admin.action(description="Switch off", permissions=["change"])
-    def switch_off(self, request: HttpRequest, chosen: QuerySet[RoutingRule]) -> None:
-        tell(request, [_switched(rule, on=False) for rule in chosen])
-
 
 @admin.register(DefaultRoute)
 class DefaultRouteAdmin(EditableList):
@@ -131,11 +125,3 @@ def _duplicated(rule: RoutingRule) -> Outcome:
     copy = rule.duplicate()
     text = f"Rule {rule.id} was copied as {copy.id}, which is switched off: change it, then switch it on."
     return Outcome(messages.SUCCESS, text)
-
-
-def _switched(rule: RoutingRule, *, on: bool) -> Outcome:
-    state = "on" if on else "off"
-    if rule.enabled == on:
-        return Outcome(messages.INFO, f"Rule {rule.id} was {state} already.")
-    rule.switch(on=on)
-    return Outcome(messages.SUCCESS, f"Rule {rule.id} is switched {state}: that holds from the next task on.")

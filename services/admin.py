@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import shlex
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from django import forms
@@ -24,8 +23,7 @@ from services.declared_filter import DeclaredFilter
 from services.fieldsets import without
 from services.models import Service
 from services.outcomes import Outcome, tell
-
-CHECKS_AT_ONCE = 8
+from services.switching_admin import SwitchingAdmin
 
 
 class LinesField(forms.CharField):
@@ -117,7 +115,8 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
 
 
 @admin.register(Service)
-class ServiceAdmin(AskingAdmin, EditableList):
+class ServiceAdmin(AskingAdmin, SwitchingAdmin, EditableList):
+    noun = "Service"
     form = ServiceForm
     list_display = ["name", "enabled", "health_in_brief", "breaker", "key", "kind", "reached_at"]
     list_editable = ["enabled"]
@@ -210,16 +209,7 @@ class ServiceAdmin(AskingAdmin, EditableList):
 
     @admin.action(description="Check now whether they answer", permissions=["change"])
     def check_now(self, request: HttpRequest, chosen: QuerySet[Service]) -> None:
-        with ThreadPoolExecutor(CHECKS_AT_ONCE, thread_name_prefix="check-now") as pool:
-            tell(request, list(pool.map(_checked, [service.config for service in chosen])))
-
-    @admin.action(description="Switch on", permissions=["change"])
-    def switch_on(self, request: HttpRequest, chosen: QuerySet[Service]) -> None:
-        tell(request, [_switched(service, on=True) for service in chosen])
-
-    @admin.action(description="Switch off", permissions=["change"])
-    def switch_off(self, request: HttpRequest, chosen: QuerySet[Service]) -> None:
-        tell(request, [_switched(service, on=False) for service in chosen])
+        self.ask_all(request, chosen)
 
     @admin.action(description="Close the breaker", permissions=["change"])
     def close_breaker(self, request: HttpRequest, chosen: QuerySet[Service]) -> None:
@@ -232,14 +222,6 @@ def _checked(config: ServiceConfig) -> Outcome:
         return Outcome(messages.WARNING, f"Service {config.name} was not asked: it needs a key. {how}")
     found = health.check(config)
     return Outcome(messages.SUCCESS if found.healthy else messages.ERROR, _report(config, found))
-
-
-def _switched(service: Service, *, on: bool) -> Outcome:
-    state = "on" if on else "off"
-    if service.enabled == on:
-        return Outcome(messages.INFO, f"Service {service.name} was {state} already.")
-    service.switch(on=on)
-    return Outcome(messages.SUCCESS, f"Service {service.name} is switched {state}: that holds from the next task on.")
 
 
 def _closed(name: str) -> Outcome:

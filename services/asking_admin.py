@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +13,9 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import resolve
 
 from services.outcomes import Outcome, tell
+from snapshots.connections import release_connection
+
+AT_ONCE = 8
 
 
 class AskingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs, not in Django
@@ -18,6 +23,12 @@ class AskingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the
 
     def ask(self, row: Any) -> Outcome:
         raise NotImplementedError
+
+    def ask_all(self, request: HttpRequest, rows: Iterable[Any]) -> None:
+        rows = list(rows)
+        release_connection()  # providers may take their time
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="asking") as pool:
+            tell(request, list(pool.map(self.ask, rows)))
 
     def changeform_view(
         self,
@@ -30,6 +41,7 @@ class AskingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the
         # It is committed by now: nobody waits for the database while a provider is asked.
         if request.POST.get("_continue") == "ask" and answer.status_code == 302:
             page = resolve(urlsplit(answer["Location"]).path)
-            row = self.get_object(request, unquote(str(page.kwargs["object_id"])))
-            tell(request, [self.ask(row)])
+            # Where the row is no longer there, Django leads to its front page, and says so.
+            if saved := page.kwargs.get("object_id"):
+                self.ask_all(request, [self.get_object(request, unquote(saved))])
         return answer

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from django import forms
@@ -18,9 +17,8 @@ from apikeys.models import ProviderKey
 from apikeys.vault import VaultError
 from services import directory, keys
 from services.asking_admin import AskingAdmin
-from services.outcomes import Outcome, tell
+from services.outcomes import Outcome
 
-TESTS_AT_ONCE = 8
 _ABOUT_IT = (
     "As the provider gives it, such as sk-or-v1-…, in one piece. It is stored encrypted and shown to nobody, not even "
     "here. Where the environment has a key for the service, that one wins."
@@ -99,23 +97,16 @@ class ProviderKeyAdmin(AskingAdmin):
         return tones.get(state) or badge("quiet", "not known")
 
     def ask(self, row: ProviderKey) -> Outcome:
-        return _outcome(row.service, _tested((row.service, _secret(row))))
+        trial = _tested(row.service, _secret(row))
+        level = messages.SUCCESS if trial.valid else messages.ERROR if trial.success else messages.WARNING
+        return Outcome(level, f"{row.service}: {trial.message}")
 
     @admin.action(description="Test now with the provider", permissions=["change"])
     def test_now(self, request: HttpRequest, chosen: QuerySet[ProviderKey]) -> None:
-        named = [(row.service, _secret(row)) for row in chosen]
-        with ThreadPoolExecutor(TESTS_AT_ONCE, thread_name_prefix="test-keys") as pool:
-            trials = pool.map(_tested, named)
-        tell(request, [_outcome(service, trial) for (service, _), trial in zip(named, trials, strict=True)])
+        self.ask_all(request, chosen)
 
 
-def _outcome(service: str, trial: keys.Trial) -> Outcome:
-    level = messages.SUCCESS if trial.valid else messages.ERROR if trial.success else messages.WARNING
-    return Outcome(level, f"{service}: {trial.message}")
-
-
-def _tested(named: tuple[str, str]) -> keys.Trial:
-    service, secret = named
+def _tested(service: str, secret: str) -> keys.Trial:
     config = directory.current().get(service)
     if config is None:
         return keys.Trial(False, False, "There is no such service any more. Delete the key.")

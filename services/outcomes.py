@@ -26,6 +26,6 @@ def tell(request: HttpRequest, outcomes: Sequence[Outcome]) -> None:
         messages.add_message(request, outcome.level, outcome.text)
     rest = ordered[MOST_TOLD:]
     if rest:
-        well = sum(outcome.level == messages.SUCCESS for outcome in rest)
+        well = sum(outcome.level < messages.WARNING for outcome in rest)
         text = f"And {len(rest):,} more, {well:,} of which went well. The list shows how each of them is now."
         messages.add_message(request, rest[0].level, text)

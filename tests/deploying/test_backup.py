@@ -77,6 +77,12 @@ def test_the_database_itself_is_no_copy_of_it(database: Path) -> None:
         call_command("backup", str(database))
 
 
+@pytest.mark.parametrize("place", [".", "/"])
+def test_a_directory_is_no_place_for_a_copy(database: Path, place: str) -> None:
+    with pytest.raises(CommandError, match="is a directory: name a file in it"):
+        call_command("backup", place)
+
+
 @pytest.mark.slow
 @pytest.mark.xdist_group("scaled")
 def test_a_dump_of_postgresql_can_be_served_from(live: LiveOxide, other: LiveOxide, tmp_path: Path) -> None:

@@ -53,6 +53,11 @@ def test_at_the_end_nobody_waits_any_more() -> None:
     )
 
 
+def test_a_piece_that_says_nothing_does_not_open_a_call_again() -> None:
+    pieces: list[Delta] = [FIRST, more(0, "{}"), SECOND, more(1, "{}")]
+    assert told(*pieces, more(0, ""), more(1, "")) == (pieces, [])
+
+
 def chunk(*calls: dict[str, Any]) -> dict[str, Any]:
     return {"choices": [{"index": 0, "delta": {"tool_calls": calls}}]}
 

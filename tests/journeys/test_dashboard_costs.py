@@ -86,3 +86,21 @@ def test_where_no_price_is_known_at_all_no_cost_is_named(live: LiveOxide, provid
         page.get_by_role("button", name="Cost", exact=True).click()
         expect(page.get_by_role("img", name=re.compile("^Cost by day: nothing is known"))).to_be_visible()
         expect(page.locator("main")).not_to_contain_text("$0")
+
+
+def test_the_cost_is_drawn_of_a_range_that_has_one_after_a_range_that_has_none(
+    live: LiveOxide, provider: FakeProvider
+) -> None:
+    live.declare("first", provider.base_url("openai", service="first"), api="openai")
+    live.start()
+    live.execute(service="first")
+    live.run("shell", "-c", TEN_DAYS_AGO)
+    with browse(live) as page:
+        page.goto("/costs?days=7")
+        expect(page.get_by_role("img", name=re.compile("^Tokens by day"))).to_be_visible()
+        page.get_by_role("button", name="30 days").click()
+        expect(page.get_by_role("img", name=re.compile(r"^Cost by day, .*at most \$9"))).to_be_visible()
+        page.get_by_role("button", name="Tokens").click()
+        page.get_by_role("button", name="90 days").click()
+        expect(page.locator("#span")).not_to_be_empty()
+        expect(page.get_by_role("img", name=re.compile("^Tokens by day"))).to_be_visible()

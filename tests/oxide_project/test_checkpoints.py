@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 import pytest
@@ -28,15 +27,8 @@ def moved(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[bool]]:
 
 
 def must_wait() -> bool:
-    begun = threading.Event()
-    thread = threading.Thread(target=lambda: hold(begun), daemon=True)
-    thread.start()
-    return not begun.wait(0.2)
-
-
-def hold(begun: threading.Event) -> None:
-    with recorder.held():
-        begun.set()
+    """Whether whoever records a task now has to wait. Nothing is recorded meanwhile."""
+    return recorder._turn.locked()
 
 
 def test_a_short_wal_is_moved_while_tasks_are_recorded(moved: Callable[[int], list[bool]]) -> None:

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from services import directory, health
 from services.breaker import breakers
 from services.models import Service
+from services.outcomes import MOST_TOLD
 from tests import canary
 from tests.fake_provider import FakeProvider
 
@@ -212,6 +213,14 @@ def test_services_are_found_by_where_they_come_from(admin_client: Client, servic
     assert "Made here or over the API" in shown.content.decode()
 
 
+def test_of_many_rows_what_went_wrong_is_told_and_the_rest_is_counted(admin_client: Client, service: Make) -> None:
+    many = [service(f"on-{number}") for number in range(MOST_TOLD + 2)]
+    *told, rest = act(admin_client, "switch_on", *many, service("off", enabled=False))
+    assert told[0] == ("success", "Service off is switched on: that holds from the next task on.")
+    assert len(told) == MOST_TOLD
+    assert rest == ("info", "And 3 more, 3 of which went well. The list shows how each of them is now.")
+
+
 # The form
 
 
@@ -227,6 +236,12 @@ def test_a_new_service_is_asked_as_soon_as_it_is_saved(admin_client: Client, pro
     answer = admin_client.post(answer.request["PATH_INFO"], form, follow=True)
     said = [message.message for message in answer.context["messages"]]
     assert said[-1].startswith("Service new is unhealthy: cannot be reached")
+
+
+def test_a_service_that_was_deleted_meanwhile_is_not_asked(admin_client: Client) -> None:
+    answer = admin_client.post(f"{SERVICES}999/change/", {**HTTP, "_continue": "ask"}, follow=True)
+    (message,) = answer.context["messages"]
+    assert "Perhaps it was deleted?" in message.message
 
 
 def test_what_cannot_be_saved_is_not_asked(admin_client: Client, provider: FakeProvider) -> None:

@@ -305,6 +305,12 @@ def test_every_column_of_a_task_can_be_read_on_its_page(admin_client: Client) ->
         assert f"<label>{label.capitalize()}" in shown, column.name
 
 
+@pytest.mark.parametrize("age", ["8", "x", "1" * 5_000])
+def test_an_age_that_is_not_offered_is_none(admin_client: Client, age: str) -> None:
+    add_task("new")
+    assert listed(admin_client, older=age) == ["new"]
+
+
 def test_what_tasks_hold_cannot_become_markup(admin_client: Client) -> None:
     evil = "<script>alert(1)</script>"
     task = add_task(evil, result=evil, parameters={"extra": evil}, service_used=evil, model_used=evil)

@@ -11,9 +11,9 @@ const RANGES = [7, 30, 90];
 const GROUPS = ['day', 'service', 'model', 'task_type'];
 
 let days = 30;
-let measure = 'cost';
+let measure = null; // as chosen; until then what there is to see
 let latest = 0;
-let shown = null;
+let shown = null; // the answer by day
 
 async function load() {
   const mine = (latest += 1);
@@ -21,7 +21,8 @@ async function load() {
   find('costs').setAttribute('aria-busy', 'true');
   try {
     const answers = await Promise.all(GROUPS.map((group) => ask(`/api/monitoring/costs/?group_by=${group}&days=${days}`)));
-    if (mine === latest) paint(Object.fromEntries(answers.map((answer) => [answer.group_by, answer])));
+    if (mine !== latest) return;
+    paint(Object.fromEntries(answers.map((answer) => [answer.group_by, answer])));
     calm();
   } catch (error) {
     if (mine === latest) {
@@ -33,8 +34,8 @@ async function load() {
 }
 
 function paint(by) {
-  const { total, groups } = by.day;
-  shown = groups;
+  shown = by.day;
+  const { total, groups } = shown;
   say(find('span'), `${date(groups[0].key)} to ${date(groups.at(-1).key)}, days of UTC`);
   show(find('costs'), total.requests > 0);
   show(find('none'), total.requests === 0);
@@ -43,8 +44,6 @@ function paint(by) {
     element('a', { href: '/try' }, advice ? 'try a task' : 'Try a task'), '.');
   if (!total.requests) return;
   paintSums(total);
-  // Where all is free of charge, tokens are what there is to see.
-  if (!total.cost) measure = 'tokens';
   paintChart();
   find('day').replaceChildren(costTable('By day', groups.filter((day) => day.requests).reverse().map((day) => [date(day.key), day]), total),
     element('p', { class: 'note' }, 'Days without requests are left out.'));
@@ -70,8 +69,9 @@ function paintSums(total) {
 }
 
 function paintChart() {
-  press('measure', measure);
-  find('chart').replaceChildren(dayChart(shown, measure));
+  const drawn = measure ?? (shown.total.cost ? 'cost' : 'tokens');
+  press('measure', drawn);
+  find('chart').replaceChildren(dayChart(shown.groups, drawn));
 }
 
 // The choices

@@ -4,7 +4,7 @@ import { ask } from './api.js';
 import { cell, element, find, say, show, state } from './dom.js';
 import { NOTHING, count, cut, dollars, moment, plural, seconds, words } from './format.js';
 import { KINDS } from './task_parts.js';
-import { complain } from './trouble.js';
+import { calm, complain } from './trouble.js';
 
 const PAGE = 25;
 const FIELDS = ['status', 'service', 'task_type', 'search', 'after', 'before'];
@@ -34,8 +34,9 @@ async function load() {
   try {
     const wanted = filters();
     const page = await ask(`/api/tasks/history/?${new URLSearchParams([...wanted, ['limit', PAGE], ['offset', offset]])}`);
-    if (mine === latest) paint(page, wanted);
-    show(find('trouble'), false);
+    if (mine !== latest) return;
+    paint(page, wanted);
+    calm();
   } catch (error) {
     if (mine === latest) {
       complain(error);

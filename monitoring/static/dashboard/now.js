@@ -1,8 +1,8 @@
 // What Oxide does at this moment. News comes over /ws; sums and latencies are asked for now and then.
 
-import { ask, loginAddress } from './api.js';
+import { ask } from './api.js';
 import { chart } from './chart.js';
-import { element, find, mark, say, show } from './dom.js';
+import { find, mark, say, show } from './dom.js';
 import { count, dollars, gigabytes, milliseconds, percent, plural, rate } from './format.js';
 import { help } from './help.js';
 import { showHour } from './hour.js';
@@ -10,6 +10,7 @@ import { Live } from './live.js';
 import { OpenTasks } from './open_tasks.js';
 import { Samples } from './samples.js';
 import { ServiceTable } from './service_table.js';
+import { calm, complain } from './trouble.js';
 
 // Few enough for ten tabs within the limit of an address: see docs/dashboard.md.
 const STATS_EVERY = 20_000;
@@ -67,10 +68,10 @@ function regularly(pause, work) {
     try {
       if (!document.hidden) await work();
       again = Date.now() + pause;
-      complain(work, null);
+      note(work, null);
     } catch (error) {
       if (error.retryAfter) next = Math.max(pause, error.retryAfter * 1000);
-      complain(work, error);
+      note(work, error);
     }
     clearTimeout(timer); // of another run that began meanwhile
     timer = setTimeout(run, next);
@@ -81,15 +82,12 @@ function regularly(pause, work) {
 
 const complaints = new Map();
 
-function complain(work, error) {
+function note(work, error) {
   if (error) complaints.set(work, error);
   else complaints.delete(work);
   const first = [...complaints.values()].find((each) => each.status !== 0); // that nobody answers stands above
-  const place = find('trouble');
-  show(place, Boolean(first));
-  if (!first) return;
-  say(place, first.message);
-  if (first.status === 401) place.append(' ', element('a', { href: loginAddress() }, 'Log in'));
+  if (first) complain(first);
+  else calm();
 }
 
 const readServices = regularly(SERVICES_EVERY, async () => {
@@ -147,7 +145,7 @@ live.addEventListener('state', ({ detail }) => {
     left();
     countdown = setInterval(left, 500);
   }
-  if (detail.login) complain(live, Object.assign(new Error(detail.reason), { status: 401 }));
+  if (detail.login) note(live, Object.assign(new Error(detail.reason), { status: 401 }));
 });
 
 live.addEventListener('snapshot', ({ detail: { data } }) => {

@@ -26,6 +26,8 @@ class Command(BaseCommand):
         database = Path(connection.settings_dict["NAME"])
         if not database.exists():
             raise CommandError(f"There is no database {database} yet: start Oxide once, or set OXIDE_DATA_DIR.")
+        if file.is_dir():
+            raise CommandError(f"{file} is a directory: name a file in it, such as {file / 'oxide.sqlite3'}.")
         if file.exists() and file.samefile(database):
             raise CommandError(f"{file} is the database itself: name another file.")
         try:
