@@ -29,6 +29,7 @@ class OxideAdminSite(admin.AdminSite):
     site_header = "Oxide"
     site_title = "Oxide"
     index_title = "Administration"
+    index_template = "admin/front.html"  # what each app lists alone has Django's
     site_url = None
     enable_nav_sidebar = False  # the few lists there are stand in the header: see base_site.html
 

@@ -292,7 +292,8 @@ class Story:
                 target = unescape(link)
                 if target not in known and "/jsi18n/" not in target:
                     known.add(target)
-                    ahead.append(target)
+                    # Pages before what filters make of them, of which there are many.
+                    ahead.insert(len(ahead) if "?" in target else 0, target)
 
     # Short ways
 

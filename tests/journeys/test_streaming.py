@@ -143,7 +143,7 @@ def test_a_cancelled_task_says_so_and_closes_the_providers_connection(oxide: Liv
         task_id = next(heard)[1]["task_id"]
         assert oxide.post(f"/api/tasks/{task_id}/cancel/").status_code == 202
         rest = list(heard)
-    assert provider.hangups == 1
+    wait_until(lambda: provider.hangups == 1)
     name, done = rest[-1]
     assert (name, done["status"]) == ("done", "cancelled")
     assert text_of(rest) == done["result"]
