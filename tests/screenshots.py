@@ -1,6 +1,7 @@
 """Pictures of the dashboard as people see it: `python -m tests.screenshots` writes them to var/screenshots.
 
 Each page at 1280 and 375 pixels, light and dark, of an Oxide that has something to show, and of one on its first day.
+Those that README.md and the guides show are written to docs/screenshots, as much of them as a window shows.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from tests.programs import program
 logger = logging.getLogger("screenshots")
 
 FOLDER = ROOT / "var" / "screenshots"
+SHOWN = ROOT / "docs" / "screenshots"
+SHOWN_PAGES = ("now", "try", "routing", "costs")
 WIDTHS = (1280, 375)
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 PRICE = {"input_per_million": 3, "output_per_million": 15}
@@ -93,7 +96,8 @@ for ago in range(1, 60):
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    for folder in (FOLDER, SHOWN):
+        folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright, FakeProvider() as provider:
         arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--no-proxy-server"]
         browser = playwright.chromium.launch(executable_path=program("chromium"), args=arguments)
@@ -184,6 +188,8 @@ def shoot(browser: Browser, oxide: LiveOxide, name: str, path: str, prepare: Cal
             target = FOLDER / f"{name}-{width}-{scheme}.png"
             page.screenshot(path=target, full_page=True)
             logger.info(target.relative_to(ROOT))
+            if name in SHOWN_PAGES and width == max(WIDTHS):
+                page.screenshot(path=SHOWN / f"{name}-{scheme}.png")
             page.close()
 
 

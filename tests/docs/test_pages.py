@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.docs.pages import OWN_TESTS, PAGES, SHOWN_ONLY, blocks_to_try, is_shown_only, own_test
+from tests.docs.pages import DOCS, OWN_TESTS, PAGES, SHOWN_ONLY, blocks_to_try, is_shown_only, own_test
 from tests.docs.reader import LANGUAGES, Reader
 from tests.documents import blocks_of
 from tests.fake_provider import FakeProvider
@@ -69,6 +69,15 @@ def test_the_tests_that_pages_have_are_there() -> None:
         languages = {block.language for block in blocks_of(named[page])}
         assert tests.keys() - {"*"} <= languages, f"{page} has no such blocks any more."
         assert [test for test in tests.values() if not (ROOT / test).is_file()] == []
+
+
+def test_pages_show_pictures_that_are_there_and_all_of_them() -> None:
+    shown = set()
+    for page in PAGES:
+        named = re.findall(r'(?:src|srcset)="([^"]+)"|!\[[^\]]*\]\(([^)\s]+)\)', page.read_text())
+        shown.update((page.parent / (tag or mark)).resolve() for tag, mark in named)
+    assert {picture for picture in shown if not picture.is_file()} == set()
+    assert set((DOCS / "screenshots").iterdir()) <= shown
 
 
 def test_pages_link_to_what_is_there() -> None:
