@@ -20,6 +20,7 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 
 # page → language → its own test; "*" is all of them
 OWN_TESTS: Mapping[str, Mapping[str, str]] = {
+    "adding-a-provider.md": dict.fromkeys(("http", "python", "yml"), "tests/docs/test_provider_example.py"),
     "clients-python.md": {"*": "tests/clients/python/test_docs.py"},
     "clients-typescript.md": {"*": "tests/clients/typescript/test_docs.py"},
     "configuration.md": {"json": "tests/config/test_views.py"},
