@@ -72,7 +72,7 @@ def test_the_tests_that_pages_have_are_there() -> None:
 
 
 def test_pages_show_pictures_that_are_there_and_all_of_them() -> None:
-    shown = set()
+    shown: set[Path] = set()
     for page in PAGES:
         named = re.findall(r'(?:src|srcset)="([^"]+)"|!\[[^\]]*\]\(([^)\s]+)\)', page.read_text())
         shown.update((page.parent / (tag or mark)).resolve() for tag, mark in named)

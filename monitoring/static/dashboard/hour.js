@@ -21,6 +21,5 @@ export function showHour({ until, points }) {
   chart(find('cpu-chart'), of((row) => row.cpu_percent), { ...line, name: 'Processor', top: 100, format: percent });
   chart(find('memory-chart'), of((row) => row.memory_percent), { ...line, name: 'Memory', top: 100, format: percent });
 
-  say(find('tokens'), count(sum((row) => row.tokens)));
   say(find('cost'), dollars(sum((row) => row.cost)));
 }

@@ -103,6 +103,7 @@ const readStats = regularly(STATS_EVERY, async () => {
   const { p50, p95 } = totals.latency_ms;
   say(find('latency'), milliseconds(p50));
   say(find('latency-note'), p95 === null ? 'no answers' : `p95 ${milliseconds(p95)}`);
+  say(find('tokens'), count(totals.tokens.prompt + totals.tokens.completion));
   say(find('tokens-note'), `${count(totals.tokens.prompt)} prompt, ${count(totals.tokens.completion)} answer`);
   say(find('errors-note'), totals.requests ? `${count(totals.errors)} of ${plural(totals.requests, 'request')} failed` : 'no requests');
   paintServices();
