@@ -37,6 +37,10 @@ class Terminal:
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         for name in ("bash", "curl", "jq"):
             program(name)
+        # Where the reader stands: what a block writes is no part of the checkout.
+        self._here = folder / "here"
+        self._here.mkdir()
+        (self._here / "manage.py").symlink_to(ROOT / "manage.py")
         self._headers = folder / "headers"
         own = {"HEADERS": str(self._headers), "VARIABLES": str(folder / "variables")}
         path = f"{Path(sys.executable).parent}:{environment['PATH']}"
@@ -56,7 +60,7 @@ class Terminal:
     def _done(self, *command: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             command,
-            cwd=ROOT,
+            cwd=self._here,
             env=self._environment,
             capture_output=True,
             text=True,
