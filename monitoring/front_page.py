@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, timedelta
+from datetime import UTC
 
 from django.conf import settings
 from django.db import connection
@@ -212,12 +212,11 @@ def _rules(services: Mapping[str, ServiceConfig]) -> RulesInForce:
 
 
 def _surroundings() -> Surroundings:
-    alive = Runner.objects.filter(seen_at__gt=timezone.now() - Runner.LOST_AFTER - timedelta(seconds=5)).count()
     return Surroundings(
         version=str(settings.SPECTACULAR_SETTINGS["VERSION"]),
         database="SQLite" if is_embedded() else f"PostgreSQL on {connection.settings_dict['HOST'] or 'this host'}",
         redis="in use" if settings.REDIS_URL else "not used: one process keeps counters and events in memory",
-        processes=alive,
+        processes=Runner.alive().count(),
         identity_on=policy.current().auth_enabled,
         configuration=keys.shown_file(),
     )

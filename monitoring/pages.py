@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from django.contrib.auth.views import LoginView, LogoutView, redirect_to_login
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.decorators import method_decorator
@@ -20,7 +20,7 @@ from apikeys.credentials import of_session
 from apikeys.identity import ANYBODY, Identity
 from apikeys.login_forms import PageLoginForm
 
-View = Callable[..., HttpResponseBase]
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 # What a model said is shown on these pages. Should it ever be taken for more than text, it still finds no script that
 # may run, no other host to talk to, and no frame to hide in. https://www.w3.org/TR/CSP3/
@@ -30,58 +30,52 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
-def guarded(view: View) -> View:
+def limited(view: View) -> View:
+    """A view whose pages may load what stands above, and nothing else."""
+
     @wraps(view)
-    def guard(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponseBase:
+    def limit(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponseBase:
         response = view(request, *arguments, **named)
         response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        return response
+
+    return cast("View", limit)
+
+
+def guarded(view: View) -> View:
+    limit = limited(view)
+
+    @wraps(view)
+    def guard(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponseBase:
+        response = limit(request, *arguments, **named)
         # It names whoever is logged in, and holds their CSRF token.
         response["Cache-Control"] = "private, no-cache"
         return response
 
-    return guard
+    return cast("View", guard)
 
 
-@guarded
-@require_safe
-def now(request: HttpRequest) -> HttpResponseBase:
-    return _page(request, "now")
+def page(name: str) -> Callable[..., HttpResponseBase]:
+    """The page of templates/dashboard/`name`.html, which is told what its address holds."""
+
+    @guarded
+    @require_safe
+    def view(request: HttpRequest, **held: str) -> HttpResponseBase:
+        visitor = _visitor(request)
+        if visitor is None:
+            return redirect_to_login(request.get_full_path(), "log-in")
+        return render(request, f"dashboard/{name}.html", {"page": name, "visitor": visitor, **held})
+
+    return view
 
 
-@guarded
-@require_safe
-def try_it(request: HttpRequest) -> HttpResponseBase:
-    return _page(request, "try")
-
-
-@guarded
-@require_safe
-def history(request: HttpRequest) -> HttpResponseBase:
-    return _page(request, "history")
-
-
-@guarded
-@require_safe
-def task(request: HttpRequest, task_id: str) -> HttpResponseBase:
-    return _page(request, "task", task_id=task_id)
-
-
-@guarded
-@require_safe
-def routing(request: HttpRequest) -> HttpResponseBase:
-    return _page(request, "routing")
-
-
-@guarded
-@require_safe
-def costs(request: HttpRequest) -> HttpResponseBase:
-    return _page(request, "costs")
-
-
-@guarded
-@require_safe
-def keys(request: HttpRequest) -> HttpResponseBase:
-    return _page(request, "keys")
+now = page("now")
+try_it = page("try")
+history = page("history")
+task = page("task")
+routing = page("routing")
+costs = page("costs")
+keys = page("keys")
 
 
 @method_decorator(guarded, name="dispatch")
@@ -99,13 +93,6 @@ class LoginPage(LoginView):
 class LogoutPage(LogoutView):
     http_method_names = ["post"]
     next_page = "log-in"
-
-
-def _page(request: HttpRequest, name: str, **context: str) -> HttpResponse:
-    visitor = _visitor(request)
-    if visitor is None:
-        return redirect_to_login(request.get_full_path(), "log-in")
-    return render(request, f"dashboard/{name}.html", {"page": name, "visitor": visitor, **context})
 
 
 def _visitor(request: HttpRequest) -> Identity | None:

@@ -9,14 +9,13 @@ from typing import TypedDict
 
 from django.utils import timezone
 
-from monitoring.machine import Load, machine
+from monitoring.machine import MINUTES, Load, machine
 from monitoring.models import LatencyCount, Rollup, minute_of
 from monitoring.stats import Latency, latency
 from monitoring.sums import sums_of
 from services.prices import NANO
 from tasks.models import Status
 
-MINUTES = 60
 _FIGURES = ("tasks", "prompt_tokens", "completion_tokens", "cost_nanodollars")
 
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import wraps
-from typing import Any, TypeVar, cast
+from collections.abc import Mapping
+from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 
 from monitoring import front_page
-from monitoring.pages import CONTENT_SECURITY_POLICY
-
-View = TypeVar("View", bound=Callable[..., HttpResponseBase])
+from monitoring.pages import View, limited
 
 # By what people come for, not by the app that holds the model.
 ORDER: Mapping[str, tuple[str, ...]] = {
@@ -37,12 +33,10 @@ class OxideAdminSite(admin.AdminSite):
         return super().index(request, {**(extra_context or {}), "front": front_page.read()})
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        answer = super().login(request, extra_context)
-        answer["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-        return answer
+        return limited(super().login)(request, extra_context)
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
-        return _guarded(super().admin_view(view, cacheable))
+        return limited(super().admin_view(view, cacheable))
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """The lists by what they are for; those of one app alone as Django has them."""
@@ -57,13 +51,3 @@ def _group(title: str, names: tuple[str, ...], models: Mapping[str, tuple[Any, A
     """Under the address of its first model's app; None where somebody may see nothing of it."""
     found = [models[name] for name in names if name in models]
     return {**found[0][1], "name": title, "models": [model for model, _ in found]} if found else None
-
-
-def _guarded(view: View) -> View:
-    @wraps(view)
-    def guard(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponseBase:
-        response = view(request, *arguments, **named)
-        response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-        return response
-
-    return cast("View", guard)

@@ -382,7 +382,15 @@ class Runner(models.Model):
 
     @classmethod
     def lost(cls) -> QuerySet[Runner]:
-        return cls.objects.filter(seen_at__lt=Now() - cls.LOST_AFTER)
+        return cls.objects.filter(cls._is_lost())
+
+    @classmethod
+    def alive(cls) -> QuerySet[Runner]:
+        return cls.objects.exclude(cls._is_lost())
+
+    @classmethod
+    def _is_lost(cls) -> Q:
+        return Q(seen_at__lt=Now() - cls.LOST_AFTER)
 
 
 _LEAST_SURE = ["", CostBasis.REPORTED, CostBasis.COMPUTED, CostBasis.ESTIMATED, CostBasis.UNKNOWN]

@@ -110,7 +110,7 @@ def main() -> None:
             shoot(browser, oxide, "task", f"/history/{failed}", loaded)
             shoot(browser, oxide, "routing", "/routing", explain_one)
             shoot(browser, oxide, "costs", "/costs", loaded)
-            shoot(browser, oxide, "keys", "/keys", test_one)
+            shoot(browser, oxide, "keys", "/keys", ask_one)
             for name, path in ADMIN.items():
                 shoot(browser, oxide, name, f"/admin/login/?next={path}", partial(log_in, oxide))
         with first_day() as oxide:
@@ -241,7 +241,7 @@ def explain_one(page: Page) -> None:
     page.locator("#told").wait_for()
 
 
-def test_one(page: Page) -> None:
+def ask_one(page: Page) -> None:
     page.get_by_role("button", name="Test the key of groq").click()
     page.get_by_text("API key is valid").wait_for()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -10,7 +9,6 @@ import select
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ from typing import Any
 
 from tests.documents import Block, blocks_of
 from tests.live import ROOT
+from tests.made_once import made_once
 from tests.programs import program
 from tests.watch import watch
 
@@ -107,15 +106,7 @@ class Workspace:
 
 def installed() -> Path:
     """A project with the client, made with the commands of the page; once for each state of the client."""
-    folder = Path(tempfile.gettempdir()) / f"oxide-typescript-{_digest()}"
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # another run may be at it
-        if not folder.exists():
-            with tempfile.TemporaryDirectory(dir=folder.parent) as around:
-                made = Path(around) / "made"
-                _install(made)
-                made.rename(folder)  # whole or not at all
-    return folder / "my-project"
+    return made_once(f"oxide-typescript-{_digest()}", _install) / "my-project"
 
 
 def _install(made: Path) -> None:

@@ -20,7 +20,7 @@ export function help(place, services) {
 }
 
 // `services` as GET /api/services/ has them. Null where a model can be asked, or nothing is known yet.
-export function adviceFor(services) {
+function adviceFor(services) {
   const named = Object.entries(services).filter(([, service]) => service.info.type !== 'builtin');
   const enabled = named.filter(([, service]) => service.enabled);
   if (enabled.some(([, service]) => !service.obstacle)) return null; // well, or not looked at yet
