@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 
 import msgspec
 
 from services.adapters.base import Delta, ToolCallDelta
+
+# The number of a call, or None for what is no part of one.
+Part = int | None
 
 
 class InTurn:
@@ -16,39 +20,46 @@ class InTurn:
     """
 
     def __init__(self) -> None:
-        self._open: int | None = None  # the number of a call
+        self._open: Part = None
         self._arguments = ""
-        self._held: list[Delta] = []
+        # What is held back, by what it is part of; what began first is told first.
+        self._held: OrderedDict[Part, list[Delta]] = OrderedDict()
 
     def take(self, delta: Delta) -> Iterator[Delta]:
         """What may be told now."""
         if isinstance(delta, ToolCallDelta) and not (delta.id or delta.arguments):
             return  # some servers end each call so, by when its block may be closed: it would begin one without a name
-        call = delta.index if isinstance(delta, ToolCallDelta) else None
-        if call != self._open:
-            if self._open is not None and not self._is_whole:
-                self._held.append(delta)
-                return
-            self._open, self._arguments = call, ""
-        if isinstance(delta, ToolCallDelta):
-            self._arguments += delta.arguments
-        yield delta
-        if self._held and self._is_whole:
-            yield from self._retake()
+        part = delta.index if isinstance(delta, ToolCallDelta) else None
+        if part != self._open and not self._is_whole:
+            self._held.setdefault(part, []).append(delta)
+            return
+        yield self._told(part, delta)
+        while self._held and self._is_whole:
+            yield from self._next()
 
     def rest(self) -> Iterator[Delta]:
         """What is left at the end of the answer: no call gets any longer."""
         while self._held:
-            self._open = None
-            yield from self._retake()
+            yield from self._next()
 
-    def _retake(self) -> Iterator[Delta]:
-        held, self._held = self._held, []
-        for delta in held:
-            yield from self.take(delta)
+    def _next(self) -> Iterator[Delta]:
+        part, deltas = self._held.popitem(last=False)
+        for delta in deltas:
+            yield self._told(part, delta)
+
+    def _told(self, part: Part, delta: Delta) -> Delta:
+        if part != self._open:
+            self._open, self._arguments = part, ""
+        if isinstance(delta, ToolCallDelta):
+            self._arguments += delta.arguments
+        return delta
 
     @property
     def _is_whole(self) -> bool:
+        if self._open is None:
+            return True
+        if not self._arguments[-1:].isspace() and not self._arguments.endswith("}"):
+            return False  # as after most pieces: long arguments need not be read for each
         try:
             msgspec.json.decode(self._arguments, type=dict)
         except (msgspec.DecodeError, RecursionError):

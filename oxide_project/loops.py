@@ -13,6 +13,7 @@ from apikeys import client_keys
 from monitoring import pulse
 from monitoring.health_checks import check_due
 from monitoring.merging import merge_old
+from oxide_project import memory
 from oxide_project.checkpoints import keep_wal_short
 from services import shared_health
 from snapshots.snapshot import follow_all
@@ -38,6 +39,7 @@ LOOPS = (
     Loop("progress", pulse.PROGRESS_SECONDS, pulse.tell_progress),
     Loop("figures", 3600.0, merge_old),
     Loop("metrics", pulse.METRICS_SECONDS, pulse.tell_metrics),
+    Loop("memory", 15.0, memory.give_back),
 )
 
 

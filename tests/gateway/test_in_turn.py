@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
+import msgspec
 import pytest
 
 from gateway.in_turn import InTurn
@@ -56,6 +58,17 @@ def test_at_the_end_nobody_waits_any_more() -> None:
 def test_a_piece_that_says_nothing_does_not_open_a_call_again() -> None:
     pieces: list[Delta] = [FIRST, more(0, "{}"), SECOND, more(1, "{}")]
     assert told(*pieces, more(0, ""), more(1, "")) == (pieces, [])
+
+
+def test_many_calls_at_once_are_read_no_more_often_than_they_have_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Mock(side_effect=msgspec.json.decode)
+    monkeypatch.setattr("gateway.in_turn.msgspec.json.decode", read)
+    begun: list[Delta] = [ToolCallDelta(call, f"c{call}", "f") for call in range(400)]
+    at_once, later = told(*begun, *(more(call, piece) for piece in ('{"n":', "1}") for call in range(400)))
+    order = [delta.index for delta in at_once if isinstance(delta, ToolCallDelta)]
+    assert order == [call for call in range(400) for _ in range(3)]
+    assert later == []
+    assert read.call_count <= len(at_once)
 
 
 def chunk(*calls: dict[str, Any]) -> dict[str, Any]:
