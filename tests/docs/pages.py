@@ -23,7 +23,6 @@ OWN_TESTS: Mapping[str, Mapping[str, str]] = {
     "adding-a-provider.md": dict.fromkeys(("http", "python", "yml"), "tests/docs/test_provider_example.py"),
     "clients-python.md": {"*": "tests/clients/python/test_docs.py"},
     "clients-typescript.md": {"*": "tests/clients/typescript/test_docs.py"},
-    "configuration.md": {"json": "tests/config/test_views.py"},
     # What needs an engine for containers, a cluster or the machine's own services: those do the same by other means.
     "container.md": {"*": "tests/deploying/test_image.py"},
     "kubernetes.md": {"*": "tests/deploying/test_kubernetes.py"},
