@@ -20,7 +20,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from tests.deploying import roots
+from tests.deploying import checkout, roots
 from tests.live import ROOT
 
 # The folders of the machine that stand in for what the base image brings.
@@ -48,9 +48,7 @@ def instructions(path: Path = ROOT / "Dockerfile") -> list[tuple[str, str]]:
 
 def context() -> list[str]:
     """The files of the checkout that git knows and .dockerignore lets through."""
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    known = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
-    return [name for name in known if not ignored(name)]
+    return [name for name in checkout.known() if not ignored(name)]
 
 
 def ignored(name: str) -> bool:

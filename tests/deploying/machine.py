@@ -81,7 +81,7 @@ class Machine:
     def close(self) -> None:
         """All that runs on it ends with the first of its processes."""
         self._process.kill()
-        self._process.wait()
+        self._process.communicate()
 
     def _check_out(self) -> None:
         """With a port that is free, and an environment in which `make setup` finds what it would download."""

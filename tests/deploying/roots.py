@@ -11,7 +11,7 @@ import pytest
 from tests.programs import program
 
 LINKS = ("bin", "sbin", "lib", "lib64")
-_FILES = ("passwd", "group", "shadow", "gshadow", "login.defs", "hosts", "nsswitch.conf", "resolv.conf")
+_FILES = ("passwd", "group", "shadow", "gshadow", "login.defs", "hosts", "nsswitch.conf", "resolv.conf", "ld.so.cache")
 
 
 def needed() -> None:

@@ -17,6 +17,7 @@ from tests.docs.likeness import pattern_of
 from tests.docs.pages import DOCS
 from tests.documents import blocks_of
 from tests.live import START_SECONDS
+from tests.programs import program
 from tests.waiting import wait_until
 from tests.watch import watch
 
@@ -34,6 +35,8 @@ pytestmark = pytest.mark.xdist_group("machine")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """One on which Oxide was just installed."""
     roots.needed()
+    for name in ("make", "systemctl", "useradd"):
+        program(name, "/usr/sbin")
     made = Machine(tmp_path_factory.mktemp("machine"))
     try:
         made.run(INSTALL.code)
@@ -49,7 +52,7 @@ def serves(machine: Machine) -> None:
     def answers() -> bool:
         try:
             return requests.get(f"{machine.url}/health", timeout=5).ok
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
     wait_until(answers, START_SECONDS)
@@ -70,7 +73,7 @@ def owner(machine: Machine, path: str) -> str:
 
 
 def test_it_runs_as_a_user_of_its_own_whose_files_others_cannot_read(machine: Machine) -> None:
-    assert machine.run("ps -o user= -p $(cat /run/oxide.pid)").strip() == "oxide"
+    assert machine.run("stat --format=%U /proc/$(cat /run/oxide.pid)").strip() == "oxide"
     assert owner(machine, "etc/oxide/oxide.yaml") == "root:oxide 640"
     assert owner(machine, "etc/oxide/oxide.env") == "root:oxide 640"
     assert owner(machine, DATA) == "oxide:oxide 700"
