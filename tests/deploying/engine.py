@@ -40,6 +40,9 @@ def _parser() -> ArgumentParser:
     execute = words.add_parser("exec")
     execute.add_argument("name")
     execute.add_argument("command", nargs=REMAINDER)
+    copy = words.add_parser("cp")
+    copy.add_argument("source")
+    copy.add_argument("target")
     steps = words.add_parser("compose").add_subparsers(dest="step", required=True)
     up = steps.add_parser("up")
     for flag in ("--detach", "--build"):
@@ -103,6 +106,12 @@ class Engine:
     def _logs(self, asked: Namespace) -> str:
         assert asked.name == self.name
         return self._container.output.read_text()
+
+    def _cp(self, asked: Namespace) -> str:
+        name, _, path = asked.source.partition(":")
+        assert name == self.name
+        shutil.copy(self._image.root / path.lstrip("/"), self._folder / asked.target)
+        return ""
 
     def _exec(self, asked: Namespace) -> str:
         assert asked.name == self.name

@@ -21,13 +21,15 @@ from tests.live import ROOT
 from tests.programs import program
 from tests.servers import PASSWORD, Postgres
 
-RUN, OWN_CONFIGURATION, COMPOSE, DUMP = blocks_of(DOCS / "deploying" / "container.md")
+RUN, OWN_CONFIGURATION, COPY, COMPOSE, DUMP = blocks_of(DOCS / "deploying" / "container.md")
 CONFIGURATION = "services: {echo: {type: builtin}}\n"
 
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("image")
-def test_the_image_is_built_run_and_given_a_configuration_of_its_own(container: Container, tmp_path: Path) -> None:
+def test_the_image_is_built_run_given_a_configuration_of_its_own_and_its_database_copied(
+    container: Container, tmp_path: Path
+) -> None:
     docker = Engine(container, tmp_path)
     build, run, logs = engine.commands(RUN.code)
     docker.do(build)
@@ -43,6 +45,10 @@ def test_the_image_is_built_run_and_given_a_configuration_of_its_own(container: 
     docker.do(run_again)
     (container.image.root / "etc/oxide/oxide.yaml").write_text(CONFIGURATION.replace("}}", "}, mine: {type: builtin}}"))
     assert "1 added (mine)" in docker.do(reload)
+
+    for command in engine.commands(COPY.code):
+        docker.do(command)
+    assert (tmp_path / "copy.sqlite3").read_bytes().startswith(b"SQLite format 3")
 
 
 def test_compose_is_given_its_secrets_in_a_file_that_nobody_else_reads(tmp_path: Path) -> None:
