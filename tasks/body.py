@@ -1,7 +1,8 @@
 """The body of `POST /api/tasks/execute/`, validated as it is decoded.
 
 Messages, tools and response format are written as OpenAI's chat API writes them
-(https://platform.openai.com/docs/api-reference/chat/create), because that is what people know.
+(https://platform.openai.com/docs/api-reference/chat/create), because that is what people know. Tool calls are
+also taken as Oxide's own answers give them, so that they can be sent back as they came.
 A field that is not listed here is refused by name: a slip in spelling must not pass unnoticed.
 """
 
@@ -48,8 +49,12 @@ class FunctionCall(Struct):
 
 
 class ToolCallBody(Struct):
+    """With `function` as OpenAI writes it, or with `name` and `arguments` as Oxide answers."""
+
     id: Name
-    function: FunctionCall
+    function: FunctionCall | None = None
+    name: Name | None = None
+    arguments: str | None = None
 
 
 class MessageBody(Struct, forbid_unknown_fields=True):
@@ -153,9 +158,18 @@ def _message(body: MessageBody, path: str) -> Message:
     return Message(
         role=body.role,
         parts=_parts(body.content, f"{path}.content"),
-        tool_calls=tuple(ToolCall(call.id, call.function.name, call.function.arguments) for call in body.tool_calls),
+        tool_calls=tuple(_tool_call(call, f"{path}.tool_calls[{i}]") for i, call in enumerate(body.tool_calls)),
         tool_call_id=body.tool_call_id,
     )
+
+
+def _tool_call(body: ToolCallBody, path: str) -> ToolCall:
+    function = body.function
+    if function and body.name is None and body.arguments is None:
+        return ToolCall(body.id, function.name, function.arguments)
+    if body.name is not None and body.arguments is not None and not function:
+        return ToolCall(body.id, body.name, body.arguments)
+    raise BodyError(f"{path}: send either function (an object with both) or name and arguments beside the id.")
 
 
 def _parts(content: str | list[TextBody | ImageBody] | None, path: str) -> tuple[Part, ...]:

@@ -135,7 +135,7 @@ class LiveOxide:
         """Whatever it answers: identity may be on, or the address no host that is served."""
         try:
             self.session.get(f"{url}/health", timeout=5)
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
         return True
 

@@ -42,6 +42,17 @@ BY_ROLE = [
         "properties": {"role": {"const": "tool"}, "tool_call_id": {"minLength": 1}, **CALLS_NOTHING},
     },
 ]
+NOT_GIVEN = {"type": "null"}
+ONE_SHAPE_OF_CALL = [
+    {
+        "required": ["function"],
+        "properties": {"function": {"type": "object"}, "name": NOT_GIVEN, "arguments": NOT_GIVEN},
+    },
+    {
+        "required": ["name", "arguments"],
+        "properties": {"function": NOT_GIVEN, "name": {"type": "string"}, "arguments": {"type": "string"}},
+    },
+]
 
 
 def _files(answers: Mapping[int, Any]) -> dict[Any, Any]:
@@ -54,6 +65,7 @@ def _files(answers: Mapping[int, Any]) -> dict[Any, Any]:
 
 def document() -> None:
     refine("MessageBody", oneOf=BY_ROLE)
+    refine("ToolCallBody", oneOf=ONE_SHAPE_OF_CALL)
     extend_schema_view(
         execute=extend_schema(
             summary="Run a task",

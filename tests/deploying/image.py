@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fnmatch
 import json
-import os
 import re
 import shlex
 import shutil
@@ -19,16 +18,13 @@ from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 
-import pytest
 from packaging.requirements import Requirement
 
+from tests.deploying import checkout, roots
 from tests.live import ROOT
-from tests.programs import program
 
-# What the base image brings: the folders of the machine that stand in for it, and a few files of /etc.
+# The folders of the machine that stand in for what the base image brings.
 _BASE_FOLDERS = ("/usr", "/dev", "/proc")
-_BASE_LINKS = ("bin", "sbin", "lib", "lib64")
-_BASE_FILES = ("passwd", "group", "shadow", "gshadow", "login.defs", "hosts", "nsswitch.conf", "resolv.conf")
 _IN_ROOT = """
 set -eu
 for folder in {folders}; do mkdir -p {base}$folder; mount --rbind $folder {base}$folder; done
@@ -43,13 +39,6 @@ for folder in {writable}; do mount --bind {root}$folder {root}.ro$folder; done
 """
 
 
-def needed() -> None:
-    """Skip a test where no root of one's own can be had."""
-    program("unshare")
-    if os.geteuid() != 0:
-        pytest.skip("only root can make a root of its own")
-
-
 def instructions(path: Path = ROOT / "Dockerfile") -> list[tuple[str, str]]:
     """Each instruction with the rest of its line, continued lines joined."""
     text = re.sub(r"^\s*#.*\n", "", path.read_text(), flags=re.MULTILINE)
@@ -59,9 +48,7 @@ def instructions(path: Path = ROOT / "Dockerfile") -> list[tuple[str, str]]:
 
 def context() -> list[str]:
     """The files of the checkout that git knows and .dockerignore lets through."""
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    known = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
-    return [name for name in known if not ignored(name)]
+    return [name for name in checkout.known() if not ignored(name)]
 
 
 def ignored(name: str) -> bool:
@@ -126,16 +113,8 @@ class Image:
 
     def _from(self, rest: str) -> None:
         image, _, name = rest.partition(" AS ")
-        self.root = self._folder / (name or "image")
+        self.root = roots.make(self._folder / (name or "image"))
         self._stages[name] = self.root
-        for folder in ("tmp", "usr/local", "etc"):
-            (self.root / folder).mkdir(parents=True)
-        (self.root / "tmp").chmod(0o1777)
-        for link in _BASE_LINKS:
-            (self.root / link).symlink_to(f"usr/{link}")
-        for file in _BASE_FILES:
-            if Path("/etc", file).exists():
-                shutil.copy(Path("/etc", file), self.root / "etc")
         self.base = image
         self.user, self.workdir = "0:0", "/"
         # The base image's Python knows where its library is; the one that stands in for it was made for another place.

@@ -18,9 +18,13 @@ from django.core.management.base import CommandError
 from django.db import connection
 
 from snapshots.connections import is_embedded
+from tests.docs.pages import DOCS
+from tests.documents import blocks_of
 from tests.live import LiveOxide
 from tests.programs import program
 from tests.servers import Postgres
+
+(DUMP,) = [block for block in blocks_of(DOCS / "deploying" / "operating.md") if "pg_dump" in block.code]
 
 
 @pytest.fixture
@@ -92,14 +96,17 @@ def test_a_dump_of_postgresql_can_be_served_from(live: LiveOxide, other: LiveOxi
         live.start()
         done = live.execute(service="echo").json()["task_id"]
         assert "pg_dump" in live.run("backup", str(dump), check=False).stderr
-        run("pg_dump", "--format=custom", f"--file={dump}", url)
+        to_dump, to_restore = DUMP.code.splitlines()
+        run(to_dump, tmp_path, url)
         live.stop()
-        run("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={other_url}", str(dump))
+        run(to_restore, tmp_path, other_url)
         other.environment["DATABASE_URL"] = other_url
         assert history(other.start()) == [done]
         other.stop()
 
 
-def run(name: str, *arguments: str) -> None:
+def run(line: str, folder: Path, url: str) -> None:
     places = map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True))
-    subprocess.run([program(name, *places), *arguments], check=True, capture_output=True, env=os.environ, timeout=60)
+    path = f"{Path(program('pg_dump', *places)).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "DATABASE_URL": url}
+    subprocess.run(["bash", "-euc", line], cwd=folder, check=True, capture_output=True, env=environment, timeout=60)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import stat
 import subprocess
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -19,70 +17,15 @@ import requests
 from tests import canary
 from tests.deploying import compose
 from tests.deploying import image as images
+from tests.deploying.container import Container
 from tests.deploying.image import Image
-from tests.live import ROOT, START_SECONDS, free_port
+from tests.live import ROOT
 from tests.programs import program
 from tests.servers import PASSWORD, Postgres, Redis
-from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("image")]
 
 SECRET_KEY = canary.secret("secret key of an image", start="0123456789", end="abcdef")
-WRITABLE = ("/data", "/tmp")  # noqa: S108 - of the image
-
-
-class Container:
-    """The image's command at work, with a root that is read-only but for two folders."""
-
-    def __init__(self, image: Image, output: Path) -> None:
-        self.image = image
-        self.output = output
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        argv = self.image.argv([*command, "--port", str(self.port)], writable=WRITABLE)
-        with self.output.open("wb") as output:
-            self._process = subprocess.Popen(
-                argv, env={**self.image.environment, **environment}, stdout=output, stderr=output
-            )
-        wait_until(lambda: self.listens or self.process.poll() is not None, START_SECONDS)
-        assert self.listens, self.output.read_text()
-
-    @property
-    def process(self) -> subprocess.Popen[bytes]:
-        assert self._process
-        return self._process
-
-    @property
-    def listens(self) -> bool:
-        return "Oxide listens on" in self.output.read_text()
-
-    def is_healthy(self) -> bool:
-        check = [word.replace("8000", str(self.port)) for word in self.image.healthcheck]
-        return self.image.run(check, check=False).returncode == 0
-
-    def stop(self) -> int:
-        """What an engine sends first."""
-        self.process.send_signal(getattr(signal, self.image.settings["STOPSIGNAL"]))
-        return self.process.wait(40)
-
-    def kill(self) -> None:
-        if self._process and self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-
-
-@pytest.fixture
-def container(image: Image, tmp_path: Path) -> Iterator[Container]:
-    made = Container(image, tmp_path / "output.log")
-    try:
-        yield made
-    finally:
-        made.kill()
-        for file in (image.root / "data").iterdir():
-            file.unlink()
 
 
 def test_it_runs_as_a_user_of_its_own_and_the_data_are_nobody_elses(image: Image) -> None:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +17,12 @@ import yaml
 from config.reading import read
 from oxide_project import settings, variables
 from tests.deploying.image import instructions
+from tests.deploying.machine import STANDINS
+from tests.docs.pages import DOCS
+from tests.documents import blocks_of
 from tests.live import ROOT, LiveOxide
 
+(APPLY,) = blocks_of(DOCS / "deploying" / "kubernetes.md")
 VERSIONS = ("1.28.0", "1.37.0")
 MANIFESTS: dict[str, dict[str, Any]] = {
     path.stem: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "deploy" / "kubernetes").glob("*.yaml"))
@@ -75,3 +84,21 @@ def test_its_probes_are_answered_by_the_address_of_a_pod(live: LiveOxide) -> Non
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         path = CONTAINER[probe]["httpGet"]["path"]
         assert live.get(path, headers={"Host": "10.1.2.3:8000"}, allow_redirects=False).status_code == 200
+
+
+def test_the_guide_applies_all_manifests_and_finds_the_first_password(live: LiveOxide, tmp_path: Path) -> None:
+    live.start()
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
+    kubectl = tmp_path / "programs" / "kubectl"
+    kubectl.parent.mkdir()
+    kubectl.write_text(f"#!{sys.executable}\n{(STANDINS / 'kubectl.py').read_text()}")
+    kubectl.chmod(0o755)
+    environment = {"PATH": f"{kubectl.parent}:{os.environ['PATH']}", "SAID": str(live.output)}
+    command = ["bash", "-euo", "pipefail", "-c", APPLY.code]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True, timeout=60
+    )
+    assert re.search(r"Made the user admin with the password \S+", done.stdout)
+    applied = (tmp_path / "deploy" / "kubernetes" / "applied").read_text().splitlines()
+    needed = [manifest for name, manifest in MANIFESTS.items() if name != "ingress.example"]
+    assert sorted(applied) == sorted(f"{each['kind'].lower()}/{each['metadata']['name']}" for each in needed)

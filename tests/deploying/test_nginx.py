@@ -17,6 +17,8 @@ from requests.adapters import HTTPAdapter
 from websockets.sync.client import connect
 
 from tests.deploying.certificates import write_certificate
+from tests.docs.pages import DOCS
+from tests.documents import blocks_of
 from tests.fake_provider import FakeProvider
 from tests.live import ROOT, LiveOxide, free_port
 from tests.programs import program
@@ -25,6 +27,8 @@ from tests.waiting import wait_until
 
 pytestmark = pytest.mark.xdist_group("nginx")
 
+(_BLOCK,) = blocks_of(DOCS / "deploying" / "nginx.md")
+SETTINGS = dict(line.split("=", 1) for line in _BLOCK.code.splitlines())
 HOST = "localhost"
 MAIN = """
 pid {folder}/nginx.pid;
@@ -93,16 +97,12 @@ def provider() -> Iterator[FakeProvider]:
 
 @pytest.fixture(scope="module")
 def oxide(tmp_path_factory: pytest.TempPathFactory, provider: FakeProvider) -> Iterator[LiveOxide]:
-    """Told what docs/deploying/nginx.md says."""
+    """Told what docs/deploying/nginx.md says, but for its name; and it asks nobody who they are."""
     program("nginx", "/usr/sbin")
     live = LiveOxide(tmp_path_factory.mktemp("oxide"))
     live.declare("first", provider.base_url("openai", service="first"), api="openai", max_retries=0)
-    live.environment |= {
-        "OXIDE_HTTPS": "true",
-        "OXIDE_TRUSTED_PROXIES": "127.0.0.1",
-        "OXIDE_ALLOWED_HOSTS": HOST,
-        "OXIDE_RATE_LIMIT_ANON": "1000/h",
-    }
+    own = {"OXIDE_ALLOWED_HOSTS": HOST, "OXIDE_AUTH_ENABLED": "false", "OXIDE_RATE_LIMIT_ANON": "1000/h"}
+    live.environment |= {**SETTINGS, **own}
     try:
         yield live.start()
     finally:
@@ -138,6 +138,14 @@ class From(HTTPAdapter):
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         super().init_poolmanager(*arguments, **options, source_address=(self._source, 0))
+
+
+def test_django_has_nothing_to_say_against_what_the_page_sets(live: LiveOxide) -> None:
+    live.write_config()
+    live.environment |= SETTINGS
+    live.run("check", "--deploy", "--fail-level", "WARNING")
+    live.environment.pop("OXIDE_HTTPS")
+    assert live.run("check", "--deploy", "--fail-level", "WARNING", check=False).returncode != 0
 
 
 def test_plain_http_is_sent_on_to_tls(nginx: Nginx, https: requests.Session) -> None:

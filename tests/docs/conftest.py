@@ -26,7 +26,8 @@ def oxide_for(tmp_path: Path, provider: FakeProvider) -> Iterator[Callable[[str]
     def start(page: str) -> LiveOxide:
         oxide.config = yaml.safe_load((ROOT / "config" / "default.yaml").read_text())
         services = oxide.config["services"]
-        provider.model_names = [service["model"] for service in services.values() if "model" in service]
+        models = [service["model"] for service in services.values() if "model" in service]
+        provider.model_names = [*models, *(f"vendor/model-{number}" for number in range(250))]
         for name, service in services.items():
             if service["type"] == "http":
                 service["base_url"] = provider.base_url(service["api"], service=name)

@@ -2,7 +2,8 @@
 
 A block of one of `reader.LANGUAGES` is tried by `test_pages.py` as a reader would, without a word here. A block of
 another language, or one that needs more than the Oxide of `conftest.py`, has a test of its own: it is named here, and a
-page whose blocks nobody tries fails. A block that cannot be run by anybody is marked in its page, with the reason:
+page whose blocks nobody tries fails. Such a test takes all blocks of its page apart by name, so that it fails for one
+that is new. A block that cannot be run by anybody is marked in its page, with the reason:
 
     <!-- shown only: it starts the server that this page is read beside -->
 """
@@ -23,14 +24,13 @@ OWN_TESTS: Mapping[str, Mapping[str, str]] = {
     "adding-a-provider.md": dict.fromkeys(("http", "python", "yml"), "tests/docs/test_provider_example.py"),
     "clients-python.md": {"*": "tests/clients/python/test_docs.py"},
     "clients-typescript.md": {"*": "tests/clients/typescript/test_docs.py"},
-    "configuration.md": {"json": "tests/config/test_views.py"},
-    # What needs an engine for containers, a cluster or the machine's own services: those do the same by other means.
-    "container.md": {"*": "tests/deploying/test_image.py"},
+    # What needs an engine for containers, a cluster or the machine's own services: small programs take their place.
+    "container.md": {"*": "tests/deploying/test_container_guide.py"},
     "kubernetes.md": {"*": "tests/deploying/test_kubernetes.py"},
     "nginx.md": {"*": "tests/deploying/test_nginx.py"},
-    "operating.md": {"*": "tests/deploying/test_backup.py"},
-    "scaling.md": {"*": "tests/deploying/test_compose.py"},
-    "systemd.md": {"*": "tests/deploying/test_systemd.py"},
+    "operating.md": {"*": "tests/deploying/test_on_a_machine.py"},
+    "scaling.md": {"*": "tests/deploying/test_scaling_guide.py"},
+    "systemd.md": {"*": "tests/deploying/test_on_a_machine.py"},
 }
 # Pages that are read beside an Oxide with other settings than the usual ones.
 ENVIRONMENT: Mapping[str, Mapping[str, str]] = {

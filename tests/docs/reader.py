@@ -11,6 +11,9 @@ python: is run by an interpreter of its own.
 javascript: is run by Node. What does not end by itself is ended once it has printed something.
 yaml: is laid over the configuration file, which is then read again.
 
+A page calls this Oxide `localhost:8000`, its configuration file `config/default.yaml`, the password of `admin`
+`$PASSWORD` and a key of a provider `$KEY`.
+
 How much a page may leave out of what it shows, and how, says `likeness.py`.
 """
 
@@ -27,6 +30,7 @@ from urllib.parse import urlsplit
 import yaml
 from websockets.sync.client import connect
 
+from tests import canary
 from tests.docs.likeness import differences, pattern_of
 from tests.docs.listening import Listener, last_id
 from tests.docs.model import play
@@ -36,7 +40,9 @@ from tests.fake_provider import FakeProvider
 from tests.live import LiveOxide
 from tests.typescript import Workspace
 
+# What a page calls a reader's Oxide and its configuration file.
 ADDRESS = "localhost:8000"
+FILE = "config/default.yaml"
 
 
 class Reader:
@@ -46,7 +52,8 @@ class Reader:
         self._oxide = oxide
         self._provider = provider
         self._workspace = workspace
-        environment = {**oxide._environment(), "OXIDE_URL": oxide.url, "PASSWORD": oxide.admin_password}
+        own = {"OXIDE_URL": oxide.url, "PASSWORD": oxide.admin_password, "KEY": canary.provider_key("a reader's")}
+        environment = {**oxide._environment(), **own}
         self._terminal = Terminal(folder, environment)
         self._told: Told | None = None
         """Of the command before, as long as nothing else comes between."""
@@ -117,7 +124,7 @@ class Reader:
             return self._oxide.session.request(call[1], self._oxide.url + call[2], timeout=60, **given).json()
         assert self._told, "There is no command before it, nor a comment that says what answers so."
         told, self._told = self._told, None
-        return json.loads(told.output)
+        return json.loads(told.output.replace(self._file, FILE))
 
     def _listening(self) -> Listener:
         if self._listener is None:
@@ -133,7 +140,11 @@ class Reader:
         assert (last >= 400) is is_error, self._told
 
     def _here(self, code: str) -> str:
-        return code.replace(ADDRESS, urlsplit(self._oxide.url).netloc)
+        return code.replace(ADDRESS, urlsplit(self._oxide.url).netloc).replace(FILE, self._file)
+
+    @property
+    def _file(self) -> str:
+        return str(self._oxide.folder / "oxide.yaml")
 
 
 def _lay(given: dict[str, Any], over: dict[str, Any]) -> None:

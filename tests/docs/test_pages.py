@@ -16,6 +16,8 @@ from tests.fake_provider import FakeProvider
 from tests.live import ROOT, LiveOxide
 from tests.typescript import Workspace, installed
 
+_LINK = re.compile(r"\]\(([\w/.-]+\.md)[)#]")
+
 
 def pages_to_read() -> list[Any]:
     """Those with Node in them stay together, since its packages are installed once."""
@@ -82,19 +84,27 @@ def test_pages_show_pictures_that_are_there_and_all_of_them() -> None:
 
 def test_pages_link_to_what_is_there() -> None:
     broken = [
-        f"{page.name}: {target}"
-        for page in PAGES
+        f"{page.name}: {target}{anchor}"
+        for page in [*PAGES, ROOT / "CONTRIBUTING.md", *ROOT.glob("clients/*/README.md")]
         for target, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)(#[^)\s]+)?\)", page.read_text())
         if not _leads_somewhere(page, target, anchor)
     ]
     assert broken == []
 
 
+def test_the_list_of_guides_has_each_page_by_itself_or_by_the_page_of_its_folder() -> None:
+    """`deployment.md` lists those of `deploying/`."""
+    listed = {target for page in ("index.md", "deployment.md") for target in _LINK.findall((DOCS / page).read_text())}
+    pages = {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")} - {"index.md"}
+    assert pages - listed == set()
+
+
 def _leads_somewhere(page: Path, target: str, anchor: str) -> bool:
     to = page.parent / target if target else page
     if not to.exists():
         return False
-    headings = re.findall(r"^#+ (.+)$", to.read_text(), re.MULTILINE) if anchor else []
+    text = re.sub(r"^```.*?^```$", "", to.read_text(), flags=re.MULTILINE | re.DOTALL) if anchor else ""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     # As GitHub makes them: https://docs.github.com/en/get-started/writing-on-github
     anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
     return not anchor or anchor[1:] in anchors

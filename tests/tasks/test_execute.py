@@ -82,6 +82,44 @@ def test_a_tool_call_comes_back(service: MakeService, execute: Execute, provider
     assert body["finish_reason"] == "tool_calls"
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        {"id": "call_1", "name": "weather", "arguments": '{"city": "Oslo"}'},
+        {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Oslo"}'}},
+    ],
+    ids=["as Oxide answers", "as OpenAI writes it"],
+)
+def test_a_tool_call_is_sent_back(
+    service: MakeService, execute: Execute, provider: FakeProvider, call: dict[str, Any]
+) -> None:
+    service("mine")
+    conversation = [
+        {"role": "user", "content": "How is the weather in Oslo?"},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "Rain"},
+    ]
+    assert execute(service="mine", messages=conversation).status_code == 200
+    (sent,) = provider.requests[-1].json["messages"][1]["tool_calls"]
+    assert (sent["id"], sent["function"]) == ("call_1", {"name": "weather", "arguments": '{"city": "Oslo"}'})
+
+
+def test_the_tool_calls_of_an_answer_can_be_sent_back_as_they_came(
+    service: MakeService, execute: Execute, provider: FakeProvider
+) -> None:
+    service("mine")
+    provider.say(text="", tool_calls=(("weather", {"city": "Oslo"}), ("weather", {"city": "Rome"})))
+    tool = {"type": "function", "function": {"name": "weather"}}
+    calls = execute(service="mine", tools=[tool]).json()["tool_calls"]
+    results = [{"role": "tool", "tool_call_id": call["id"], "content": "Rain"} for call in calls]
+    question = {"role": "user", "content": "How is the weather?"}
+    execute(service="mine", messages=[question, {"role": "assistant", "tool_calls": calls}, *results])
+    sent = provider.requests[-1].json["messages"][1]["tool_calls"]
+    assert [(call["id"], call["function"]["arguments"]) for call in sent] == [
+        (call["id"], call["arguments"]) for call in calls
+    ]
+
+
 def test_tokens_and_cost_are_those_of_the_provider(
     service: MakeService, execute: Execute, provider: FakeProvider
 ) -> None:
@@ -168,6 +206,29 @@ def test_a_body_with_a_mistake_is_refused_by_the_fields_name(
     assert answer.json()["code"] == "VALIDATION_ERROR"
     assert named in answer.json()["detail"]
     assert not Task.objects.exists()
+
+
+CALLED = {"name": "weather", "arguments": "{}"}
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        {},
+        {"name": "weather"},
+        {"arguments": "{}"},
+        {**CALLED, "function": CALLED},
+        {"name": "weather", "function": CALLED},
+        {"arguments": "{}", "function": CALLED},
+    ],
+)
+def test_a_tool_call_of_no_shape_or_of_two_is_refused_by_its_place(
+    execute: Execute, transactional_db: None, call: dict[str, Any]
+) -> None:
+    messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "tool_calls": [{"id": "call_1", **call}]}]
+    answer = execute(messages=messages, service="echo")
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith("messages[1].tool_calls[0]: send either function")
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,14 @@ class Usage(TypedDict):
     reported: bool
 
 
+class ToolCall(TypedDict):
+    """A function that the model wants called; `arguments` is a JSON text. `messages` take it back as it is."""
+
+    id: str
+    name: str
+    arguments: str
+
+
 class TaskAnswer(TypedDict):
     """What a task came to. `execution_time` is in seconds; `status` is "completed" or "cancelled"."""
 
@@ -58,7 +66,7 @@ class TaskAnswer(TypedDict):
     usage: Usage
     task_type: str
     finish_reason: str
-    tool_calls: list[dict[str, Any]]
+    tool_calls: list[ToolCall]
     reasoning: str
 
 
@@ -154,7 +162,7 @@ class TaskDetail(TaskSummary):
     decision: dict[str, Any]
     result: str
     reasoning: str
-    tool_calls: list[dict[str, Any]]
+    tool_calls: list[ToolCall]
     finish_reason: str
     error_detail: str
     usage: Usage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
-from oxide_client.answers import TaskType
+from oxide_client.answers import TaskType, ToolCall
 from oxide_client.typing_names import NotRequired
 
 
@@ -16,7 +16,9 @@ class FunctionCall(TypedDict):
     arguments: NotRequired[str]
 
 
-class ToolCall(TypedDict):
+class OpenAIToolCall(TypedDict):
+    """A tool call in the shape of OpenAI's chat API."""
+
     id: str
     type: NotRequired[Literal["function"]]
     function: FunctionCall
@@ -39,11 +41,11 @@ class ImagePart(TypedDict):
 
 
 class Message(TypedDict):
-    """One turn of a conversation, as OpenAI's chat API writes it."""
+    """One turn of a conversation, as OpenAI's chat API writes it; tool calls also as an answer gave them."""
 
     role: Literal["system", "user", "assistant", "tool"]
     content: NotRequired[str | Sequence[TextPart | ImagePart] | None]
-    tool_calls: NotRequired[Sequence[ToolCall]]
+    tool_calls: NotRequired[Sequence[ToolCall | OpenAIToolCall]]
     tool_call_id: NotRequired[str]
 
 

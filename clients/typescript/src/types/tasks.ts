@@ -29,12 +29,19 @@ export interface ImagePart {
   image_url: { url: string };
 }
 
+/** A tool call in the shape of OpenAI's chat API. */
+export interface OpenAIToolCall {
+  id: string;
+  type?: 'function';
+  function: { name: string; arguments?: string };
+}
+
 /** A turn of a conversation, as OpenAI's chat API writes it. */
 export interface Message {
   role: 'system' | 'user' | 'assistant' | 'tool';
   content?: string | (TextPart | ImagePart)[] | null;
-  /** Of the assistant's turns. */
-  tool_calls?: { id: string; type?: 'function'; function: { name: string; arguments?: string } }[];
+  /** Of the assistant's turns: as an answer gave them, or as OpenAI writes them. */
+  tool_calls?: (ToolCall | OpenAIToolCall)[];
   /** Of a tool's turn: the call that it answers. */
   tool_call_id?: string;
 }
