@@ -38,22 +38,33 @@ class _Seen:
 
 
 class Place:
-    """Where the process runs: on one of `processors`. Raises `OSError` where it may not choose."""
+    """Where the process runs: on one of `processors`, once it has seen what others leave of them.
+
+    Raises `OSError` where it may not choose.
+    """
 
     def __init__(self, processors: Collection[int]) -> None:
         self._processors = sorted(processors)
-        self._at = random.choice(self._processors)  # noqa: S311 - so that workers begin apart
+        self._at: int | None = None
         self._seen = _Seen.now()
         self._go()
 
     def keep(self) -> None:
         """Move to where others leave more time, and have threads of libraries follow. To be said every second or so."""
         free = self._free()
-        best = max(free, key=free.__getitem__, default=self._at)
-        # By chance: of two processes in one place, one should stay.
-        if best != self._at and free[best] > free[self._at] + ADVANTAGE and random.random() < 0.5:  # noqa: S311
-            self._at = best
+        self._at = self._first(free) if self._at is None else self._better(free, self._at)
         self._go()
+
+    def _first(self, free: Mapping[int, float]) -> int:
+        most = max(free.values(), default=0.0)
+        good = [cpu for cpu in self._processors if free.get(cpu, most) >= most - ADVANTAGE]
+        return random.choice(good)  # noqa: S311 - so that workers begin apart
+
+    def _better(self, free: Mapping[int, float], at: int) -> int:
+        best = max(free, key=free.__getitem__, default=at)
+        # By chance: of two processes in one place, one should stay.
+        is_better = best != at and free[best] > free[at] + ADVANTAGE and random.random() < 0.5  # noqa: S311
+        return best if is_better else at
 
     def _free(self) -> dict[int, float]:
         """The share of each processor's time that this process had or could have had, since this was last asked."""
@@ -66,7 +77,7 @@ class Place:
     def _go(self) -> None:
         for thread in Path("/proc/self/task").iterdir():
             with suppress(ProcessLookupError):  # it has ended meanwhile
-                os.sched_setaffinity(int(thread.name), {self._at})
+                os.sched_setaffinity(int(thread.name), self._processors if self._at is None else {self._at})
 
 
 def _busy() -> Mapping[int, float]:

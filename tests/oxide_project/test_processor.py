@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from unittest.mock import Mock
 
 import pytest
 
@@ -36,8 +37,35 @@ def system(monkeypatch: pytest.MonkeyPatch) -> System:
     return system
 
 
-def test_it_stays_however_busy_it_is_itself(system: System) -> None:
+def placed(system: System, processors: set[int]) -> Place:
+    """On the first of them, as nobody else did anything so far."""
+    place = Place(processors)
+    system.clock += 1
+    place.keep()
+    assert system.sent == {0}
+    return place
+
+
+def test_it_runs_on_all_until_it_has_seen_which_one_is_free(system: System) -> None:
     place = Place({0, 1, 2})
+    assert set(system.sent) == {0, 1, 2}
+    system.pass_second(own=0.5, at=1, others={0: 0.9, 1: 0.1, 2: 0.3})
+    place.keep()
+    assert system.sent == {2}
+
+
+def test_several_that_start_together_do_not_all_go_to_one(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    choice = Mock(side_effect=lambda processors: processors[-1])
+    monkeypatch.setattr(random, "choice", choice)
+    place = Place({0, 1, 2})
+    system.pass_second(own=0.0, at=0, others={0: 0.9, 1: 0.2, 2: 0.3})
+    place.keep()
+    choice.assert_called_once_with([1, 2])
+    assert system.sent == {2}
+
+
+def test_it_stays_however_busy_it_is_itself(system: System) -> None:
+    place = placed(system, {0, 1, 2})
     for _ in range(3):
         system.pass_second(own=1.0, at=0, others={})
         place.keep()
@@ -45,7 +73,7 @@ def test_it_stays_however_busy_it_is_itself(system: System) -> None:
 
 
 def test_it_moves_to_where_others_leave_most(system: System) -> None:
-    place = Place({0, 1, 2})
+    place = placed(system, {0, 1, 2})
     system.pass_second(own=0.4, at=0, others={0: 0.6, 1: 0.2, 2: 0.1})
     place.keep()
     assert system.sent == {2}
@@ -55,7 +83,7 @@ def test_it_moves_to_where_others_leave_most(system: System) -> None:
 
 
 def test_a_little_more_is_not_worth_moving_for(system: System) -> None:
-    place = Place({0, 1})
+    place = placed(system, {0, 1})
     system.pass_second(own=0.5, at=0, others={0: 0.2})
     place.keep()
     assert system.sent == {0}
@@ -63,7 +91,7 @@ def test_a_little_more_is_not_worth_moving_for(system: System) -> None:
 
 def test_one_of_two_in_the_same_place_may_stay(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random, "random", lambda: 0.9)
-    place = Place({0, 1})
+    place = placed(system, {0, 1})
     system.pass_second(own=0.5, at=0, others={0: 0.5})
     place.keep()
     assert system.sent == {0}
