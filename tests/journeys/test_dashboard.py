@@ -99,15 +99,16 @@ def test_now_shows_services_figures_and_tasks_as_they_go_on(oxide: LiveOxide, pr
         keyless = services.get_by_role("row", name=re.compile("^keyless"))
         expect(keyless).to_contain_text("no key")
         expect(keyless).to_contain_text("Set NO_SUCH_KEY and restart")
-        expect(page.locator("#errors")).to_have_text("50.0 %")
-        expect(page.locator("#errors-note")).to_have_text("1 of 2 requests failed")
+        expect(page.locator("#failed")).to_have_text("50.0 %")
+        expect(page.locator("#failed-note")).to_have_text("1 of 2 tasks")
+        expect(page.locator("#hour")).to_have_text("2 tasks in the last hour")
         expect(page.locator("#cost")).to_contain_text("$0.000")
         expect(page.locator("#help")).to_be_hidden()
         # What was before this tab was there, in words for whoever does not see it.
-        told = {"rate": "2 in all, 1 failed, at most", "errors": "1 in all", "latency": "Median .* ms"}
+        told = {"rate": "2 in all, 1 failed, at most", "failed": "1 in all", "latency": "Median .* ms"}
         for chart, label in told.items():
             expect(page.locator(f"#{chart}-chart svg")).to_have_attribute("aria-label", re.compile(label))
-        expect(page.locator("#rate-chart .scale")).to_have_text(re.compile(r"most [12] a minute, \d\d:\d\d"))
+        expect(page.locator("#rate-chart .scale")).to_have_text(re.compile(r"most [12]/min, \d\d:\d\d"))
 
         task = oxide.execute(service="first", background=True).json()["task_id"]
         row = rows.filter(has=page.locator(f"[title='{task}']"))
@@ -422,6 +423,49 @@ CUT_SELECTS = """[...document.querySelectorAll('select')].filter((select) => {
     select.style.width = '';
     return wanted > wide && select.value.length < 30;
 }).map((select) => select.id)"""
+
+
+def test_what_stands_beside_each_other_is_aligned_and_what_belongs_together_is_in_one_piece(
+    oxide: LiveOxide, provider: FakeProvider
+) -> None:
+    for name in ("the_third_of_all_services", "fourth", "fifth"):
+        oxide.declare(name, provider.base_url("openai", service=name), api="openai")
+    oxide.start()
+    task = oxide.execute(service="second").json()["task_id"]
+    with browse(oxide) as page:
+        page.goto("/history")
+        assert len(set(page.locator("#filters :is(input, select)").evaluate_all(HEIGHTS))) == 1
+        page.goto("/routing")
+        boxes = page.locator("#lane-default").locator("xpath=ancestor::section").get_by_role("listitem")
+        expect(boxes).to_have_count(5)
+        assert len(set(boxes.evaluate_all("all => all.map((each) => each.offsetTop)"))) == 1
+        page.goto("/")
+        expect(page.locator("#services tbody tr")).to_have_count(6)
+        expect(page.locator("#hour")).to_have_text("1 task in the last hour")
+        page.set_viewport_size({"width": 375, "height": 800})
+        addresses = page.locator("#services th .note")
+        assert {lines for each in addresses.all() for lines in each.evaluate(LINES_OF_PARTS)} == {1}
+        latency = page.locator("#services [data-label^=Latency]").last
+        latency.locator("span").first.evaluate("(figure) => { figure.textContent = '59:59 min'; }")
+        assert set(latency.evaluate(LINES_OF_PARTS)) == {1}
+
+        page.goto(f"/history/{task}")
+        told = page.locator(".attempts .line .note")
+        expect(told).to_have_text(re.compile(r"^took (< )?[\d.]+ m?s, \d+ tokens, cost unknown$"))
+
+
+HEIGHTS = "all => all.map((each) => each.getBoundingClientRect().height)"
+# Over how many lines each text goes that may not be broken.
+LINES_OF_PARTS = """(place) => {
+    const texts = document.createTreeWalker(place, NodeFilter.SHOW_TEXT);
+    const found = [];
+    while (texts.nextNode()) {
+        const range = document.createRange();
+        range.selectNodeContents(texts.currentNode);
+        found.push(range.getClientRects().length);
+    }
+    return found;
+}"""
 
 
 @pytest.mark.parametrize("path", ["/", "/try?service=echo", "/history", "/history/{task}"])

@@ -45,6 +45,7 @@ def test_costs_by_day_service_model_and_type_with_what_is_unknown(live: LiveOxid
         expect(page.locator("#cost-note")).to_have_text("without 1 request of unknown cost")
         expect(page.locator("#tokens")).to_have_text(str(70 + 3 * tokens))
         expect(page.locator("#unknown")).to_have_text("25.0 %")
+        expect(page.locator("#unknown-note")).to_have_text("1 of 4 requests")
         expect(page.get_by_text("No price is known for some models of second")).to_contain_text("the admin pages")
 
         cells = row(page, "By service", "second").get_by_role("cell")

@@ -45,14 +45,13 @@ export function bars(place, points, { name, format, part, kind = 'bar' }) {
     const told = drawing('title', {}, `${clock(moment)}: ${format(value)}${wrong ? `, ${format(wrong)} ${part}` : ''}`);
     return [bar(kind, index, value, told), ...(wrong ? [bar('bar wrong', index, wrong, told.cloneNode(true))] : [])];
   });
-  const perMinute = (value) => `${format(value)} a minute`;
   const sum = points.reduce((all, [, value]) => all + value, 0);
   const failed = points.reduce((all, [, , wrong]) => all + (wrong ?? 0), 0);
   const told = sum
-    ? `${format(sum)} in all${failed ? `, ${format(failed)} ${part}` : ''}, at ${peak(points, perMinute)}, ` +
+    ? `${format(sum)} in all${failed ? `, ${format(failed)} ${part}` : ''}, at ${peak(points, (value) => `${format(value)} a minute`)}, ` +
       `${format(points.at(-1)[1])} in this minute`
     : 'none';
-  draw(place, shapes, `${name}, last hour: ${told}`, sum ? peak(points, perMinute) : '');
+  draw(place, shapes, `${name}, last hour: ${told}`, sum ? peak(points, (value) => `${format(value)}/min`) : '');
 }
 
 function peak(points, format) {

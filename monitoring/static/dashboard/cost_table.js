@@ -32,8 +32,9 @@ export function costTable(label, groups, total) {
 export function basisTable(total) {
   return table('How sure the costs are', ['Share of requests', 'Requests', 'Tokens', 'Cost'], Object.entries(BASES).map(([basis, meaning]) => {
     const part = total.by_basis[basis];
+    const share = (part.requests / total.requests) * 100;
     return row(basis, meaning, [
-      [percent(part.share * 100), bar(part.share * 100, basis)],
+      [percent(share), bar(share, basis)],
       [count(part.requests)],
       [count(part.tokens)],
       [!part.requests ? NOTHING : basis === 'unknown' ? 'unknown' : dollars(part.cost)],

@@ -64,8 +64,8 @@ function paintSums(total) {
   say(find('requests'), count(total.requests));
   say(find('tokens'), count(total.tokens));
   const { unknown } = total.by_basis;
-  say(find('unknown'), unknown.requests ? percent(unknown.share * 100) : 'none');
-  say(find('unknown-note'), unknown.requests ? `${plural(unknown.requests, 'request')}, ${plural(unknown.tokens, 'token')}` : 'of every request it is known');
+  say(find('unknown'), unknown.requests ? percent((unknown.requests / total.requests) * 100) : 'none');
+  say(find('unknown-note'), unknown.requests ? `${count(unknown.requests)} of ${plural(total.requests, 'request')}` : 'of every request it is known');
 }
 
 function paintChart() {

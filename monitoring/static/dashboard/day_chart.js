@@ -20,6 +20,7 @@ const MEASURES = {
 export function dayChart(days, measure) {
   const { parts, value, format, name } = MEASURES[measure];
   const most = Math.max(...days.map(value));
+  const scale = roundUp(most);
   const isMarked = measure === 'cost' && days.some((day) => day.by_basis.unknown.requests);
   const top = days.reduce((best, day) => (value(day) > value(best) ? day : best));
   const label = most > 0
@@ -28,19 +29,26 @@ export function dayChart(days, measure) {
   const shape = { viewBox: `0 0 ${days.length * STEP} ${HEIGHT}`, preserveAspectRatio: 'none' };
   return element('figure', { class: 'days' },
     // Without any figure there is no scale, least of all one of nought.
-    element('div', { class: 'scale', 'aria-hidden': 'true' }, ...(most > 0 ? [most, most / 2, 0] : []).map((each) => element('span', {}, format(each)))),
+    element('div', { class: 'scale', 'aria-hidden': 'true' }, ...(most > 0 ? [scale, scale / 2, 0] : []).map((each) => element('span', {}, format(each)))),
     drawing('svg', { ...shape, class: 'plot', role: 'img', 'aria-label': label },
       ...[0, HEIGHT / 2, HEIGHT].map((y) => drawing('line', { class: 'grid', x1: 0, x2: days.length * STEP, y1: y, y2: y })),
-      ...days.map((day, place) => column(day, place, parts(day), most))),
+      ...days.map((day, place) => column(day, place, parts(day), scale))),
     isMarked ? drawing('svg', { ...shape, class: 'marks', 'aria-hidden': 'true' }, ...days.map(mark)) : null,
     element('div', { class: 'ends', 'aria-hidden': 'true' }, element('span', {}, date(days[0].key)), element('span', {}, date(days.at(-1).key))),
     element('figcaption', { class: 'note' }, ...legend(days, measure, isMarked)));
 }
 
-function column(day, place, parts, most) {
+// The next figure that is round, and so is its half: 1, 2, 4, 6 or 10 of a power of ten.
+function roundUp(value) {
+  if (!(value > 0)) return value;
+  const power = 10 ** Math.floor(Math.log10(value));
+  return [1, 2, 4, 6, 10].find((step) => step * power >= value) * power;
+}
+
+function column(day, place, parts, scale) {
   let foot = HEIGHT;
   const blocks = parts.filter(([, part]) => part > 0).map(([kind, part]) => {
-    const height = Math.max((part / most) * HEIGHT, LEAST);
+    const height = Math.max((part / scale) * HEIGHT, LEAST);
     foot = Math.max(0, foot - height);
     return drawing('rect', { class: `block ${kind}`, x: place * STEP + 1, y: foot.toFixed(2), width: WIDTH, height: height.toFixed(2) });
   });

@@ -25,6 +25,13 @@ export function say(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+// A path or an address, which is broken behind a slash rather than inside a word.
+export function sayPath(node, text) {
+  if (node.textContent === text) return;
+  const parts = text.split(/(?<=[^/]\/)(?!\/)/);
+  node.replaceChildren(...parts.flatMap((part, place) => (place ? [element('wbr'), part] : [part])));
+}
+
 export function show(node, visible) {
   if (node.hidden === visible) node.hidden = !visible;
 }

@@ -14,9 +14,15 @@ export const count = (value) => (known(value) ? whole.format(value) : NOTHING);
 
 export const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 
-export const percent = (value) => (known(value) ? `${tenths.format(value)} %` : NOTHING);
+// In tenths. Nothing is told as nothing, and what is there, however little, is not.
+function exact(value) {
+  if (value === 0) return '0';
+  return value > 0 && value < 0.1 ? '< 0.1' : tenths.format(value);
+}
 
-export const rate = (value) => (known(value) ? (value >= 100 ? whole : tenths).format(value) : NOTHING);
+export const percent = (value) => (known(value) ? `${exact(value)} %` : NOTHING);
+
+export const rate = (value) => (known(value) ? (value >= 100 ? whole.format(value) : exact(value)) : NOTHING);
 
 export function dollars(value) {
   if (!known(value)) return 'unknown';
@@ -41,7 +47,7 @@ export const ticking = (value) => (value < 60 ? `${tenths.format(value)} s` : se
 
 export function milliseconds(value) {
   if (!known(value)) return NOTHING;
-  if (value < 10) return `${tenths.format(value)} ms`;
+  if (value < 10) return `${exact(value)} ms`;
   return value < 1000 ? `${whole.format(value)} ms` : seconds(value / 1000);
 }
 

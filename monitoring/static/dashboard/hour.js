@@ -2,7 +2,7 @@
 
 import { bars, chart } from './chart.js';
 import { find, say } from './dom.js';
-import { count, dollars, milliseconds, percent } from './format.js';
+import { NOTHING, count, dollars, milliseconds, percent, plural } from './format.js';
 
 const GAP = 90_000;
 
@@ -15,11 +15,15 @@ export function showHour({ until, points }) {
 
   bars(find('rate-chart'), of((row) => row.tasks, (row) => row.failed), { name: 'Tasks that ended', format: count, part: 'failed' });
   chart(find('latency-chart'), of((row) => row.latency_ms.p50), { ...line, name: 'Median latency', top: 1, format: milliseconds });
-  bars(find('errors-chart'), of((row) => row.failed), { name: 'Failed tasks', format: count, kind: 'bar wrong' });
+  bars(find('failed-chart'), of((row) => row.failed), { name: 'Failed tasks', format: count, kind: 'bar wrong' });
   bars(find('tokens-chart'), of((row) => row.tokens), { name: 'Tokens', format: count });
   bars(find('cost-chart'), of((row) => row.cost), { name: 'Cost', format: dollars });
   chart(find('cpu-chart'), of((row) => row.cpu_percent), { ...line, name: 'Processor', top: 100, format: percent });
   chart(find('memory-chart'), of((row) => row.memory_percent), { ...line, name: 'Memory', top: 100, format: percent });
 
+  const [tasks, failed] = [sum((row) => row.tasks), sum((row) => row.failed)];
+  say(find('hour'), `${plural(tasks, 'task')} in the last hour`);
+  say(find('failed'), tasks ? percent((failed / tasks) * 100) : NOTHING);
+  say(find('failed-note'), tasks ? `${count(failed)} of ${plural(tasks, 'task')}` : 'no tasks');
   say(find('cost'), dollars(sum((row) => row.cost)));
 }

@@ -98,14 +98,11 @@ const readServices = regularly(SERVICES_EVERY, async () => {
 const readStats = regularly(STATS_EVERY, async () => {
   const { totals, services: byService } = await ask('/api/monitoring/stats/?window=1h');
   figures = byService;
-  say(find('hour'), `${plural(totals.requests, 'request')} in the last hour`);
-  say(find('errors'), totals.requests ? percent(totals.error_rate * 100) : '–');
   const { p50, p95 } = totals.latency_ms;
   say(find('latency'), milliseconds(p50));
   say(find('latency-note'), p95 === null ? 'no answers' : `p95 ${milliseconds(p95)}`);
   say(find('tokens'), count(totals.tokens.prompt + totals.tokens.completion));
   say(find('tokens-note'), `${count(totals.tokens.prompt)} prompt, ${count(totals.tokens.completion)} answer`);
-  say(find('errors-note'), totals.requests ? `${count(totals.errors)} of ${plural(totals.requests, 'request')} failed` : 'no requests');
   paintServices();
 });
 
@@ -131,7 +128,7 @@ const SAID = {
   connecting: () => ['idle', 'Connecting …'],
   live: () => ['good', 'Live'],
   refused: ({ reason }) => ['bad', reason],
-  lost: () => ['bad', 'Disconnected. Figures are old. Trying again …'],
+  lost: () => ['bad', 'Disconnected. Figures are old. Trying again\u00a0…'],
 };
 
 live.addEventListener('state', ({ detail }) => {

@@ -1,6 +1,6 @@
 // The services, one row each.
 
-import { arrange, cell, element, mark, say, show, state } from './dom.js';
+import { arrange, cell, element, mark, say, sayPath, show, state } from './dom.js';
 import { NOTHING, count, milliseconds, percent } from './format.js';
 
 export const BREAKERS = {
@@ -60,8 +60,8 @@ class Row {
 
   show(service, inFlight, breaker, figures) {
     const { type, api, model, base_url: address } = service.info;
-    say(this.model, model || KINDS[type] || type);
-    say(this.address, type === 'http' ? address : '');
+    sayPath(this.model, model || KINDS[type] || type);
+    sayPath(this.address, type === 'http' ? address : '');
     this.address.title = type === 'http' ? `Protocol: ${api}` : '';
     mark(this.health, ...healthOf(service));
     say(this.detail, service.enabled ? reasonOf(service.obstacle) : '');
@@ -72,7 +72,7 @@ class Row {
     say(this.tail, latency?.p95 != null ? `p95 ${milliseconds(latency.p95)}` : '');
     this.latency.title = 'Median of the completed requests';
     say(this.requests, figures ? count(figures.requests) : NOTHING);
-    say(this.errors, figures?.errors ? `${count(figures.errors)} failed, ${percent(figures.error_rate * 100)}` : '');
+    say(this.errors, figures?.errors ? `${count(figures.errors)} failed, ${percent((figures.errors / (figures.requests - figures.cancelled)) * 100)}` : '');
   }
 }
 

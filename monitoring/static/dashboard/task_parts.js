@@ -1,7 +1,7 @@
 // What is known of one task, as parts of a page. All that a model or a provider said goes in as text.
 
 import { drawing, element, state } from './dom.js';
-import { NOTHING, count, dollars, milliseconds, percent, seconds, words } from './format.js';
+import { NOTHING, count, dollars, milliseconds, percent, plural, seconds, words } from './format.js';
 
 export const KINDS = { queued: 'idle', running: 'busy', completed: 'good', failed: 'bad', cancelled: 'idle' };
 
@@ -65,21 +65,33 @@ export const reasonOf = ({ reason }) => (/^(asked|has) /.test(reason) ? reason :
 // Each attempt with its time as a bar below those before it.
 export function attempts(rows) {
   if (!rows.length) return element('p', { class: 'empty' }, 'No service was asked.');
-  const begin = Math.min(...rows.map((row) => Date.parse(row.started_at)));
-  const ends = rows.map((row) => Date.parse(row.started_at) + (row.latency_ms ?? 0));
+  const begin = Math.min(...rows.map(beginOf));
+  const ends = rows.map((row) => beginOf(row) + (row.latency_ms ?? 0));
   const length = Math.max(1, Math.max(...ends) - begin);
-  return element('ol', { class: 'attempts' }, ...rows.map((row) => attempt(row, Date.parse(row.started_at) - begin, length)));
+  return element('ol', { class: 'attempts' }, ...rows.map((row) => attempt(row, beginOf(row) - begin, length)));
 }
+
+// In milliseconds, with the fraction that a Date leaves out.
+const beginOf = ({ started_at: text }) => Date.parse(text) + Number(`0.${/\.\d{3}(\d+)/.exec(text)?.[1] ?? 0}`);
 
 function attempt(row, offset, length) {
   const kind = KINDS[row.status] ?? 'idle';
-  const tokens = row.usage.total_tokens ? `, ${count(row.usage.total_tokens)} tokens, ${dollars(row.cost)}` : '';
   const bar = drawing('svg', { class: `bar ${kind}`, viewBox: '0 0 100 6', preserveAspectRatio: 'none', 'aria-hidden': 'true' },
     drawing('rect', { class: 'track', width: '100', height: '6' }),
     drawing('rect', { class: 'span-of', x: ((offset / length) * 100).toFixed(2), width: Math.max(0.8, ((row.latency_ms ?? 0) / length) * 100).toFixed(2), height: '6' }));
   return element('li', {},
     element('div', { class: 'line' }, element('strong', {}, row.service), element('span', {}, row.model || NOTHING), state(kind, row.status),
-      element('span', { class: 'note' }, `after ${milliseconds(offset)}, took ${milliseconds(row.latency_ms)}${tokens}`)),
+      element('span', { class: 'note' }, toldOf(row, offset))),
     bar,
     row.error ? element('p', { class: 'note bad' }, row.error) : null);
+}
+
+function toldOf(row, offset) {
+  const tokens = row.usage.total_tokens;
+  return [
+    offset >= 0.1 ? `after ${milliseconds(offset)}` : null,
+    `took ${milliseconds(row.latency_ms)}`,
+    tokens ? plural(tokens, 'token') : null,
+    tokens ? (row.cost === null ? 'cost unknown' : dollars(row.cost)) : null,
+  ].filter(Boolean).join(', ');
 }
