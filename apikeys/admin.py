@@ -65,6 +65,7 @@ class ClientKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in th
 
 @admin.register(ClientKey)
 class ClientKeyAdmin(EditableList):
+    when_empty = "No program has a key yet. Add one for each program that is to call Oxide while identity is on."
     form = ClientKeyForm
     list_display = ["name", "enabled", "state", "prefix", "owner", "granted", "expires_at", "last_used_at"]
     list_editable = ["enabled"]

@@ -14,6 +14,8 @@ class RowForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stub
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self.instance.pk is None:  # of an empty list, whose form stands for no row
+            return
         for field in self.fields.values():
             if not field.widget.is_hidden:
                 field.widget.attrs["aria-label"] = f"{field.label} of {self.instance}"

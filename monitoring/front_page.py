@@ -13,7 +13,6 @@ from django.conf import settings
 from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from apikeys import keyring, policy
@@ -24,6 +23,7 @@ from monitoring.stats import EndedTasks
 from routing import rulebook
 from services import availability, directory, keys, state_badges
 from services.config import ServiceConfig
+from services.key_pages import page_for
 from services.models import Service
 from snapshots.connections import is_embedded
 from tasks.models import Runner, Status, TaskCount
@@ -160,24 +160,17 @@ def _step(config: ServiceConfig, pk: int) -> Step | None:
         return None
     if keys.is_missing(config):
         text = f"{config.name} needs a key: enter it, or set {config.api_key_env} and restart."
-        return Step(text, _key_page(config), "Enter its key")
+        return Step(text, page_for(config), "Enter its key")
     if keys.state(config) == "invalid":
         if keyring.find(config.name, config.api_key_env).source == "environment":
             return Step(f"{config.name} does not take the key in {config.api_key_env}: set another, and restart.")
-        return Step(f"{config.name} does not take its key.", _key_page(config), "Enter another key")
+        return Step(f"{config.name} does not take its key.", page_for(config), "Enter another key")
     obstacle = availability.state_of(config).obstacle
     if not obstacle:
         return None
     away = config.api == "ollama" and "cannot be reached" in obstacle
     start = f" Start it with: ollama run {config.model or 'llama2'}." if away else ""
     return Step(f"{config.name} {obstacle.removesuffix('.')}.{start}", page, "Look at it")
-
-
-def _key_page(config: ServiceConfig) -> str:
-    """Where a key is entered: a service has one there at most, which is replaced in the list."""
-    if keyring.find(config.name).source == "database":
-        return f"{reverse('admin:apikeys_providerkey_changelist')}?{urlencode({'q': config.name})}"
-    return f"{reverse('admin:apikeys_providerkey_add')}?{urlencode({'service': config.name})}"
 
 
 def _line(config: ServiceConfig, pk: int) -> ServiceLine:

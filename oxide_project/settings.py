@@ -187,6 +187,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
+FORMAT_MODULE_PATH = "oxide_project.formats"
 USE_TZ = True
 
 STATIC_URL = "/static/"

@@ -48,6 +48,10 @@ class DefaultRouteForm(forms.ModelForm):  # type: ignore[type-arg]
 @admin.register(RoutingRule)
 class RoutingRuleAdmin(SwitchingAdmin, EditableList):
     noun = "Rule"
+    when_empty = (
+        "There are no rules yet, so the default order holds for every task. Add one to have a type of task done by a "
+        "service of your choice."
+    )
     form = RuleForm
     list_display = ["id", "task_type", "service", "model", "priority", "weight", "enabled", "state"]
     list_editable = ["priority", "weight", "enabled"]
@@ -99,6 +103,7 @@ class RoutingRuleAdmin(SwitchingAdmin, EditableList):
 
 @admin.register(DefaultRoute)
 class DefaultRouteAdmin(EditableList):
+    when_empty = "The default order is empty: a task that no rule covers fails. Add the services that are to be asked."
     form = DefaultRouteForm
     list_display = ["service", "position", "state"]
     list_editable = ["position"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
@@ -117,6 +118,7 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
 @admin.register(Service)
 class ServiceAdmin(AskingAdmin, SwitchingAdmin, EditableList):
     noun = "Service"
+    when_empty = "There is no service yet. Add one with a model, such as an Ollama on this machine."
     form = ServiceForm
     list_display = ["name", "enabled", "health_in_brief", "breaker", "key", "kind", "reached_at"]
     list_editable = ["enabled"]
@@ -179,7 +181,11 @@ class ServiceAdmin(AskingAdmin, SwitchingAdmin, EditableList):
 
     @admin.display(description="address or command")
     def reached_at(self, service: Service) -> str:
-        return service.base_url or Truncator(shlex.join(map(str, service.command))).chars(60)
+        """An address may be broken behind a slash, so that it is not broken inside a word."""
+        if not service.base_url:
+            return Truncator(shlex.join(map(str, service.command))).chars(60)
+        parts = re.split(r"(?<=[^/]/)(?!/)", service.base_url)
+        return format_html_join(SafeString("<wbr>"), "{}", ((part,) for part in parts))
 
     @admin.display(description="health")
     def health_in_brief(self, service: Service) -> SafeString:

@@ -9,6 +9,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from apikeys import keyring
@@ -17,6 +18,7 @@ from apikeys.models import ProviderKey
 from apikeys.vault import VaultError
 from services import directory, keys
 from services.asking_admin import AskingAdmin
+from services.key_pages import page_for
 from services.outcomes import Outcome
 
 _ABOUT_IT = (
@@ -71,6 +73,13 @@ class ProviderKeyAdmin(AskingAdmin):
     def save_model(self, _request: HttpRequest, obj: ProviderKey, form: Any, _change: bool) -> None:
         obj.seal(form.cleaned_data["api_key"])
         obj.save()
+
+    def when_empty(self) -> SafeString | str:
+        wanting = [config for config in directory.current().values() if keys.is_missing(config)]
+        if not wanting:
+            return "No key is stored here, and no service waits for one."
+        links = format_html_join(", ", '<a href="{}">{}</a>', ((page_for(config), config.name) for config in wanting))
+        return format_html("No key is stored here yet. Enter that of a service without one: {}.", links)
 
     @admin.display(description="key")
     def preview(self, row: ProviderKey) -> str:

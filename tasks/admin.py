@@ -143,7 +143,7 @@ class _ReadOnly(admin.options.BaseModelAdmin):  # type: ignore[type-arg]
 
 
 def _moment(name: str) -> Callable[[Any], str]:
-    """How the column `name` is shown: a time to the second, which Django's own format leaves out."""
+    """How the column `name` is shown: that it is of UTC is said once, in its heading."""
 
     @admin.display(description=f"{name.removesuffix('_at')} (UTC)")
     def shown(row: Any) -> str:
@@ -209,6 +209,11 @@ def time(row: Task | Attempt) -> SafeString:
     return _number(f"{seconds:,.2f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms")
 
 
+@admin.display(description="confidence")
+def confidence(task: Task) -> SafeString:
+    return _number("-" if task.confidence is None else f"{task.confidence * 100:.1f} %")
+
+
 @admin.display(description="cancel requested")
 def cancel_requested(task: Task) -> str:
     return "yes" if task.cancel_requested else "no"
@@ -245,6 +250,8 @@ class AttemptInline(_ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
 class TaskAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     """The history. It is read here; `manage.py prune` deletes what is old."""
 
+    when_empty = "No task has been done yet. The dashboard has one done under Try it."
+
     list_display = [
         _moment("created_at"),
         status,
@@ -277,7 +284,7 @@ class TaskAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
                 "fields": [
                     _kept("prompt"),
                     "task_type",
-                    "confidence",
+                    confidence,
                     "client",
                     "requested_service",
                     "requested_model",
@@ -347,6 +354,7 @@ class TaskAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(Runner)
 class RunnerAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    when_empty = "No process is at work. Start one with manage.py serve."
     list_display = ["__str__", "state", _moment("started_at"), _moment("seen_at")]
     ordering = ["host", "pid"]
 

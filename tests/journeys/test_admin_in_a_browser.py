@@ -92,6 +92,8 @@ def test_the_front_page_leads_from_a_missing_key_to_a_service_that_can_be_asked(
     with open_browser(live.url) as page, content_security_policy_kept(page):
         log_in(page, live)
         expect(page.get_by_role("heading", name="No model can be asked yet")).to_be_visible()
+        lists = page.get_by_role("navigation", name="Lists").get_by_role("link")
+        assert len(set(lists.evaluate_all("all => all.map((each) => each.offsetTop)"))) == 1, "in one line"
         page.get_by_role("link", name="Enter its key").first.click()
         expect(page.get_by_label("Service:")).to_have_value("first")
         page.get_by_label("API key").fill(secret)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -151,6 +152,22 @@ def test_lists_stand_in_the_order_and_in_the_groups_of_what_they_are_for(admin_c
         ("History", ["Task", "Runner"]),
         ("Access", ["ClientKey", "User"]),
     ]
+
+
+def test_every_list_that_is_empty_says_what_to_do_next(admin_client: Client) -> None:
+    groups = admin_client.get("/admin/").context["app_list"]
+    lists = [model["admin_url"] for group in groups for model in group["models"]]
+    told = {}
+    for address in lists:
+        page = admin_client.get(address)
+        if not page.context["cl"].result_count:
+            told[address] = re.findall(r'<p class="none">(.*?)</p>', page.content.decode())
+    assert {"/admin/services/service/", "/admin/routing/defaultroute/", "/admin/tasks/task/"} <= set(told)
+    assert [address for address, texts in told.items() if not any(texts)] == []
+
+
+def test_moments_are_told_to_the_second_in_utc(admin_client: Client) -> None:
+    assert re.search(r">\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC<", admin_client.get("/admin/auth/user/").content.decode())
 
 
 def test_no_page_may_load_anything_from_elsewhere_or_run_what_stands_in_it(admin_client: Client, client: Any) -> None:

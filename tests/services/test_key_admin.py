@@ -72,6 +72,14 @@ def test_a_key_is_replaced_without_being_shown(admin_client: Client, service: Ma
     assert keyring.secret_for("first") == "another-key-of-first"
 
 
+def test_an_empty_list_leads_to_the_keys_that_are_missing(admin_client: Client, service: Make) -> None:
+    service("first")
+    assert "no service waits for one" in page(admin_client)
+    service("second", api_key_env=VARIABLE)
+    assert f'Enter that of a service without one: <a href="{ADD}?service=second">second</a>.' in page(admin_client)
+    assert "Nothing matches." in page(admin_client, f"{LIST}?q=third")
+
+
 def test_a_service_has_one_stored_key_and_a_builtin_none(admin_client: Client, service: Make) -> None:
     service("first")
     service("second")

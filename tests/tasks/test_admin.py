@@ -270,6 +270,7 @@ def test_who_may_only_look_at_tasks_is_not_offered_to_cancel_them(client: Client
 def test_a_task_is_shown_whole_with_its_attempts(admin_client: Client) -> None:
     task = add_task(
         "Line one\nLine two",
+        confidence=2 / 3,
         messages=[{"role": "user", "content": "Grüße"}],
         decision={"candidates": [{"service": "first"}], "skipped": []},
         result="The answer",
@@ -283,6 +284,7 @@ def test_a_task_is_shown_whole_with_its_attempts(admin_client: Client) -> None:
     assert "[\n  {\n    &quot;role&quot;: &quot;user&quot;,\n    &quot;content&quot;: &quot;Grüße&quot;" in shown
     for words in (
         "The answer",
+        "66.7 %",
         "TIMEOUT",
         "It took too long.",
         "first is away",
