@@ -144,7 +144,7 @@ def busy(provider: FakeProvider) -> Iterator[LiveOxide]:
             oxide.execute(prompt=f"Explain quantum computing to somebody who is {number + 8}.")
         oxide.execute(prompt="Write a function that reverses a list.", task_type="code_generation")
         for api in ("openrouter", "anthropic", "ollama_local"):
-            provider.misbehave("status", service=api, status=503, times=2)
+            provider.misbehave("status", service=api, status=503, times=1)
         oxide.execute(prompt="Guten Morgen, wie geht es dir?", task_type="translation")
         provider.pace(0.4, service="anthropic")
         for _ in range(2):
