@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -26,6 +26,7 @@ class Start(Protocol):
 OXIDES: dict[str, Start] = {
     "oxide": partial(targets.oxide, "oxide"),
     "oxide without limits": partial(targets.oxide, "oxide without limits", limits=False),
+    "oxide without history": partial(targets.oxide, "oxide without history", history=False),
     "oxide with identity": partial(targets.oxide, "oxide with identity", identity=True),
 }
 GROWN: dict[str, Start] = {
@@ -35,22 +36,20 @@ GROWN: dict[str, Start] = {
     "1,000 sockets": partial(targets.oxide, "1,000 sockets", onlookers=1_000),
 }
 PEERS: dict[str, Start] = {"litellm": targets.litellm, "portkey": targets.portkey}
-LOADS = (scenarios.size, scenarios.whole_answers, scenarios.streams)
 
 
 def run(starts: dict[str, Start], mock: Target, rounds: int, seconds: int) -> table.Rounds:
-    found: dict[str, list[scenarios.Figures]] = {name: [] for name in ("direct", *starts)}
+    starts = {"direct": _without_anything_between, **starts}
+    found: dict[str, list[scenarios.Figures]] = {name: [] for name in starts}
     for number in range(rounds):
-        found["direct"].append(scenarios.whole_answers(mock, seconds) | scenarios.streams(mock, seconds))
         for name in list(starts) if number % 2 == 0 else reversed(list(starts)):
             with starts[name](mock) as target:
-                figures: scenarios.Figures = {}
-                for measure in LOADS:
-                    figures |= measure(target, seconds)
+                figures = {} if name == "direct" else scenarios.size(target)
+                figures |= scenarios.whole_answers(target, seconds) | scenarios.streams(target, seconds)
                 if name == "oxide":
                     figures |= scenarios.waiting(target)
             found[name].append(figures)
-            say(f"round {number + 1}, {name}: {figures['answers/s, 32']:,.0f} answers/s at 32 clients")
+            _tell(number, name, figures)
     return found
 
 
@@ -63,10 +62,18 @@ def grow(mock: Target, rounds: int, seconds: int) -> table.Rounds:
             for name in list(running) if number % 2 == 0 else reversed(list(running)):
                 figures = scenarios.whole_answers(running[name], seconds)
                 found[name].append(figures | scenarios.one_after_another(running[name]))
-                say(f"round {number + 1}, {name}: {figures['answers/s, 32']:,.0f} answers/s at 32 clients")
+                _tell(number, name, figures)
     with GROWN["oxide"](mock) as target:
         found["oxide"][0] |= scenarios.memory_in_time(target)
     return found
+
+
+def _without_anything_between(mock: Target) -> AbstractContextManager[Target]:
+    return nullcontext(mock)
+
+
+def _tell(number: int, name: str, figures: scenarios.Figures) -> None:
+    say(f"round {number + 1}, {name}: {figures.get('answers/s, 32', 0):,.0f} answers/s at 32 clients")
 
 
 def say(text: str) -> None:

@@ -1,11 +1,14 @@
-"""What is measured of each target. All in milliseconds, megabytes and microseconds where the name says nothing else."""
+"""What is measured of each target. All in milliseconds, megabytes and microseconds where the name says nothing else.
+
+A load that met errors has no figures but their number: whoever fails is quick.
+"""
 
 from __future__ import annotations
 
 import statistics
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import requests
@@ -28,14 +31,15 @@ def whole_answers(target: Target, seconds: int) -> Figures:
         before = target.cpu_seconds
         found = load.whole(target, clients, seconds)
         spent = target.cpu_seconds - before
-        figures |= {
-            f"answers/s, {clients}": found.per_second,
-            f"p50, {clients}": found.p50,
-            f"p95, {clients}": found.p95,
-            f"p99, {clients}": found.p99,
-            f"CPU µs/answer, {clients}": spent / (found.per_second * seconds) * 1e6,
-            f"errors, {clients}": found.errors,
-        }
+        figures[f"errors, {clients}"] = found.errors
+        if not found.errors:
+            figures |= {
+                f"answers/s, {clients}": found.per_second,
+                f"p50, {clients}": found.p50,
+                f"p95, {clients}": found.p95,
+                f"p99, {clients}": found.p99,
+                f"CPU µs/answer, {clients}": spent / (found.per_second * seconds) * 1e6,
+            }
     return figures
 
 
@@ -43,16 +47,18 @@ def streams(target: Target, seconds: int) -> Figures:
     """16 clients, each stream 50 chunks that come without a pause."""
     load.streams(target, 16, _WARM_SECONDS)
     found = load.streams(target, 16, seconds)
+    if found.errors:
+        return {"stream errors": found.errors}
     return {
+        "stream errors": 0,
         "streams/s": found.per_second,
         "chunks/s": found.chunks_per_second,
         "first token p50": found.first_p50,
         "first token p99": found.first_p99,
-        "stream errors": found.errors,
     }
 
 
-def size(target: Target, _seconds: int) -> Figures:
+def size(target: Target) -> Figures:
     """As it stands right after its start."""
     return {"MB after start": target.resident_mb, "seconds to start": target.start_seconds}
 
@@ -61,13 +67,14 @@ def waiting(target: Target) -> Figures:
     """500 calls under way, whose provider takes ten seconds."""
     service, _, _ = target.model.rpartition("/")
     slow = replace(target, model=f"{service}/{_SLOW}" if service else _SLOW)
-    calls = threading.Thread(target=load.whole, args=(slow, _IN_FLIGHT, 12))
-    calls.start()
-    time.sleep(4)
     probe = target.address.replace("/v1/chat/completions", "/health")
-    times = [_milliseconds(lambda: requests.get(probe, timeout=10)) for _ in range(50)]
-    resident = target.resident_mb
-    calls.join()
+    with ThreadPoolExecutor(1) as beside:
+        calls = beside.submit(load.whole, slow, _IN_FLIGHT, 12)
+        time.sleep(4)
+        times = [_milliseconds(lambda: requests.get(probe, timeout=10)) for _ in range(50)]
+        resident, errors = target.resident_mb, calls.result().errors
+    if errors:
+        return {"errors, 500 in flight": errors}
     return {"MB with 500 in flight": resident, "/health p50 with 500 in flight": statistics.median(times)}
 
 

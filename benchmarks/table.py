@@ -9,12 +9,16 @@ Rounds = Mapping[str, Sequence[Mapping[str, float]]]
 """By target, the figures of each round."""
 
 _ADDED = ("p50", "p95", "p99")
+_PER_SECOND = ("answers/s", "streams/s", "chunks/s")
 
 
 def medians(rounds: Rounds) -> dict[str, dict[str, float]]:
-    """By target; latencies of all but the direct call are what a target adds to that."""
+    """By target, with what each adds to the direct call's latencies, and which part of its speed is left.
+
+    Of errors not the median, but the most.
+    """
     found = {
-        name: {figure: statistics.median(each[figure] for each in some if figure in each) for figure in _names(some)}
+        name: {figure: _middle(figure, [each[figure] for each in some if figure in each]) for figure in _names(some)}
         for name, some in rounds.items()
     }
     direct = found.get("direct", {})
@@ -24,6 +28,11 @@ def medians(rounds: Rounds) -> dict[str, dict[str, float]]:
                 f"added {figure}": value - direct[figure]
                 for figure, value in figures.items()
                 if figure.startswith(_ADDED) and figure in direct
+            }
+            figures |= {
+                f"part of direct {figure}": value / direct[figure]
+                for figure, value in figures.items()
+                if figure.startswith(_PER_SECOND) and direct.get(figure)
             }
     return found
 
@@ -45,10 +54,15 @@ def _names(some: Sequence[Mapping[str, float]]) -> list[str]:
     return list(dict.fromkeys(figure for each in some for figure in each))
 
 
+def _middle(figure: str, values: Sequence[float]) -> float:
+    return max(values) if "errors" in figure else statistics.median(values)
+
+
 def _number(value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"
+    places = 0 if abs(value) >= 100 or not value else 2 if abs(value) >= 0.1 else 4
+    return f"{value:,.{places}f}"
 
 
 def _ratio(ours: float | None, theirs: float | None) -> str:

@@ -62,6 +62,7 @@ def oxide(
     *,
     limits: bool = True,
     identity: bool = False,
+    history: bool = True,
     tasks: int = 0,
     rules: int = 0,
     onlookers: int = 0,
@@ -79,12 +80,14 @@ def oxide(
         routing = {"rules": [_rule(number) for number in range(rules)]}
         config.write_text(yaml.safe_dump({"services": {"mock": service}, "security": security, "routing": routing}))
         surroundings = {"OXIDE_DATA_DIR": folder, "OXIDE_CONFIG": str(config)}
+        surroundings["DJANGO_SETTINGS_MODULE"] = "oxide_project.settings"
         output = Path(folder, "output.log")
         headers = dict(_JSON)
         for is_first in (True, False):
             if tasks and not is_first:
                 fill(Path(folder, "oxide.sqlite3"), tasks)
-            with serving([], surroundings, output) as (url, pid, seconds):
+            program = ["manage.py"] if history else ["-m", "benchmarks.forgetful"]
+            with serving([], surroundings, output, program) as (url, pid, seconds):
                 if is_first:
                     if identity:
                         headers["Authorization"] = f"Bearer {_make_key(url, output)}"
@@ -95,12 +98,15 @@ def oxide(
 
 @contextmanager
 def serving(
-    arguments: Sequence[str], surroundings: Mapping[str, str], output: Path | None = None
+    arguments: Sequence[str],
+    surroundings: Mapping[str, str],
+    output: Path | None = None,
+    program: Sequence[str] = ("manage.py",),
 ) -> Iterator[tuple[str, int, float]]:
     """`manage.py serve`: its address, its process id, and the seconds until it answered."""
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "manage.py", "serve", "--port", str(port), *arguments]
+    command = [sys.executable, *program, "serve", "--port", str(port), *arguments]
     with _running(command, f"{url}/health", surroundings, output) as (pid, seconds):
         yield url, pid, seconds
 
