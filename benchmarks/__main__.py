@@ -34,6 +34,7 @@ GROWN: dict[str, Start] = {
     "1,000,000 tasks": partial(targets.oxide, "1,000,000 tasks", tasks=1_000_000),
     "1,000 rules": partial(targets.oxide, "1,000 rules", rules=1_000),
     "1,000 sockets": partial(targets.oxide, "1,000 sockets", onlookers=1_000),
+    "10 dashboards": partial(targets.oxide, "10 dashboards", dashboards=10),
 }
 PEERS: dict[str, Start] = {"litellm": targets.litellm, "portkey": targets.portkey}
 

@@ -1,10 +1,10 @@
 """Many who look on: WebSockets that listen and say nothing.
 
-    python -m benchmarks.crowd PORT NUMBER
+    python -m benchmarks.crowd PORT NUMBER [--tasks]
 
 Prints `ready` once all of them are connected, and how many bytes came to all of them when it ends, with its standard
-input. They leave out the news of single tasks: at a thousand a second no person would read them, and a thousand readers
-on the same machine would take more of it than what they read.
+input. But with --tasks they leave out the news of single tasks: at a thousand a second no person would read them, and a
+thousand readers on the same machine would take more of it than what they read.
 """
 
 from __future__ import annotations
@@ -27,15 +27,16 @@ class Onlooker:
     def __init__(self) -> None:
         self.bytes = 0
 
-    async def begin(self, port: int) -> None:
+    async def begin(self, port: int, *, tasks: bool) -> None:
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
         key = base64.b64encode(os.urandom(16)).decode()
         self._writer.write(_HELLO.format(key=key).encode())
         head = await self._reader.readuntil(b"\r\n\r\n")
         if b" 101 " not in head:
             raise RuntimeError(f"No WebSocket: {head.decode()}")
-        self._writer.write(_frame(_LEAVE_OUT))
-        await self._reader.readuntil(b'"subscribed"')
+        if not tasks:
+            self._writer.write(_frame(_LEAVE_OUT))
+            await self._reader.readuntil(b'"subscribed"')
 
     async def listen(self) -> None:
         while data := await self._reader.read(1 << 16):
@@ -50,10 +51,10 @@ def _frame(text: bytes) -> bytes:
     return struct.pack("!BB4x", 0x81, 0x80 | len(text)) + text
 
 
-async def main(port: int, number: int) -> None:
+async def main(port: int, number: int, *, tasks: bool) -> None:
     crowd = [Onlooker() for _ in range(number)]
     for start in range(0, number, _AT_ONCE):
-        await asyncio.gather(*(onlooker.begin(port) for onlooker in crowd[start : start + _AT_ONCE]))
+        await asyncio.gather(*(onlooker.begin(port, tasks=tasks) for onlooker in crowd[start : start + _AT_ONCE]))
     listening = [asyncio.create_task(onlooker.listen()) for onlooker in crowd]
     print("ready", flush=True)  # noqa: T201 - for whoever started it
     await asyncio.to_thread(sys.stdin.read)
@@ -64,4 +65,4 @@ async def main(port: int, number: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2]), tasks="--tasks" in sys.argv))

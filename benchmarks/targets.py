@@ -66,10 +66,11 @@ def oxide(
     tasks: int = 0,
     rules: int = 0,
     onlookers: int = 0,
+    dashboards: int = 0,
 ) -> Iterator[Target]:
     """One process, with history in SQLite, as `manage.py serve` starts it on a database that is there already.
 
-    It may hold `tasks` and `rules`, and `onlookers` may be connected to `/ws`.
+    It may hold `tasks` and `rules`; at `/ws` there may be `onlookers`, and `dashboards`, which hear of each task, too.
     """
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "oxide.yaml")
@@ -92,7 +93,7 @@ def oxide(
                     if identity:
                         headers["Authorization"] = f"Bearer {_make_key(url, output)}"
                     continue
-                with _crowd(url, onlookers):
+                with _crowd(url, onlookers), _crowd(url, dashboards, "--tasks"):
                     yield Target(name, f"{url}/v1/chat/completions", "mock/mock", headers, pid, seconds)
 
 
@@ -158,11 +159,11 @@ def _rule(number: int) -> dict[str, object]:
 
 
 @contextmanager
-def _crowd(url: str, number: int) -> Iterator[None]:
+def _crowd(url: str, number: int, *options: str) -> Iterator[None]:
     if not number:
         yield
         return
-    command = [sys.executable, "-m", "benchmarks.crowd", url.rpartition(":")[2], str(number)]
+    command = [sys.executable, "-m", "benchmarks.crowd", url.rpartition(":")[2], str(number), *options]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as crowd:  # noqa: S603 - ours
         said = crowd.stdout.readline() if crowd.stdout else ""
         if said != "ready\n":
