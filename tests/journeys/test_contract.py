@@ -5,6 +5,7 @@ The examples stand here as shapes: the keys and types that must be there, howeve
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import time
@@ -515,7 +516,8 @@ def test_the_interactive_documentation(live: LiveOxide, path: str, sign: str) ->
     page = live.get(path)
     assert (page.status_code, page.headers["Content-Type"].split(";")[0]) == (200, "text/html")
     assert sign in page.text
-    assert "/openapi.json" in page.text
+    own = re.findall(r'src="(/docs\?[^"]+)"', page.text)  # the script with its settings
+    assert "/openapi.json" in page.text + "".join(live.get(html.unescape(address)).text for address in own)
 
 
 CONTRACT = {
