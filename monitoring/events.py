@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, NotRequired, TypedDict
 
 from monitoring import progress
+from monitoring.estimates import Estimate, estimate_of
 from monitoring.hub import hub
 from monitoring.news import Topic
 from monitoring.progress import tracker
@@ -38,7 +39,10 @@ class Metrics(TypedDict):
 
 
 class TaskProgress(TypedDict):
-    """Where a task stands. `progress` is an integer, 0 to 100 (monitoring/progress.py); `elapsed` is in seconds."""
+    """Where a task stands. `progress` is an integer, 0 to 100 (monitoring/progress.py); `elapsed` is in seconds.
+
+    `estimate` is there while a task is open and its price is known.
+    """
 
     type: Literal["task_progress"]
     task_id: str
@@ -48,6 +52,7 @@ class TaskProgress(TypedDict):
     service: str
     model: str
     elapsed: float | None
+    estimate: NotRequired[Estimate]
     tokens: NotRequired[int]
     cost: NotRequired[float | None]
     error_code: NotRequired[str]
@@ -104,7 +109,10 @@ def describe(task: Task) -> TaskProgress:
         model=task.model_used,
         elapsed=progress.elapsed(task),
     )
-    if not task.is_open:
+    if task.is_open:
+        if estimate := estimate_of(task):
+            event["estimate"] = estimate
+    else:
         event["tokens"] = task.total_tokens
         event["cost"] = None if task.cost is None else float(task.cost)
         event["error_code"] = task.error_code

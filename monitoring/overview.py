@@ -74,6 +74,12 @@ def task(task_id: str) -> list[TaskProgress | TaskDelta]:
 def _open_tasks() -> list[TaskProgress]:
     """Running ones first, then the newest. Those that have just begun may not be in the database yet."""
     rows = Task.objects.open().only(*_COLUMNS).order_by("-status", "-created_at")[: MOST_TASKS + 1]
-    known = {str(row.pk): row for row in rows if row not in tracker.told_early}
+    known = {str(row.pk): _whole(row) for row in rows if row not in tracker.told_early}
     young = [running.still() for running in tracker if str(running.task.pk) not in known]
     return [events.describe(row) for row in (*young, *known.values()) if row]
+
+
+def _whole(row: Task) -> Task:
+    """As this process has it, where it works on it: with its prompt, of which an estimate of its cost is made."""
+    running = tracker.get(str(row.pk))
+    return (running and running.still()) or row

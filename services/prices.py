@@ -12,6 +12,8 @@ import genai_prices
 from services.adapters.base import Usage
 
 NANO = 1_000_000_000
+# So many tokens that a price is exact, and so few that no model's price for long prompts applies.
+_SAMPLE = 10_000
 
 
 class CostBasis(enum.StrEnum):
@@ -66,6 +68,15 @@ def cost_of(usage: Usage, *, model: str, base_url: str = "", override: PriceOver
     if dollars is None:
         return Cost(None, CostBasis.UNKNOWN)
     return Cost(_nano(dollars), CostBasis.COMPUTED if usage.reported else CostBasis.ESTIMATED)
+
+
+@lru_cache(maxsize=1024)
+def per_token(model: str, base_url: str, override: PriceOverride | None) -> tuple[float, float] | None:
+    """US dollars for each token read and for each one written, nothing being cached; None where they are not known."""
+    samples = Usage(prompt_tokens=_SAMPLE), Usage(completion_tokens=_SAMPLE)
+    costs = [cost_of(usage, model=model, base_url=base_url, override=override).nanodollars for usage in samples]
+    read, written = (None if cost is None else cost / NANO / _SAMPLE for cost in costs)
+    return None if read is None or written is None else (read, written)
 
 
 def _adds_up(usage: Usage) -> bool:

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from services.adapters.base import Usage
-from services.prices import Cost, CostBasis, PriceOverride, cost_of
+from services.prices import Cost, CostBasis, PriceOverride, cost_of, per_token
 
 OPENAI = "https://api.openai.com/v1"
 ANTHROPIC = "https://api.anthropic.com"
@@ -173,3 +173,10 @@ def test_many_small_costs_add_up_exactly() -> None:
     one = cost_of(Usage(prompt_tokens=1), model="m", override=PriceOverride(Decimal("0.1"), Decimal(0)))
 
     assert one.nanodollars == 100
+
+
+def test_a_price_by_the_token_is_the_operators_or_the_tables() -> None:
+    own = PriceOverride(Decimal(2), Decimal(8))
+    assert per_token("any", "http://localhost:1234/v1", own) == (0.000002, 0.000008)
+    assert per_token("gpt-4o", OPENAI, None) == (0.0000025, 0.00001)
+    assert per_token("gpt-4o", "http://localhost:1234/v1", None) is None

@@ -45,6 +45,13 @@ class ServiceState(TypedDict):
     enabled: bool
 
 
+class Estimate(TypedDict):
+    """What an open task costs, in US dollars: its prompt, and each token that comes. Only where a price is known."""
+
+    prompt_cost: float
+    token_cost: float
+
+
 class TaskProgressEvent(TypedDict):
     """Where a task stands. `progress` is 0 to 100, and of a running task an estimate; `elapsed` is in seconds."""
 
@@ -56,6 +63,7 @@ class TaskProgressEvent(TypedDict):
     service: str
     model: str
     elapsed: float | None
+    estimate: NotRequired[Estimate]
     tokens: NotRequired[int]
     cost: NotRequired[float | None]
     error_code: NotRequired[str]

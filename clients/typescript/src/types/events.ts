@@ -47,6 +47,8 @@ export interface TaskProgressEvent {
   service: string;
   model: string;
   elapsed: number | null;
+  /** While it is open, where a price is known, in US dollars: of its prompt, and of each token that comes. */
+  estimate?: { prompt_cost: number; token_cost: number };
   tokens?: number;
   cost?: number | null;
   error_code?: string;
