@@ -18,7 +18,6 @@ class driver_cursor:  # noqa: N801 - reads as a function; as a generator it woul
 
     def __enter__(self) -> Any:
         self._database = connections[DEFAULT_DB_ALIAS]
-        self._database.ensure_connection()
         self._cursor: Any = self._database.connection.cursor()
         return self._cursor
 

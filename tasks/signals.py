@@ -2,8 +2,10 @@
 
 from django.dispatch import Signal
 
+# Those that are sent for every task, or every token, keep in mind who receives them.
+
 # Each is sent with `task` (tasks.models.Task).
-task_started = Signal()
+task_started = Signal(use_caching=True)
 # Once it is recorded that a background task waits for its turn.
 task_queued = Signal()
 # A task has ended, but the database did not take it; `tasks_recorded` may follow once it does.
@@ -13,9 +15,9 @@ task_unrecorded = Signal()
 answer_begins = Signal()
 
 # Sent with `task` and `text`, a piece of the answer, as it comes from the provider.
-task_said = Signal(use_caching=True)  # for each token
+task_said = Signal(use_caching=True)
 
 # Sent in the transaction that writes them: a receiver that fails undoes it. With `ended`, the tasks that have ended;
 # `attempts`, those that were not recorded before; `revoked`, tasks of `ended` as they were when they ended before
 # (marked as interrupted, for example), which no longer counts.
-tasks_recorded = Signal()
+tasks_recorded = Signal(use_caching=True)
