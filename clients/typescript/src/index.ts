@@ -1,4 +1,4 @@
-export { Oxide } from './oxide.js';
+export { Oxide, Oxide as OxideClient } from './oxide.js';
 export type { EventsOptions, LiveEvents } from './live-events.js';
 export type { CallOptions, ClientOptions } from './options.js';
 export type { WebSocketConstructor, WebSocketLike } from './socket.js';

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import ast
-import asyncio
 import inspect
 import os
 import re
 import subprocess
 import types
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,6 +15,7 @@ import oxide_client
 from oxide_client import Oxide
 from oxide_client.cli.exits import EXITS
 from tests.clients.python.conftest import install, surroundings
+from tests.clients.python.guides import run_python
 from tests.fake_provider import TEXT
 from tests.live import ROOT, LiveOxide
 
@@ -26,20 +24,6 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", GUIDE, re.DOTALL | re.MULTILINE)
 README = (ROOT / "clients" / "python" / "README.md").read_text()
 BLOCKS += re.findall(r"^```(\w+)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 ADDRESS = "http://localhost:8000"
-
-
-def run_python(block: str) -> dict[str, Any]:
-    """As if it stood in an interactive Python, which knows `await`. Returns its names."""
-    names: dict[str, Any] = {"__name__": "guide"}
-    code = compile(block, "docs/clients-python.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    ended = eval(code, names)  # noqa: S307 - our own
-    if inspect.iscoroutine(ended):
-        asyncio.run(_waited_for(ended))
-    return names
-
-
-async def _waited_for(ended: Any) -> None:
-    await ended
 
 
 @pytest.mark.parametrize("number", [number for number, (language, _) in enumerate(BLOCKS) if language == "python"])

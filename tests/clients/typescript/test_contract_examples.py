@@ -34,7 +34,7 @@ def test_the_class_of_the_contract_works(workspace: Workspace, oxide: LiveOxide)
 
 
 def test_its_usage_is_the_clients_too(workspace: Workspace, oxide: LiveOxide) -> None:
-    answer = result_of(workspace, oxide, "usage", "import { Oxide as OxideClient } from 'oxide-client';\n" + USAGE)
+    answer = result_of(workspace, oxide, "usage", "import { OxideClient } from 'oxide-client';\n" + USAGE)
     assert (answer["status"], answer["result"], answer["task_type"]) == ("completed", TEXT, "question_answer")
 
 
@@ -43,7 +43,7 @@ def test_its_parameters_are_the_clients_too(workspace: Workspace, oxide: LiveOxi
     call = f"const result = [await {calls[0]}, await {calls[1]}];"
     own, given = (
         result_of(workspace, oxide, name, f"{head}\nconst client = new OxideClient();\n{call}\nexport {{}};\n")
-        for name, head in (("own", OWN_CLASS), ("given", "import { Oxide as OxideClient } from 'oxide-client';"))
+        for name, head in (("own", OWN_CLASS), ("given", "import { OxideClient } from 'oxide-client';"))
     )
     told = ("result", "task_type", "service_used", "model_used")
     assert [[answer[name] for name in told] for answer in own] == [[answer[name] for name in told] for answer in given]

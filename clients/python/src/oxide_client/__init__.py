@@ -41,6 +41,7 @@ from oxide_client.version import __version__
 
 if TYPE_CHECKING:
     from oxide_client.aio import AsyncOxide, AsyncTaskStream
+    from oxide_client.aio import AsyncOxide as OxideClient
     from oxide_client.aio_events import AsyncEvents
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "MethodNotAllowedError",
     "NotFoundError",
     "Oxide",
+    "OxideClient",
     "OxideError",
     "PayloadTooLargeError",
     "ProviderError",
@@ -87,14 +89,16 @@ __all__ = [
 ]
 
 _ASYNCHRONOUS = {
-    "AsyncOxide": "oxide_client.aio",
-    "AsyncTaskStream": "oxide_client.aio",
-    "AsyncEvents": "oxide_client.aio_events",
+    "AsyncOxide": ("oxide_client.aio", "AsyncOxide"),
+    "AsyncTaskStream": ("oxide_client.aio", "AsyncTaskStream"),
+    "AsyncEvents": ("oxide_client.aio_events", "AsyncEvents"),
+    "OxideClient": ("oxide_client.aio", "AsyncOxide"),  # what the contract's example calls it
 }
 
 
 def __getattr__(name: str) -> Any:
     """aiohttp is loaded by who uses it: the command starts in half the time without."""
     if name in _ASYNCHRONOUS:
-        return getattr(import_module(_ASYNCHRONOUS[name]), name)
+        module, own_name = _ASYNCHRONOUS[name]
+        return getattr(import_module(module), own_name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
