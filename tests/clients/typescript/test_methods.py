@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests import canary
+from tests.clients.operations import Operations
 from tests.fake_provider import TEXT, FakeProvider
 from tests.live import LiveOxide
 from tests.typescript import Workspace
@@ -25,10 +26,30 @@ def complaints(workspace: Workspace, answers: list[tuple[str, Any]]) -> str:
     return workspace.compile(workspace.write("answers.ts", "\n".join(lines)))
 
 
-def test_each_method_is_answered_in_its_type(workspace: Workspace, oxide: LiveOxide, provider: FakeProvider) -> None:
+@pytest.fixture(scope="module")
+def of_methods(workspace: Workspace, shared_oxide: LiveOxide, provider: FakeProvider) -> Any:
+    """What came of every call but those of the login and of keys for programs."""
     provider.misbehave("hang", service="hanging")
-    seen = workspace.see("methods.mjs", oxide.url, SECOND_KEY)
-    answers = seen.pop("answers")
+    yield workspace.see("methods.mjs", shared_oxide.url, SECOND_KEY)
+    provider.behave("hanging")
+
+
+@pytest.fixture(scope="module")
+def of_identity(workspace: Workspace, guarded: LiveOxide) -> Any:
+    return workspace.see("identity.mjs", guarded.url, environment={"OXIDE_PASSWORD": guarded.admin_password})
+
+
+def test_the_methods_send_every_operation_of_the_api_and_no_other(
+    of_methods: Any, of_identity: Any, shared_oxide: LiveOxide
+) -> None:
+    operations = Operations.of(shared_oxide)
+    sent = [(method, path) for seen in (of_methods, of_identity) for method, path in seen["requests"]]
+    assert operations.called_by(sent) == operations.needed
+
+
+def test_each_method_is_answered_in_its_type(workspace: Workspace, of_methods: Any) -> None:
+    seen = {name: came for name, came in of_methods.items() if name not in ("answers", "requests")}
+    answers = of_methods["answers"]
     assert seen == {
         "waited": "completed",
         "cancelled": "cancelled",
@@ -37,7 +58,6 @@ def test_each_method_is_answered_in_its_type(workspace: Workspace, oxide: LiveOx
         "deleted": True,
         "inForce": True,
     }
-    assert len(answers) == 36
     assert answers[0][1]["result"] == TEXT
     assert complaints(workspace, answers) == ""
 
@@ -49,9 +69,9 @@ def test_a_field_too_many_or_too_few_would_be_noticed(workspace: Workspace) -> N
     assert "Property 'status' is missing" in told
 
 
-def test_a_login_is_kept_alive_and_ended(workspace: Workspace, guarded: LiveOxide) -> None:
-    seen = workspace.see("identity.mjs", guarded.url, environment={"OXIDE_PASSWORD": guarded.admin_password})
-    answers = seen.pop("answers")
+def test_a_login_is_kept_alive_and_ended(workspace: Workspace, of_identity: Any) -> None:
+    seen = {name: came for name, came in of_identity.items() if name not in ("answers", "requests")}
+    answers = of_identity["answers"]
     assert seen == {
         "refused": "UnauthorizedError",
         "unheard": "UnauthorizedError",

@@ -1,8 +1,9 @@
 // Calls every method of the client once, and prints what each answered with the type that it should have.
 import { Oxide } from 'oxide-client';
+import { recorded, requests } from './recording.mjs';
 
 const [url, secondKey] = process.argv.slice(2);
-const client = new Oxide(url);
+const client = new Oxide(url, { fetch: recorded });
 const answers = [];
 const note = async (type, promise) => {
   const answer = await promise;
@@ -65,6 +66,7 @@ await note('Me', client.me());
 console.log(
   JSON.stringify({
     answers,
+    requests,
     waited: waited.status,
     cancelled: cancelled.status,
     switched: [disabled.enabled, enabled.enabled],
