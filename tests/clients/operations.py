@@ -35,7 +35,7 @@ class Operations:
         return cls(frozenset((method.upper(), path.rstrip("/")) for path in paths for method in paths[path]))
 
     @property
-    def needed(self) -> set[tuple[str, str]]:
+    def needed(self) -> frozenset[tuple[str, str]]:
         assert self.all >= WITHOUT_A_METHOD.keys()
         return self.all - WITHOUT_A_METHOD.keys()
 

@@ -50,7 +50,7 @@ def provider(session_provider: FakeProvider) -> FakeProvider:
 
 @pytest.fixture(scope="session")
 def live(tmp_path_factory: pytest.TempPathFactory, session_provider: FakeProvider) -> Iterator[LiveOxide]:
-    """One process for all: `first` and `second` answer, `keyed` has a key, `echo` is built in."""
+    """One process for all: `first` and `second` answer, `keyed` has a key and `keyless` none, `echo` is built in."""
     oxide = LiveOxide(tmp_path_factory.mktemp("oxide"))
     for name in ("first", "second"):
         url = session_provider.base_url("openai", service=name)
@@ -63,6 +63,13 @@ def live(tmp_path_factory: pytest.TempPathFactory, session_provider: FakeProvide
         max_retries=0,
         api_key_env="CLIENT_JOURNEY_KEY",
         api_key=canary.provider_key("client"),
+    )
+    oxide.declare(
+        "keyless",
+        session_provider.base_url("openai", service="keyless"),
+        default=False,
+        api="openai",
+        api_key_env="CLIENT_JOURNEY_NO_KEY",
     )
     oxide.config["routing"]["rules"] = [{"id": "rule-1", "task_type": "chat", "service": "second", "priority": 1}]
     # One check of each service at the start, and none while a test makes the provider misbehave.

@@ -224,7 +224,7 @@ def test_keys_of_providers_are_tested_and_kept(oxide: Any) -> None:
     kept = oxide.update_key("keyed", KEY)
     assert (kept["stored_in"], kept["in_force"]) == ("file", True)
     assert oxide.get_key("keyed")["key_preview"] == kept["key_preview"]
-    assert list(oxide.list_keys()["services"]) == ["keyed"]
+    assert list(oxide.list_keys()["services"]) == ["keyed", "keyless"]
 
 
 def test_a_name_is_one_part_of_an_address_whatever_is_in_it(oxide: Any) -> None:

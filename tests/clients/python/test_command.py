@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -153,11 +154,47 @@ def test_history_shows_one_task_with_what_was_tried(
     assert misfits(json.loads(piped(env, "history", task_id, "--json").out), answers.TaskDetail) == []
 
 
+def test_history_is_searched_and_filtered(env: dict[str, str], live: LiveOxide) -> None:
+    by_echo = live.execute(service="echo", task_type="analysis", prompt="A haystack").json()["task_id"]
+    by_first = live.execute(service="first", task_type="translation", prompt="A haystack").json()["task_id"]
+    live.execute(service="echo", task_type="translation", prompt="Nothing of the kind")
+    cases = [
+        (["--search", "haystack"], [by_first, by_echo]),
+        (["--search", "haystack", "--service", "echo"], [by_echo]),
+        (["--search", "haystack", "--type", "translation"], [by_first]),
+    ]
+    for options, wanted in cases:
+        _, *rows = piped(env, "history", *options).out.splitlines()
+        assert [row.split()[0] for row in rows] == wanted, options
+
+
 def test_services_is_a_table_or_json(env: dict[str, str]) -> None:
-    head, *rows = piped(env, "services").out.splitlines()
+    head, *rows = piped(env, "services").out.partition("\n\n")[0].splitlines()
     assert head.split() == ["NAME", "STATE", "KIND", "MODEL", "ADDRESS"]
-    assert [row.split()[0] for row in rows] == ["echo", "first", "keyed", "second"]
+    assert [row.split()[0] for row in rows] == ["echo", "first", "keyed", "keyless", "second"]
     assert misfits(json.loads(piped(env, "services", "--json").out), answers.ServiceList) == []
+
+
+def test_services_says_of_each_how_it_is_and_below_what_bars_it(
+    env: dict[str, str], live: LiveOxide, provider: FakeProvider
+) -> None:
+    provider.misbehave("status", service="first", status=500)
+    assert not live.post("/api/services/first/test/").json()["healthy"]
+    live.post("/api/services/second/disable/")
+    table, _, below = piped(env, "services").out.partition("\n\n")
+    live.post("/api/services/second/enable/")
+    states = dict(re.split(r"  +", row)[:2] for row in table.splitlines()[1:])
+    assert states == {
+        "echo": "healthy",
+        "first": "unhealthy",
+        "keyed": "healthy",
+        "keyless": "no key",
+        "second": "off",
+    }
+    ill, barred = below.splitlines()
+    assert ill.startswith("first is currently unhealthy: ")
+    key = "keyless has no API key: set CLIENT_JOURNEY_NO_KEY and restart, or POST /api/api-keys/update/"
+    assert barred == key
 
 
 # Live events

@@ -71,14 +71,17 @@ def _add_task(command: Parser) -> None:
     command.add_argument(
         "prompt", nargs="?", help="what is to be done; - reads it from standard input, and so does a pipe without it"
     )
-    command.add_argument(
-        "--type", dest="task_type", choices=get_args(TaskType), metavar="TYPE", help=", ".join(get_args(TaskType))
-    )
+    _add_type(command)
     command.add_argument("--service", help="a service by its name; left out, Oxide chooses")
     command.add_argument("--model", help="a model; left out, the rule's or the service's own")
     command.add_argument("--max-tokens", type=int, metavar="N", help="at most that long an answer")
     command.add_argument("--temperature", type=float, metavar="T", help="0 to 2")
     command.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="time for everything (default 630)")
+
+
+def _add_type(command: Parser) -> None:
+    types = get_args(TaskType)
+    command.add_argument("--type", dest="task_type", choices=types, metavar="TYPE", help=", ".join(types))
 
 
 def _add_run(commands: _Commands[Parser]) -> None:
@@ -98,6 +101,9 @@ def _add_history(commands: _Commands[Parser]) -> None:
     history.add_argument("id", nargs="?", help="show this task alone, with its attempts and its answer")
     history.add_argument("--limit", type=int, default=20, metavar="N", help="at most that many, 1 to 1000 (default 20)")
     history.add_argument("--status", choices=get_args(Status), metavar="STATUS", help=", ".join(get_args(Status)))
+    history.add_argument("--service", help="what this service did")
+    _add_type(history)
+    history.add_argument("--search", metavar="TEXT", help="what has this in its prompt or its answer")
     history.add_argument("--json", action="store_true", help="print what Oxide answers as JSON")
 
 

@@ -8,13 +8,11 @@ import time
 from argparse import Namespace
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
-from typing import Any
 
-from oxide_client.answers import Attempt, TaskAnswer, TaskDetail, TaskSummary
+from oxide_client.answers import Attempt, ServiceListed, TaskAnswer, TaskDetail, TaskSummary
 from oxide_client.blocking import Oxide
 from oxide_client.blocking import TaskStream as Stream
-from oxide_client.cli import terminal
+from oxide_client.cli import figures, terminal
 from oxide_client.cli.arguments import UsageError
 from oxide_client.cli.exits import Exit
 from oxide_client.cli.lines import line_of
@@ -57,7 +55,13 @@ def history(oxide: Oxide, asked: Namespace) -> Exit:
         task = oxide.get_task(asked.id)
         terminal.out(_json(task) if asked.json else _task_in_full(task))
         return Exit.DONE
-    page = oxide.get_history(limit=asked.limit, status=asked.status)
+    page = oxide.get_history(
+        limit=asked.limit,
+        status=asked.status,
+        service=asked.service,
+        task_type=asked.task_type,
+        search=asked.search,
+    )
     if asked.json:
         terminal.out(_json(page))
     elif page["tasks"]:
@@ -76,7 +80,7 @@ def services(oxide: Oxide, asked: Namespace) -> Exit:
     rows = [
         (
             name,
-            "off" if not service["enabled"] else "healthy" if service["healthy"] else "unhealthy",
+            _state(service),
             service["info"]["api"] or service["info"]["type"],
             service["info"]["model"],
             service["info"]["base_url"],
@@ -84,6 +88,10 @@ def services(oxide: Oxide, asked: Namespace) -> Exit:
         for name, service in found["services"].items()
     ]
     terminal.table(("NAME", "STATE", "KIND", "MODEL", "ADDRESS"), rows)
+    # Below, where nothing of it is cut off: it says what to do.
+    obstacles = [f"{name} {service['obstacle']}" for name, service in found["services"].items() if _is_barred(service)]
+    if obstacles:
+        terminal.out("\n".join(["", *map(terminal.one_line, obstacles)]))
     return Exit.DONE
 
 
@@ -140,9 +148,8 @@ def _tell(stream: Stream, progress: Progress) -> Exit:
                 terminal.say("\n")
             if event["type"] == "error":
                 raise of_body(event)
-            if event["type"] == "done":
-                _sum_up(event)
-                return _exit_of(event)
+            _sum_up(event)
+            return _exit_of(event)
     raise AssertionError("A stream ends with done or error, or raises.")
 
 
@@ -181,12 +188,27 @@ def _sum_up(answer: TaskAnswer) -> None:
     """Who answered, for people; a pipe gets the answer alone."""
     if not terminal.is_terminal(sys.stderr):
         return
-    parts = [answer["service_used"], answer["model_used"], _seconds(answer["execution_time"])]
-    parts += [f"{answer['tokens_used']} tokens", _dollars(answer["cost"])]
+    parts = [answer["service_used"], answer["model_used"], figures.seconds(answer["execution_time"])]
+    parts += [f"{answer['tokens_used']} tokens", figures.dollars(answer["cost"])]
     terminal.note(" · ".join(part for part in parts if part), "dim")
 
 
 # Shown
+
+
+def _state(service: ServiceListed) -> str:
+    """In the dashboard's words: who only lacks a key, or was not asked yet, is not ill."""
+    if not service["enabled"]:
+        return "off"
+    if service["obstacle"].startswith("has no API key"):
+        return "no key"
+    if service["healthy"]:
+        return "healthy"
+    return "unhealthy" if service["obstacle"] else "not looked at yet"
+
+
+def _is_barred(service: ServiceListed) -> bool:
+    return service["enabled"] and bool(service["obstacle"])
 
 
 def _json(answer: object) -> str:
@@ -196,12 +218,12 @@ def _json(answer: object) -> str:
 def _task_row(task: TaskSummary) -> tuple[str, ...]:
     return (
         task["id"],
-        _moment(task["created_at"]),
+        figures.moment(task["created_at"]),
         task["error_code"] or task["status"],
         task["service_used"] or "-",
-        _seconds(task["execution_time"], "") or "-",
+        figures.seconds(task["execution_time"], "") or "-",
         str(task["tokens_used"]),
-        _dollars(task["cost"]) or "-",
+        figures.dollars(task["cost"]) or "-",
         task["prompt"],
     )
 
@@ -210,12 +232,12 @@ def _task_in_full(task: TaskDetail) -> str:
     lines = [
         ("task", task["task_id"]),
         ("status", f"{task['status']} {task['error_code']}".strip()),
-        ("created", _moment(task["created_at"])),
+        ("created", figures.moment(task["created_at"])),
         ("type", task["task_type"]),
         ("service", f"{task['service_used']} {task['model_used']}".strip()),
-        ("seconds", _seconds(task["execution_time"], "")),
+        ("seconds", figures.seconds(task["execution_time"], "")),
         ("tokens", str(task["tokens_used"])),
-        ("cost", f"{_dollars(task['cost'])} {task['cost_basis']}".strip()),
+        ("cost", f"{figures.dollars(task['cost'])} {task['cost_basis']}".strip()),
         ("error", task["error_detail"]),
         *((f"attempt {attempt['number']}", _attempt(attempt)) for attempt in task["attempts"]),
     ]
@@ -228,17 +250,3 @@ def _attempt(attempt: Attempt) -> str:
     said = attempt["error"] or attempt["finish_reason"]
     took = "" if attempt["latency_ms"] is None else f"{attempt['latency_ms']:.0f} ms"
     return " ".join(part for part in (attempt["service"], attempt["model"], attempt["status"], took, said) if part)
-
-
-def _moment(text: str) -> str:
-    """In the time of the reader's own place."""
-    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _seconds(seconds: float | None, unit: str = " s") -> str:
-    return "" if seconds is None else f"{seconds:.2f}{unit}"
-
-
-def _dollars(cost: Any) -> str:
-    return "" if cost is None else f"${cost:.4f}"
