@@ -75,4 +75,4 @@ def clients(kind: str) -> Iterator[Make]:
 def spoil(client: Any) -> None:
     """What an access token is worth after ten minutes."""
     inner: Any = client._inner if isinstance(client, Driven) else client
-    inner._token = "eyJ.ended"
+    inner._tokens.access = "eyJ.ended"

@@ -22,6 +22,7 @@ from oxide_client.live import TOPICS, Topic
 from oxide_client.options import RuleFields, TaskOptions
 from oxide_client.retries import Deadline, Retries
 from oxide_client.streams import Reader, StreamEvent
+from oxide_client.tokens import Tokens
 from oxide_client.typing_names import Self, Unpack
 from oxide_client.waiting import PASSING, Waiting
 
@@ -53,8 +54,7 @@ class AsyncOxide:
         self._timeout = timeout
         self._retries = retries
         self._proxy = proxy
-        self._token = calls.checked_token(token)
-        self._refresh_token: str | None = None
+        self._tokens = Tokens(token)
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._renewing: asyncio.Lock | None = None
@@ -315,16 +315,16 @@ class AsyncOxide:
 
     async def login(self, username: str, password: str) -> answers.TokenPair:
         """Log in. From now on this client calls as that user, and renews the login by itself."""
-        return self._keep(await self._send(calls.login(username, password)))
+        return self._tokens.keep(await self._send(calls.login(username, password)))
 
     async def refresh(self, refresh_token: str | None = None) -> answers.TokenPair:
         """Get the next pair of tokens for a refresh token, or for the one of `login`. Each is good once."""
-        return self._keep(await self._send(calls.refresh(self._own(refresh_token))))
+        return self._tokens.keep(await self._send(calls.refresh(self._tokens.refresh_with(refresh_token))))
 
     async def logout(self, refresh_token: str | None = None) -> answers.LoggedOut:
         """End the login: all of its tokens are refused from now on."""
-        answer = await self._send(calls.logout(refresh_token or self._refresh_token))
-        self._token = self._refresh_token = None
+        answer = await self._send(calls.logout(refresh_token or self._tokens.refresh))
+        self._tokens.forget()
         return answer
 
     async def get_me(self) -> answers.Me:
@@ -340,15 +340,6 @@ class AsyncOxide:
 
     def _deadline(self, call: Call[Any], timeout: float | None) -> Deadline:
         return Deadline.of(timeout, self._timeout, call.seconds)
-
-    def _keep(self, pair: answers.TokenPair) -> answers.TokenPair:
-        self._token, self._refresh_token = pair["access_token"], pair["refresh_token"]
-        return pair
-
-    def _own(self, refresh_token: str | None) -> str:
-        if token := refresh_token or self._refresh_token:
-            return token
-        raise UnauthorizedError("There is no refresh token: log in with login first.")
 
     async def _send(self, call: Call[T], timeout: float | None = None) -> T:
         deadline = self._deadline(call, timeout)
@@ -373,7 +364,7 @@ class AsyncOxide:
     async def _repeat(self, call: Call[Any], deadline: Deadline, once: Callable[[], Awaitable[T]]) -> T:
         failures, renewed = 0, False
         while True:
-            used = self._token
+            used = self._tokens.access
             try:
                 return await once()
             except OxideError as error:
@@ -395,7 +386,7 @@ class AsyncOxide:
             # Encoded already: a name may hold a slash of its own.
             URL(self.base_url + call.path, encoded=True).with_query(call.query or None),
             data=calls.content_of(call),
-            headers=calls.headers_of(call, self._token),
+            headers=calls.headers_of(call, self._tokens.access),
             timeout=aiohttp.ClientTimeout(total=remaining, sock_connect=min(CONNECT_SECONDS, remaining)),
             allow_redirects=False,
             proxy=self._proxy,
@@ -420,14 +411,14 @@ class AsyncOxide:
         self._connections()
         assert self._renewing is not None  # noqa: S101 - made with the session
         async with self._renewing:
-            if self._token != used:
+            if self._tokens.access != used:
                 return True  # another call has renewed it meanwhile
-            if self._refresh_token is None:
+            if self._tokens.refresh is None:
                 return False
             try:
                 await self.refresh()
             except UnauthorizedError:
-                self._refresh_token = None
+                self._tokens.refresh = None
                 return False
             return True
 

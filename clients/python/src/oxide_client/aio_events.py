@@ -87,7 +87,7 @@ class AsyncEvents:
 
     async def _connect(self) -> None:
         client = self._client
-        self._used = client._token  # noqa: SLF001 - a part of it
+        self._used = client._tokens.access  # noqa: SLF001 - a part of it
         url = live.address(client.base_url)
         # Of a type that differs from one release of Python to the next.
         made: Any = client._connections().ws_connect(  # noqa: SLF001

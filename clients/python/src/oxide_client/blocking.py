@@ -25,6 +25,7 @@ from oxide_client.options import RuleFields, TaskOptions
 from oxide_client.retries import Deadline, Retries
 from oxide_client.sockets import Guard, GuardedAdapter, guarded
 from oxide_client.streams import Reader, StreamEvent
+from oxide_client.tokens import Tokens
 from oxide_client.typing_names import Self, Unpack
 from oxide_client.waiting import PASSING, Waiting
 
@@ -58,8 +59,7 @@ class Oxide:
         self._timeout = timeout
         self._retries = retries
         self._proxy = proxy
-        self._token = calls.checked_token(token)
-        self._refresh_token: str | None = None
+        self._tokens = Tokens(token)
         self._session = _session(self.base_url, proxy)
         self._renewing = threading.Lock()
 
@@ -317,16 +317,16 @@ class Oxide:
 
     def login(self, username: str, password: str) -> answers.TokenPair:
         """Log in. From now on this client calls as that user, and renews the login by itself."""
-        return self._keep(self._send(calls.login(username, password)))
+        return self._tokens.keep(self._send(calls.login(username, password)))
 
     def refresh(self, refresh_token: str | None = None) -> answers.TokenPair:
         """Get the next pair of tokens for a refresh token, or for the one of `login`. Each is good once."""
-        return self._keep(self._send(calls.refresh(self._own(refresh_token))))
+        return self._tokens.keep(self._send(calls.refresh(self._tokens.refresh_with(refresh_token))))
 
     def logout(self, refresh_token: str | None = None) -> answers.LoggedOut:
         """End the login: all of its tokens are refused from now on."""
-        answer = self._send(calls.logout(refresh_token or self._refresh_token))
-        self._token = self._refresh_token = None
+        answer = self._send(calls.logout(refresh_token or self._tokens.refresh))
+        self._tokens.forget()
         return answer
 
     def get_me(self) -> answers.Me:
@@ -342,15 +342,6 @@ class Oxide:
 
     def _deadline(self, call: Call[Any], timeout: float | None) -> Deadline:
         return Deadline.of(timeout, self._timeout, call.seconds)
-
-    def _keep(self, pair: answers.TokenPair) -> answers.TokenPair:
-        self._token, self._refresh_token = pair["access_token"], pair["refresh_token"]
-        return pair
-
-    def _own(self, refresh_token: str | None) -> str:
-        if token := refresh_token or self._refresh_token:
-            return token
-        raise UnauthorizedError("There is no refresh token: log in with login first.")
 
     def _send(self, call: Call[T], timeout: float | None = None) -> T:
         deadline = self._deadline(call, timeout)
@@ -378,7 +369,7 @@ class Oxide:
     def _repeat(self, call: Call[Any], deadline: Deadline, once: Callable[[], T]) -> T:
         failures, renewed = 0, False
         while True:
-            used = self._token
+            used = self._tokens.access
             try:
                 return once()
             except OxideError as error:
@@ -401,7 +392,7 @@ class Oxide:
                 self.base_url + call.path,
                 params=call.query,
                 data=calls.content_of(call),
-                headers=calls.headers_of(call, self._token),
+                headers=calls.headers_of(call, self._tokens.access),
                 timeout=(min(CONNECT_SECONDS, remaining), remaining),
                 allow_redirects=False,
                 stream=True,
@@ -416,14 +407,14 @@ class Oxide:
     def _renew(self, used: str | None) -> bool:
         """Get a new access token in place of the one that was `used` and refused. Returns whether there is one."""
         with self._renewing:
-            if self._token != used:
+            if self._tokens.access != used:
                 return True  # another thread has renewed it meanwhile
-            if self._refresh_token is None:
+            if self._tokens.refresh is None:
                 return False
             try:
                 self.refresh()
             except UnauthorizedError:
-                self._refresh_token = None
+                self._tokens.refresh = None
                 return False
             return True
 

@@ -92,7 +92,7 @@ class Events:
 
     def _connect(self) -> None:
         client = self._client
-        self._used = client._token  # noqa: SLF001 - a part of it
+        self._used = client._tokens.access  # noqa: SLF001 - a part of it
         url = live.address(client.base_url)
         try:
             # Entered, as every release of websockets wants it; `close` is what leaving it would do.

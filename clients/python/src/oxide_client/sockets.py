@@ -89,11 +89,8 @@ class _Connection(HTTPConnection):
         _watch(self)
 
 
-class _TlsConnection(HTTPSConnection):
-    def request(self, *asked: Any, **options: Any) -> None:
-        _watch(self)
-        super().request(*asked, **options)
-        _watch(self)
+class _TlsConnection(_Connection, HTTPSConnection):
+    pass
 
 
 class _Pool(HTTPConnectionPool):
