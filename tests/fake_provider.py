@@ -128,6 +128,11 @@ class FakeProvider:
         self._standing.pop(service, None)
         self._faults.pop(service, None)
 
+    def reset(self) -> None:
+        """Be as in the beginning: no fault, the usual answers, all at once. What was recorded stays."""
+        for settings in (self._standing, self._faults, self._answers, self._pauses):
+            settings.clear()
+
     def requests_to(self, service: str) -> list[Recorded]:
         return [request for request in self.requests if request.service == service]
 

@@ -59,7 +59,7 @@ class LiveOxide:
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """One of the other commands, in the same surroundings."""
         done = subprocess.run(
-            self._command(*arguments), env=self._environment(), capture_output=True, text=True, check=check, timeout=60
+            self._command(*arguments), env=self.surroundings(), capture_output=True, text=True, check=check, timeout=60
         )
         watch.note(f"manage.py {arguments[0]}", done.stdout + done.stderr)
         return done
@@ -71,7 +71,7 @@ class LiveOxide:
             begin = output.tell()
             self._process = subprocess.Popen(
                 self._command("serve", "--port", str(free_port()), *arguments),
-                env=self._environment(),
+                env=self.surroundings(),
                 stdout=output,
                 stderr=output,
             )
@@ -115,7 +115,7 @@ class LiveOxide:
         """SIGTERM, and the exit status."""
         self.process.send_signal(signal.SIGTERM)
         status = self.process.wait(seconds)
-        self._search()
+        self.search_what_is_left()
         return status
 
     def kill(self) -> None:
@@ -124,12 +124,23 @@ class LiveOxide:
             self._process.kill()
             self._process.wait()
         self.session.close()
-        self._search()
+        self.search_what_is_left()
 
-    def _search(self) -> None:
-        """What is left behind may hold no secret."""
+    def search_what_is_left(self) -> None:
+        """It may hold no secret."""
         watch.read_on()
         watch.note_folder(self.folder / "var")
+
+    def surroundings(self) -> Mapping[str, str]:
+        """All environment variables of its processes, `environment` among them."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("OXIDE_")}
+        # All that it can say is searched for secrets.
+        own = {
+            "OXIDE_LOG_LEVEL": "DEBUG",
+            "OXIDE_DATA_DIR": str(self.folder / "var"),
+            "OXIDE_CONFIG": str(self.folder / "oxide.yaml"),
+        }
+        return {**inherited, "DJANGO_SETTINGS_MODULE": "oxide_project.settings", **own, **self.environment}
 
     def _answers(self, url: str) -> bool:
         """Whatever it answers: identity may be on, or the address no host that is served."""
@@ -141,16 +152,6 @@ class LiveOxide:
 
     def _command(self, *arguments: str) -> list[str]:
         return [sys.executable, str(ROOT / "manage.py"), *arguments]
-
-    def _environment(self) -> Mapping[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("OXIDE_")}
-        # All that it can say is searched for secrets.
-        own = {
-            "OXIDE_LOG_LEVEL": "DEBUG",
-            "OXIDE_DATA_DIR": str(self.folder / "var"),
-            "OXIDE_CONFIG": str(self.folder / "oxide.yaml"),
-        }
-        return {**inherited, "DJANGO_SETTINGS_MODULE": "oxide_project.settings", **own, **self.environment}
 
 
 def free_port() -> int:

@@ -53,7 +53,7 @@ class Reader:
         self._provider = provider
         self._workspace = workspace
         own = {"OXIDE_URL": oxide.url, "PASSWORD": oxide.admin_password, "KEY": canary.provider_key("a reader's")}
-        environment = {**oxide._environment(), **own}
+        environment = {**oxide.surroundings(), **own}
         self._terminal = Terminal(folder, environment)
         self._told: Told | None = None
         """Of the command before, as long as nothing else comes between."""

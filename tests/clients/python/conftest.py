@@ -34,7 +34,7 @@ def what_is_stored_is_searched(no_secret_comes_out_in_the_end: None) -> Iterator
     """For secrets, at the end of each module: these processes live on."""
     yield
     for oxide in _started:
-        oxide._search()
+        oxide.search_what_is_left()
 
 
 @pytest.fixture(scope="session")
@@ -102,10 +102,7 @@ def oxide(make: Make, live: LiveOxide, provider: FakeProvider) -> Iterator[Any]:
 
 
 def settle(live: LiveOxide, provider: FakeProvider) -> None:
-    for name in ("", "first", "second", "keyed"):
-        provider.behave(name)
-    provider._answers.clear()
-    provider._pauses.clear()
+    provider.reset()
     # Found healthy, and a call that goes well in between, or a service would be left alone after some failures.
     for name in ("first", "second"):
         assert live.post(f"/api/services/{name}/test/").json()["healthy"]

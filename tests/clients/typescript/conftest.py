@@ -64,12 +64,9 @@ def shared_oxide(tmp_path_factory: pytest.TempPathFactory, provider: FakeProvide
 @pytest.fixture
 def oxide(shared_oxide: LiveOxide, provider: FakeProvider) -> Iterator[LiveOxide]:
     yield shared_oxide
-    for name in ("", *ON_REQUEST):
-        provider.behave(name)
+    provider.reset()
     # A call that goes well in between, or the service would be left alone after some failures.
     assert shared_oxide.execute(service="failing").status_code == 200
-    provider._answers.clear()
-    provider._pauses.clear()
     provider.hangups = 0
 
 

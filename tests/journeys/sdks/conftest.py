@@ -40,11 +40,8 @@ def oxide(tmp_path_factory: pytest.TempPathFactory, provider: FakeProvider) -> I
 @pytest.fixture(autouse=True)
 def well_behaved(provider: FakeProvider, oxide: LiveOxide) -> Iterator[None]:
     yield
-    provider.behave()
-    provider.behave("openai")
-    provider._answers.clear()
+    provider.reset()
     # A call that goes well in between, or the service would be left alone after some failures.
     assert oxide.execute(service="openai").status_code == 200
-    provider._pauses.clear()
     provider.requests.clear()
     provider.hangups = 0
