@@ -206,7 +206,7 @@ def _rules(services: Mapping[str, ServiceConfig]) -> RulesInForce:
 
 def _surroundings() -> Surroundings:
     return Surroundings(
-        version=str(settings.SPECTACULAR_SETTINGS["VERSION"]),
+        version=settings.VERSION,
         database="SQLite" if is_embedded() else f"PostgreSQL on {connection.settings_dict['HOST'] or 'this host'}",
         redis="in use" if settings.REDIS_URL else "not used: one process keeps counters and events in memory",
         processes=Runner.alive().count(),

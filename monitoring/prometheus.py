@@ -45,16 +45,12 @@ def render(accept: str) -> tuple[bytes, str]:
 
 class Figures(Collector):
     def collect(self) -> Iterable[Metric]:
-        yield InfoMetricFamily("oxide_build", "Which Oxide this is.", {"version": _version()})
+        yield InfoMetricFamily("oxide_build", "Which Oxide this is.", {"version": settings.VERSION})
         yield from _tasks()
         yield from _attempts()
         yield _durations()
         yield from _services()
         yield from _process()
-
-
-def _version() -> str:
-    return str(settings.SPECTACULAR_SETTINGS["VERSION"])
 
 
 def _tasks() -> Iterable[Metric]:

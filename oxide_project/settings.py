@@ -6,6 +6,7 @@ oxide_project/variables.py says in words what each variable means.
 from __future__ import annotations
 
 import sys
+import tomllib
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 # Oxide
 
+VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 DATA_DIR = env.directory("OXIDE_DATA_DIR", BASE_DIR / "var")
 CONFIG_FILE = env.file("OXIDE_CONFIG", BASE_DIR / "config" / "default.yaml")
 THREADS = env.integer("OXIDE_THREADS", 640, minimum=8, maximum=10_000)
@@ -225,7 +227,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Oxide",
     "DESCRIPTION": "A self-hosted gateway and orchestrator for language models.",
-    "VERSION": "0.1.0",
+    "VERSION": VERSION,
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],  # open to all: how to log in stands there

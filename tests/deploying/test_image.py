@@ -80,7 +80,7 @@ def test_it_serves_as_compose_says_with_workers_postgres_and_redis(container: Co
 def test_nothing_that_is_private_or_of_no_use_goes_into_it() -> None:
     tops = {name.partition("/")[0] for name in images.context()}
     parts = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"benchmarks"}
-    assert tops == {"LICENSE", "manage.py", "requirements.lock", "templates", *parts}
+    assert tops == {"LICENSE", "manage.py", "pyproject.toml", "requirements.lock", "templates", *parts}
     for name in (".env", ".git/config", "var/secret.key", "config/.default.yaml.new", "tasks/__pycache__/a.pyc"):
         assert images.ignored(name)
 

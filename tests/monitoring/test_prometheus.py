@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 
 import pytest
+from django.conf import settings
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 from rest_framework.test import APIClient
@@ -77,7 +78,7 @@ def test_services_and_this_process_are_told(client: APIClient, service: Callable
     assert one(samples, "oxide_breaker_state", service="first", state="closed", pid=pid) == 0
     assert one(samples, "oxide_calls_in_flight", service="first", pid=pid) == 0
     assert one(samples, "oxide_process_resident_memory_bytes", pid=pid) > 1_000_000
-    assert one(samples, "oxide_build_info", version="0.1.0") == 1
+    assert one(samples, "oxide_build_info", version=settings.VERSION) == 1
 
 
 @pytest.mark.django_db

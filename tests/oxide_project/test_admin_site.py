@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
@@ -111,7 +112,7 @@ def test_it_tells_services_tasks_cost_and_rules(admin_client: Client, service: M
 
     shown = admin_client.get("/admin/").content.decode()
     database = "SQLite" if connection.vendor == "sqlite" else "PostgreSQL"
-    for words in ("healthy", "open: not asked for", "$1.23", "1,000,002 are stored in all", database, "0.1.0"):
+    for words in ("healthy", "open: not asked for", "$1.23", "1,000,002 are stored in all", database, settings.VERSION):
         assert words in shown
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+
+from tests.live import ROOT
 
 pytestmark = pytest.mark.django_db
 
@@ -47,6 +50,11 @@ def methods(view: Any) -> set[str]:
     if hasattr(view, "cls"):
         return {method for method in METHODS if hasattr(view.cls, method)}
     return {"get"}
+
+
+def test_the_version_is_that_of_the_project(document: Any) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert document["info"]["version"] == project["version"]
 
 
 def test_the_documented_operations_are_those_that_there_are(document: Any) -> None:

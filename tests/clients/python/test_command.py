@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from tests.clients.python.scripted import Scripted, error, hang_up
 from tests.clients.python.shapes import misfits
 from tests.clients.python.terminals import piped, running, terminal
 from tests.fake_provider import TEXT, FakeProvider
-from tests.live import LiveOxide, free_port
+from tests.live import ROOT, LiveOxide, free_port
 from tests.waiting import wait_until
 
 PROMPT = "What is quantum computing?"
@@ -292,7 +293,11 @@ def test_help_names_every_command_variable_and_exit_status(env: dict[str, str]) 
     shown = piped(env, "--help").out
     for part in ("run", "ask", "history", "services", "watch", "OXIDE_URL", "OXIDE_TOKEN", "NO_COLOR", *EXITS.values()):
         assert part in shown
-    assert piped(env, "--version").out == "oxide 0.1.0\n"
+
+
+def test_the_version_is_that_of_the_installed_package(env: dict[str, str]) -> None:
+    project = tomllib.loads((ROOT / "clients" / "python" / "pyproject.toml").read_text())["project"]
+    assert piped(env, "--version").out == f"oxide {project['version']}\n"
 
 
 def test_a_reader_that_goes_away_is_no_error(env: dict[str, str], live: LiveOxide) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import tomllib
 
-import oxide_client
 from oxide_client import calls
 from oxide_client.calls import Call
 from tests.clients.operations import Operations
-from tests.live import ROOT, LiveOxide
+from tests.live import LiveOxide
 
 
 def requests_of_the_client() -> set[tuple[str, str]]:
@@ -34,8 +32,3 @@ def value_for(parameter: inspect.Parameter) -> object:
 def test_the_client_has_every_call_of_the_api_and_no_other(live: LiveOxide) -> None:
     operations = Operations.of(live)
     assert operations.called_by(requests_of_the_client()) == operations.needed
-
-
-def test_the_package_says_one_version() -> None:
-    project = tomllib.loads((ROOT / "clients" / "python" / "pyproject.toml").read_text())["project"]
-    assert project["version"] == oxide_client.__version__

@@ -1,3 +1,8 @@
 from __future__ import annotations
 
-__version__ = "0.1.0"
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    __version__ = version("oxide-client")
+except PackageNotFoundError:  # it is run from a checkout, where pyproject.toml has it
+    __version__ = "0+checkout"
