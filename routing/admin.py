@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -13,8 +11,8 @@ from apikeys.badges import badge
 from apikeys.editable_lists import EditableList
 from routing.models import DefaultRoute, RoutingRule
 from services import availability
+from services.adding_admin import AddingAdmin
 from services.declared_filter import DeclaredFilter
-from services.fieldsets import without
 from services.models import Service
 from services.outcomes import Outcome, tell
 from services.switching_admin import SwitchingAdmin
@@ -46,7 +44,7 @@ class DefaultRouteForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(RoutingRule)
-class RoutingRuleAdmin(SwitchingAdmin, EditableList):
+class RoutingRuleAdmin(SwitchingAdmin, AddingAdmin, EditableList):
     noun = "Rule"
     when_empty = (
         "There are no rules yet, so the default order holds for every task. Add one to have a type of task done by a "
@@ -81,10 +79,6 @@ class RoutingRuleAdmin(SwitchingAdmin, EditableList):
         # A changed primary key would be saved as a second rule beside the old one.
         fields = [str(field) for field in super().get_readonly_fields(request, obj)]
         return [*fields, "id"] if obj else fields
-
-    def get_fieldsets(self, request: HttpRequest, obj: RoutingRule | None = None) -> Any:
-        fieldsets = super().get_fieldsets(request, obj)
-        return fieldsets if obj else without(fieldsets, self.readonly_fields)
 
     @admin.display(description="state")
     def state(self, rule: RoutingRule) -> SafeString:

@@ -7,6 +7,7 @@ from django.db import models
 from routing.engine import Rule
 from routing.task_types import CHOICES, TaskType
 from services.models import Service, valid_name
+from services.switchable import Switchable
 
 # A built-in service answers only when a task names it.
 CHOOSABLE = ~models.Q(type=Service.Type.BUILTIN)
@@ -16,7 +17,7 @@ def make_rule_id() -> str:
     return f"rule-{secrets.token_hex(4)}"
 
 
-class RoutingRule(models.Model):
+class RoutingRule(Switchable):
     """Tasks of one type go to one service. The lowest priority number is asked first."""
 
     id = models.CharField(
@@ -32,11 +33,9 @@ class RoutingRule(models.Model):
     weight = models.PositiveIntegerField(
         default=1, help_text="Share among the rules of equal priority; 0 is asked only when the others fail."
     )
-    enabled = models.BooleanField(default=True)
     note = models.CharField(max_length=500, blank=True)
     declared = models.BooleanField(default=False, editable=False, help_text="Stands in the configuration file.")
     created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         ordering = ["task_type", "priority", "id"]
@@ -49,11 +48,6 @@ class RoutingRule(models.Model):
 
     def __str__(self) -> str:
         return self.id
-
-    def switch(self, *, on: bool) -> None:
-        """Put it into force, or out of it."""
-        self.enabled = on
-        self.save(update_fields=["enabled", "updated_at"])
 
     def duplicate(self) -> RoutingRule:
         """A copy that is not in force, to be changed before it is."""

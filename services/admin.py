@@ -17,11 +17,11 @@ from django.utils.text import Truncator
 from apikeys.editable_lists import EditableList
 from services import health, key_admin, keys, state_badges  # noqa: F401 - the other pages of this app
 from services.adapters.registry import ADAPTERS, adapter_class
+from services.adding_admin import AddingAdmin
 from services.asking_admin import AskingAdmin
 from services.breaker import breakers
 from services.config import ServiceConfig
 from services.declared_filter import DeclaredFilter
-from services.fieldsets import without
 from services.models import Service
 from services.outcomes import Outcome, tell
 from services.switching_admin import SwitchingAdmin
@@ -116,7 +116,7 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
 
 
 @admin.register(Service)
-class ServiceAdmin(AskingAdmin, SwitchingAdmin, EditableList):
+class ServiceAdmin(AskingAdmin, SwitchingAdmin, AddingAdmin, EditableList):
     noun = "Service"
     when_empty = "There is no service yet. Add one with a model, such as an Ollama on this machine."
     form = ServiceForm
@@ -168,10 +168,6 @@ class ServiceAdmin(AskingAdmin, SwitchingAdmin, EditableList):
         # History, the configuration file and whoever calls know a service by its name.
         fields = [str(field) for field in super().get_readonly_fields(request, obj)]
         return [*fields, "name"] if obj else fields
-
-    def get_fieldsets(self, request: HttpRequest, obj: Service | None = None) -> Any:
-        fieldsets = super().get_fieldsets(request, obj)
-        return fieldsets if obj else without(fieldsets, self.readonly_fields)
 
     @admin.display(description="kind and model")
     def kind(self, service: Service) -> SafeString:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from django.http import Http404
+
 from services import health
 from services.config import ServiceConfig
 from services.models import Service
@@ -12,6 +14,14 @@ from snapshots.snapshot import Snapshot
 
 def current() -> Mapping[str, ServiceConfig]:
     return directory.get()
+
+
+def find(name: str) -> ServiceConfig:
+    """The service of that name. Raises `Http404`, which says where all are listed."""
+    config = current().get(name)
+    if config is None:
+        raise Http404(f"There is no service named {name!r}. GET /api/services/ lists them.")
+    return config
 
 
 def _load() -> Mapping[str, ServiceConfig]:

@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from django.http import Http404
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,7 +10,6 @@ from rest_framework.viewsets import ViewSet
 
 from apikeys import decoding
 from services import directory, key_presentation, keys
-from services.config import ServiceConfig
 
 # For the documentation: what is refused is said by `keys.require_usable`, in words of its own.
 Secret = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": "^[!-~]+$", "maxLength": keys.MAX_LENGTH})]
@@ -44,26 +42,19 @@ class KeyViewSet(ViewSet):
 
     @action(detail=False, methods=["get"], url_path="status/(?P<service>[^/]+)")
     def status(self, _request: Request, service: str) -> Response:
-        config = _find(service)
+        config = directory.find(service)
         keys.require_key_taker(config)
         return Response(key_presentation.status(config))
 
     @action(detail=False, methods=["post"])
     def test(self, request: Request) -> Response:
         body = decoding.body(request.data, KeyTest)
-        config = _find(body.service)
+        config = directory.find(body.service)
         return Response(key_presentation.tested(config, keys.test(config, body.api_key)))
 
     # Not named `update`: the router would offer it as PUT.
     @action(detail=False, methods=["post"], url_path="update")
     def replace(self, request: Request) -> Response:
         body = decoding.body(request.data, KeyUpdate)
-        config = _find(body.service)
+        config = directory.find(body.service)
         return Response(key_presentation.updated(config, body.api_key, keys.update(config, body.api_key)))
-
-
-def _find(name: str) -> ServiceConfig:
-    config = directory.current().get(name)
-    if config is None:
-        raise Http404(f"There is no service named {name!r}. GET /api/services/ lists them.")
-    return config

@@ -11,6 +11,7 @@ from django.utils.text import capfirst
 from services import validation
 from services.config import ServiceConfig
 from services.prices import PriceOverride
+from services.switchable import Switchable
 
 # No slash and no colon: a service's name stands in front of a model's in "<service>/<model>". And not
 # "auto", which leaves the choice to Oxide.
@@ -19,7 +20,7 @@ valid_name = RegexValidator(
 )
 
 
-class Service(models.Model):
+class Service(Switchable):
     """A provider that Oxide can call, and how."""
 
     class Type(models.TextChoices):
@@ -36,7 +37,6 @@ class Service(models.Model):
     name = models.CharField(max_length=50, unique=True, validators=[valid_name])
     type = models.CharField(max_length=10, choices=Type, default=Type.HTTP)
     api = models.CharField(max_length=20, choices=Api, blank=True, help_text="Protocol of an HTTP server.")
-    enabled = models.BooleanField(default=True)
     base_url = models.CharField(max_length=500, blank=True, help_text="For example http://localhost:11434")
     command = models.JSONField(
         default=list,
@@ -68,7 +68,6 @@ class Service(models.Model):
     options = models.JSONField(default=dict, blank=True, help_text="The protocol's own settings.")
     declared = models.BooleanField(default=False, editable=False, help_text="Stands in the configuration file.")
     created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         ordering = ["name"]
@@ -83,11 +82,6 @@ class Service(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-    def switch(self, *, on: bool) -> None:
-        """Let it be called, or no longer."""
-        self.enabled = on
-        self.save(update_fields=["enabled", "updated_at"])
 
     def clean_fields(self, exclude: Collection[str] | None = None) -> None:
         # Not in `clean`, which cannot tell what a form does not show.

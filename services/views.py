@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from django.http import Http404
 from django.shortcuts import get_object_or_404
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -9,7 +8,6 @@ from rest_framework.viewsets import ViewSet
 
 from services import directory, health, presentation
 from services.adapters.call import Call
-from services.config import ServiceConfig
 from services.connections import adapter_for
 from services.models import Service
 
@@ -24,16 +22,16 @@ class ServiceViewSet(ViewSet):
         return Response(presentation.overview(directory.current()))
 
     def retrieve(self, _request: Request, name: str) -> Response:
-        return Response(presentation.detail(_find(name)))
+        return Response(presentation.detail(directory.find(name)))
 
     @action(detail=True, methods=["post"])
     def test(self, _request: Request, name: str) -> Response:
-        config = _find(name)
+        config = directory.find(name)
         return Response(presentation.tested(config, health.check(config)))
 
     @action(detail=True, methods=["get"])
     def models(self, _request: Request, name: str) -> Response:
-        config = _find(name)
+        config = directory.find(name)
         found = adapter_for(config).models(Call.within(health.CHECK_SECONDS))
         return Response(presentation.models(config, found))
 
@@ -44,13 +42,6 @@ class ServiceViewSet(ViewSet):
     @action(detail=True, methods=["post"])
     def disable(self, _request: Request, name: str) -> Response:
         return _switch(name, on=False)
-
-
-def _find(name: str) -> ServiceConfig:
-    config = directory.current().get(name)
-    if config is None:
-        raise Http404(f"There is no service named {name!r}. GET /api/services/ lists them.")
-    return config
 
 
 def _switch(name: str, *, on: bool) -> Response:
