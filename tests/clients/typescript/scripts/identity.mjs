@@ -1,11 +1,11 @@
 // Logs in, makes a key for programs, calls with it, revokes it, logs out.
 import { ForbiddenError, Oxide, UnauthorizedError } from 'oxide-client';
 import WebSocket from 'ws';
-import { recorded, requests } from './recording.mjs';
+import { recorded, requests, uncalled, watched } from './recording.mjs';
 
 const [url] = process.argv.slice(2);
 const nobody = new Oxide(url, { token: 'ox-nobodys', WebSocket });
-const admin = new Oxide(url, { WebSocket, fetch: recorded });
+const admin = watched(new Oxide(url, { WebSocket, fetch: recorded }));
 const answers = [];
 const nameOf = (promise) => promise.then(() => 'nothing', (error) => error.name);
 
@@ -56,7 +56,7 @@ async function until(call, kind) {
 
 console.log(
   JSON.stringify({
-    answers, requests, refused, unheard, wrong, heard, scopes, programHeard, forbidden, revoked, done, after,
+    answers, requests, uncalled: [...uncalled], refused, unheard, wrong, heard, scopes, programHeard, forbidden, revoked, done, after,
     renewed: next.access_token !== access_token && next.refresh_token !== refresh_token,
     me: [me.name, me.kind],
   }),

@@ -1,9 +1,9 @@
 // Calls every method of the client once, and prints what each answered with the type that it should have.
 import { Oxide } from 'oxide-client';
-import { recorded, requests } from './recording.mjs';
+import { recorded, requests, uncalled, watched } from './recording.mjs';
 
 const [url, secondKey] = process.argv.slice(2);
-const client = new Oxide(url, { fetch: recorded });
+const client = watched(new Oxide(url, { fetch: recorded }));
 const answers = [];
 const note = async (type, promise) => {
   const answer = await promise;
@@ -67,6 +67,7 @@ console.log(
   JSON.stringify({
     answers,
     requests,
+    uncalled: [...uncalled],
     waited: waited.status,
     cancelled: cancelled.status,
     switched: [disabled.enabled, enabled.enabled],
