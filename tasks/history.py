@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime
 from typing import Annotated
 
@@ -40,22 +41,33 @@ class HistoryQuery(HistoryFilter, forbid_unknown_fields=True):
 
 def page(query: HistoryQuery) -> presentation.HistoryPage:
     """One page of the history, newest first, and how many tasks there are in all."""
-    found = filtered(query)
-    total = _total(query, found)
-    # Not one row more than there are: the database would look through the whole table for it.
-    end = min(query.offset + query.limit, total)
-    page = found.in_brief()[query.offset : end] if query.offset < end else []
+    ids, total = _found(query)
+    # The rows only now, by their ids: what stands before the page was passed over in the index alone.
+    tasks = Task.objects.in_brief().filter(pk__in=ids) if ids else []
     return {
         "total": total,
         "limit": query.limit,
         "offset": query.offset,
-        "tasks": [presentation.summary(task, task.preview) for task in page],
+        "tasks": [presentation.summary(task, task.preview) for task in tasks],
     }
 
 
-def _total(query: HistoryQuery, found: TaskQuerySet) -> int:
+def _found(query: HistoryQuery) -> tuple[list[uuid.UUID], int]:
+    """The ids of one page, and how many there are in all."""
+    ids = filtered(query).values_list("pk", flat=True)
+    begin, end = query.offset, query.offset + query.limit
     if query.search or query.created_after or query.created_before:
-        return found.count()
+        page = list(ids[begin:end])
+        # A page that is not full is the last one, and tells how many there are without another pass.
+        is_last = len(page) < query.limit and (page or not begin)
+        return page, begin + len(page) if is_last else ids.count()
+    total = _stored(query)
+    # Not one more than there are: the database would look for it to the end of the history.
+    end = min(end, total)
+    return list(ids[begin:end]) if begin < end else [], total
+
+
+def _stored(query: HistoryFilter) -> int:
     key = {"status": query.status, "service": query.service, "task_type": query.task_type}
     return TaskCount.total(**{name: value for name, value in key.items() if value is not None})
 

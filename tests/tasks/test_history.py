@@ -114,7 +114,7 @@ def test_the_number_of_queries_does_not_grow_with_the_page(client: APIClient, dj
     for day in range(30):
         make(days=day)
     client.get("/api/tasks/history/")
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         client.get("/api/tasks/history/")
 
 
