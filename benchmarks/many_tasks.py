@@ -8,6 +8,8 @@ from pathlib import Path
 
 DAYS = 60
 """Over so many the tasks are spread evenly."""
+RARE = 3
+"""So many tasks, the oldest, are of the service `rare` and the type `analysis`, and no others."""
 
 _TASKS = """
     WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < :number)
@@ -19,10 +21,12 @@ _TASKS = """
     )
     SELECT
         printf('%032x', n), CASE n % 50 WHEN 0 THEN 'failed' WHEN 1 THEN 'cancelled' ELSE 'completed' END,
-        CASE n % 3 WHEN 0 THEN 'chat' WHEN 1 THEN 'general' ELSE 'translation' END,
+        CASE WHEN n < :rare THEN 'analysis' WHEN n % 3 = 0 THEN 'chat' WHEN n % 3 = 1 THEN 'general'
+        ELSE 'translation' END,
         printf('Question %d: %s', n, :text), '[]', '{}', '', '', :decision,
-        'service ' || (n % 5), 'model ' || (n % 7), printf('Answer %d: %s %s', n, :text, :text), '', '[]', 'stop', '',
-        '', '', 0, 100, 50, 0, 0, 0, 1, 1000, 'computed', moment, moment, moment
+        CASE WHEN n < :rare THEN 'rare' ELSE 'service ' || (n % 5) END, 'model ' || (n % 7),
+        printf('Answer %d: %s %s', n, :text, :text), '', '[]', 'stop', '', '', '', 0, 100, 50, 0, 0, 0,
+        1, 1000, 'computed', moment, moment, moment
     FROM (SELECT n, datetime('now', printf('-%d seconds', :seconds * (:number - n) / :number)) AS moment FROM numbers)
 """
 _ATTEMPTS = """
@@ -68,7 +72,8 @@ _PERIOD = f"""
 def fill(database: Path, number: int) -> None:
     """Write so many tasks into a migrated SQLite database without any."""
     text = "Lorem ipsum dolor sit amet, consetetur sadipscing elitr, sed diam nonumy."
-    values = {"number": number, "seconds": DAYS * 86_400, "text": text, "decision": '{"candidates": [], "skipped": []}'}
+    decision = '{"candidates": [], "skipped": []}'
+    values = {"number": number, "seconds": DAYS * 86_400, "text": text, "decision": decision, "rare": RARE}
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous=OFF")
         connection.execute("BEGIN IMMEDIATE")

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +15,7 @@ from django.utils import timezone
 from services.models import Service
 from tasks import admin
 from tasks.models import Attempt, Runner, Status, Task
+from tests.plans import plans
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -184,22 +183,6 @@ def test_no_list_reads_the_whole_history(admin_client: Client, few_looked_at: in
             searches = plan.startswith("SEARCH")
             leafs = "INDEX" in plan and "LIMIT" in sql and " LIKE " not in sql
             assert searches or leafs, f"{query}: {plan}: {sql}"
-
-
-@contextmanager
-def plans() -> Iterator[list[tuple[str, str]]]:
-    """The statements that read tasks, each with how SQLite goes about it with just these parameters."""
-    found: list[tuple[str, str]] = []
-
-    def explain(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        if 'FROM "tasks_task"' in sql:
-            execute(f"EXPLAIN QUERY PLAN {sql}", params, many, context)
-            steps = [step for *_, step in context["cursor"].fetchall()]
-            found.extend((sql, step) for step in steps if " tasks_task" in step)
-        return execute(sql, params, many, context)
-
-    with connection.execute_wrapper(explain):
-        yield found
 
 
 def test_tasks_are_filtered_by_status_type_and_service(admin_client: Client) -> None:

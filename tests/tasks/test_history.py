@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from rest_framework.test import APIClient
 
 from tasks.models import Attempt, Task
 from tasks.storing import store
+from tests.plans import plans
 
 pytestmark = pytest.mark.django_db
 
@@ -131,3 +133,58 @@ def test_a_task_is_shown_with_its_attempts_in_order(client: APIClient) -> None:
 def test_a_task_that_is_not_there_is_404(client: APIClient, task_id: str) -> None:
     answer = client.get(f"/api/tasks/{task_id}/")
     assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
+
+
+LONG_AGO = "2020-01-01T00:00:00Z"
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="looks at the plans of SQLite")
+@pytest.mark.parametrize(
+    "query",
+    [
+        {},
+        {"offset": "3"},
+        {"service": "first"},
+        {"task_type": "general"},
+        {"service": "first", "task_type": "general", "status": "completed"},
+        {"created_after": LONG_AGO},
+        {"created_after": LONG_AGO, "service": "first", "limit": "1"},
+        {"created_after": LONG_AGO, "status": "failed", "limit": "1"},
+        *({"status": status} for status in ("completed", "failed", "cancelled")),
+    ],
+)
+def test_what_a_page_does_not_show_is_passed_over_in_an_index(client: APIClient, query: dict[str, str]) -> None:
+    for status in ("completed", "failed", "cancelled"):
+        for day in range(2):
+            make(days=day, status=status, service_used="first")
+    with plans() as found:
+        assert client.get("/api/tasks/history/", query).json()["tasks"]
+    *looks, rows = [plan for _, plan in found]
+    assert looks
+    assert all("COVERING INDEX" in look for look in looks), looks
+    assert rows.endswith("(id=?)")
+    failed = query.get("status") == "failed"
+    assert all(("task_failed_by_time" in look) == failed for look in looks), looks
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="looks at the plans of SQLite")
+@pytest.mark.parametrize(("query", "passes"), [({"limit": "3"}, 1), ({"offset": "1"}, 1), ({"limit": "1"}, 2)])
+def test_a_text_is_looked_for_once_where_a_page_shows_all(
+    client: APIClient, query: dict[str, str], passes: int
+) -> None:
+    for day in range(2):
+        make("needle", days=day)
+    make("hay")
+    with plans() as found:
+        assert client.get("/api/tasks/history/", {"search": "needle", **query}).json()["total"] == 2
+    looks = [plan for sql, plan in found if " LIKE " in sql]
+    assert len(looks) == passes
+    assert all("task_by_time" in look for look in looks), looks
+
+
+@pytest.mark.parametrize(("offset", "shown"), [(0, 2), (2, 1), (3, 0), (9, 0)])
+def test_the_total_is_the_same_on_each_page_of_a_search(client: APIClient, offset: int, shown: int) -> None:
+    for day in range(3):
+        make("needle", days=day)
+    answer = client.get("/api/tasks/history/", {"search": "needle", "limit": 2, "offset": offset}).json()
+    assert (answer["total"], len(answer["tasks"])) == (3, shown)

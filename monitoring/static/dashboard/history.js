@@ -9,9 +9,12 @@ import { calm, complain } from './trouble.js';
 const PAGE = 25;
 const FIELDS = ['status', 'service', 'task_type', 'search', 'after', 'before'];
 const DAY = 86_400_000;
+// A text is looked for among so many tasks at first: each of their prompts and answers has to be read for it.
+const NEWEST = 100_000;
 
 const form = find('filters');
 let offset = 0;
+let everywhere = false;
 let latest = 0;
 
 // What is looked for, as the API has it.
@@ -28,14 +31,30 @@ function filters() {
   return wanted;
 }
 
+const portion = (wanted, limit, start) => ask(`/api/tasks/history/?${new URLSearchParams([...wanted, ['limit', limit], ['offset', start]])}`);
+
+// Has a text looked for among the newest tasks only, of those that the other filters leave. Tells what was left out.
+async function narrow(wanted) {
+  if (everywhere || !wanted.has('search')) return null;
+  const others = new URLSearchParams(wanted);
+  others.delete('search');
+  const { total, tasks: [last] } = await portion(others, 1, NEWEST - 1);
+  if (!last || total <= NEWEST) return null;
+  wanted.set('created_after', last.created_at);
+  return { total, since: last.created_at };
+}
+
 async function load() {
   const mine = (latest += 1);
   find('list').setAttribute('aria-busy', 'true');
   try {
     const wanted = filters();
-    const page = await ask(`/api/tasks/history/?${new URLSearchParams([...wanted, ['limit', PAGE], ['offset', offset]])}`);
+    const left = await narrow(wanted);
+    const page = await portion(wanted, PAGE, offset);
     if (mine !== latest) return;
     paint(page, wanted);
+    show(find('narrow'), left !== null);
+    if (left) say(find('searched'), `The newest ${count(NEWEST)} of ${count(left.total)} tasks were searched, back to ${moment(left.since)}.`);
     calm();
   } catch (error) {
     if (mine === latest) {
@@ -80,6 +99,7 @@ const isFiltered = () => FIELDS.some((name) => form.elements[name].value.trim())
 function remember() {
   const kept = new URLSearchParams();
   for (const name of FIELDS) if (form.elements[name].value.trim()) kept.set(name, form.elements[name].value.trim());
+  if (everywhere) kept.set('everywhere', 'yes');
   if (offset) kept.set('offset', offset);
   const address = kept.size ? `?${kept}` : location.pathname;
   if (address !== (location.search || location.pathname)) history.pushState(null, '', address);
@@ -94,6 +114,7 @@ function recall() {
     if (name === 'service' && value && ![...field.options].some((option) => option.value === value)) field.append(element('option', { value }, value));
     field.value = value;
   }
+  everywhere = kept.has('everywhere');
   offset = Math.max(0, Number.parseInt(kept.get('offset'), 10) || 0);
 }
 
@@ -103,12 +124,18 @@ function go(to) {
   load();
 }
 
+function look(where = 'newest') {
+  everywhere = where === 'everywhere';
+  go(0);
+}
+
 form.addEventListener('submit', (event) => {
   event.preventDefault();
-  go(0);
+  look();
 });
-form.addEventListener('reset', () => setTimeout(() => go(0)));
-form.addEventListener('change', (event) => event.target.tagName === 'SELECT' && go(0));
+form.addEventListener('reset', () => setTimeout(look));
+form.addEventListener('change', (event) => event.target.tagName === 'SELECT' && look());
+find('everywhere').addEventListener('click', () => look('everywhere'));
 for (const [id, step] of [['newer', -PAGE], ['older', PAGE]]) {
   find(id).addEventListener('click', () => {
     go(offset + step);
