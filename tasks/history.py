@@ -58,10 +58,10 @@ def _found(query: HistoryQuery) -> tuple[list[uuid.UUID], int]:
     ids = filtered(query).values_list("pk", flat=True)
     begin, end = query.offset, query.offset + query.limit
     if query.search or query.created_after or query.created_before:
-        page = list(ids[begin:end])
+        shown = list(ids[begin:end])
         # A page that is not full is the last one, and tells how many there are without another pass.
-        is_last = len(page) < query.limit and (page or not begin)
-        return page, begin + len(page) if is_last else ids.count()
+        is_last = len(shown) < query.limit and (shown or not begin)
+        return shown, begin + len(shown) if is_last else ids.count()
     total = _stored(query)
     # Not one more than there are: the database would look for it to the end of the history.
     end = min(end, total)
@@ -83,7 +83,7 @@ def filtered(query: HistoryFilter) -> TaskQuerySet:
     }
     found = Task.objects.filter(**{name: value for name, value in conditions.items() if value is not None})
     if query.search:
-        # From the beginning of time on: without a range SQLite counts by the table, and reads what other filters leave out.
+        # Without a range of time SQLite would count by the table, and read what the other filters leave out.
         found = found.filter(
             Q(prompt__icontains=query.search) | Q(result__icontains=query.search), created_at__gte=_BEGINNING
         )

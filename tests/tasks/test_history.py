@@ -186,5 +186,5 @@ def test_a_text_is_looked_for_once_where_a_page_shows_all(
 def test_the_total_is_the_same_on_each_page_of_a_search(client: APIClient, offset: int, shown: int) -> None:
     for day in range(3):
         make("needle", days=day)
-    answer = client.get("/api/tasks/history/", {"search": "needle", "limit": 2, "offset": offset}).json()
+    answer = client.get(f"/api/tasks/history/?search=needle&limit=2&offset={offset}").json()
     assert (answer["total"], len(answer["tasks"])) == (3, shown)
