@@ -528,16 +528,34 @@ def test_with_identity_on_one_logs_in_and_may_do_what_the_role_may(guarded: Live
         start_one(guarded, provider)
         log_in(page, "ada", PASSWORD)
         is_live(page)
-        page.get_by_role("button", name="Stop task").click()
-        expect(page.locator("#tasks").get_by_role("alert")).to_contain_text("This needs the scope execute")
-        page.goto("/try?service=echo")
+        lacking = "needs the scope execute, which ada does not have. Ask an administrator for it."
+        cannot_be_pressed(page, "Stop task", f"To stop a task {lacking}")
+        page.locator("#tasks a").first.click()
+        cannot_be_pressed(page, "Stop", f"To stop a task, or to try one again, {lacking}")
+        open_try(page, "?service=echo")
+        cannot_be_pressed(page, "Send", f"To send a task {lacking}")
+        page.get_by_label("Prompt").fill("Hello there")
+        page.keyboard.press("Control+Enter")
+        page.get_by_role("button", name="Who would do it?").click()
+        expect(page.locator("#routing")).to_be_visible()
+        expect(page.locator("#outcome")).to_be_hidden()
+        page.get_by_role("button", name="Log out").click()
+
+        page.goto("/login?next=/try?service=echo")
+        log_in(page, "admin", guarded.admin_password)
         page.locator("html[data-ready=true]").wait_for(state="attached")
-        ask(page, "Hello there")
-        expect(page.get_by_role("alert")).to_contain_text("This needs the scope execute, which ada does not have.")
+        expect(page.get_by_role("button", name="Send")).to_be_enabled()
         page.context.clear_cookies()
         ask(page, "Hello again")
         expect(page.get_by_role("alert")).to_contain_text("Your login has ended.")
         expect(page.get_by_role("alert").get_by_role("link", name="Log in")).to_be_visible()
+
+
+def cannot_be_pressed(page: Page, name: str, why: str) -> None:
+    button = page.get_by_role("button", name=name)
+    expect(button).to_be_disabled()
+    expect(button).to_have_accessible_description(why)
+    expect(page.get_by_text(why)).to_be_visible()
 
 
 def start_one(oxide: LiveOxide, provider: FakeProvider) -> None:

@@ -2,6 +2,9 @@
 
 const token = document.querySelector('meta[name="csrf-token"]')?.content;
 
+// Whether whoever looks may do what needs this scope. Where not, the page says so (templates/dashboard/lacking.html).
+export const may = (scope) => document.body.dataset.scopes.split(' ').includes(scope);
+
 // `detail` is the API's own text and says what to do next. `status` is 0 where nobody answered.
 export class Refusal extends Error {
   constructor(status, body, retryAfter = null) {

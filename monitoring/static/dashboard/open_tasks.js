@@ -1,6 +1,6 @@
 // The tasks under way, with those that ended while one looked on.
 
-import { Refusal, ask } from './api.js';
+import { Refusal, ask, may } from './api.js';
 import { arrange, cell, element, find, mark, say, show, state, taskLink } from './dom.js';
 import { NOTHING, count, dollars, plural, ticking, seconds, words } from './format.js';
 
@@ -139,7 +139,7 @@ class TaskRow {
     this.time = cell('Time', { class: 'number' });
     this.tokens = cell('Tokens', { class: 'number' });
     this.cost = cell('Cost', { class: 'number' });
-    this.stop = element('button', { class: 'stop', 'aria-label': `Stop task ${id.slice(-8)}` }, 'Stop');
+    this.stop = element('button', { class: 'stop', 'aria-label': `Stop task ${id.slice(-8)}`, ...(may('execute') ? {} : { disabled: true, 'aria-describedby': 'lacking' }) }, 'Stop');
     this.refusal = element('span', { class: 'note bad', role: 'alert' });
     this.stop.addEventListener('click', () => this.#cancel());
     this.node = element('tr', { role: 'row' },

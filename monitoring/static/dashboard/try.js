@@ -1,6 +1,6 @@
 // One task, or the same for several services at once, and the answers as they come.
 
-import { ask } from './api.js';
+import { ask, may } from './api.js';
 import { languages } from './code.js';
 import { element, find, say, show } from './dom.js';
 import { explanation, headline } from './explanation.js';
@@ -48,7 +48,7 @@ function showWhy(task, asked) {
 }
 
 async function send() {
-  if (running) return;
+  if (running || !may('execute')) return;
   const names = chosen();
   const asked = body();
   running = names.length ? new Comparison(names) : new Run(single);
