@@ -16,12 +16,14 @@ class MonitoringConfig(AppConfig):
             task_said,
             task_started,
             task_unrecorded,
+            task_waits,
             tasks_recorded,
         )
 
         tasks_recorded.connect(rollups.count, dispatch_uid="monitoring.rollups")
         task_queued.connect(receivers.task_queued, dispatch_uid="monitoring.events")
         task_started.connect(receivers.task_started, dispatch_uid="monitoring.events")
+        task_waits.connect(receivers.task_waits, dispatch_uid="monitoring.events")
         answer_begins.connect(receivers.answer_begins, dispatch_uid="monitoring.events")
         task_said.connect(receivers.task_said, dispatch_uid="monitoring.events")
         task_unrecorded.connect(receivers.task_unrecorded, dispatch_uid="monitoring.events")

@@ -41,7 +41,8 @@ class Metrics(TypedDict):
 class TaskProgress(TypedDict):
     """Where a task stands. `progress` is an integer, 0 to 100 (monitoring/progress.py); `elapsed` is in seconds.
 
-    `estimate` is there while a task is open and its price is known.
+    `estimate` is there while a task is open and its price is known. `waiting` is there, and true,
+    while a running one waits for a free place at its service.
     """
 
     type: Literal["task_progress"]
@@ -53,6 +54,7 @@ class TaskProgress(TypedDict):
     model: str
     elapsed: float | None
     estimate: NotRequired[Estimate]
+    waiting: NotRequired[bool]
     tokens: NotRequired[int]
     cost: NotRequired[float | None]
     error_code: NotRequired[str]
@@ -112,6 +114,9 @@ def describe(task: Task) -> TaskProgress:
     if task.is_open:
         if estimate := estimate_of(task):
             event["estimate"] = estimate
+        running = tracker.get(event["task_id"])
+        if running and running.waits:
+            event["waiting"] = True
     else:
         event["tokens"] = task.total_tokens
         event["cost"] = None if task.cost is None else float(task.cost)

@@ -19,6 +19,7 @@ from apikeys import keyring, policy
 from monitoring import readiness, stats
 from monitoring.costs import CostsQuery, Spent, costs
 from monitoring.models import minute_of
+from monitoring.progress import tracker
 from monitoring.stats import EndedTasks
 from routing import rulebook
 from services import availability, directory, keys, state_badges
@@ -54,10 +55,13 @@ class ServiceLine:
 
 @dataclass(frozen=True, slots=True)
 class TasksNow:
-    """`today` are those that ended since midnight, UTC; the others are what is stored."""
+    """`today` are those that ended since midnight, UTC; `waiting` those of this process that run, but have no place yet
+    at their service; the others are what is stored.
+    """
 
     queued: int
     running: int
+    waiting: int
     stored: int
     today: EndedTasks
 
@@ -192,6 +196,7 @@ def _tasks() -> TasksNow:
     return TasksNow(
         queued=counts[Status.QUEUED],
         running=counts[Status.RUNNING],
+        waiting=tracker.waiting,
         stored=sum(counts.values()),
         today=stats.ended(minute_of(midnight)),
     )

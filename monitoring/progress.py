@@ -29,12 +29,16 @@ _FORGET_AFTER = timedelta(minutes=1)
 
 @dataclass(slots=True)
 class Running:
-    """A task that this process works on, and what its model has said so far, `characters` in all."""
+    """A task that this process works on, and what its model has said so far, `characters` in all.
+
+    It `waits` while there is no free place at its service.
+    """
 
     task: Task
     usual_seconds: float
     characters: int = 0
     progress: int = 0
+    waits: bool = False
     said: list[str] = field(default_factory=list)
 
     @property
@@ -88,12 +92,28 @@ class Tracker:
         running.characters += len(text)
         return before
 
-    def forget_text(self, task_id: str) -> None:
-        """Another service begins to answer: what the one before had said no longer counts."""
+    def begin_answer(self, task_id: str) -> bool:
+        """A service begins to answer: what the one before had said no longer counts. Returns whether it had waited."""
         running = self._running.get(task_id)
-        if running:
-            running.characters = 0
-            running.said.clear()
+        if running is None:
+            return False
+        running.characters = 0
+        running.said.clear()
+        waited, running.waits = running.waits, False
+        return waited
+
+    def note_wait(self, task_id: str) -> bool:
+        """Returns whether it is news that the task waits for a free place."""
+        running = self._running.get(task_id)
+        if running is None or running.waits:
+            return False
+        running.waits = True
+        return True
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks of this process wait for a free place at their service."""
+        return sum(running.waits for running in self)
 
     def get(self, task_id: str) -> Running | None:
         return self._running.get(task_id)

@@ -23,8 +23,14 @@ def task_started(task: Task, **_signal: Any) -> None:
     events.task_progress(task)
 
 
+def task_waits(task: Task, **_signal: Any) -> None:
+    if tracker.note_wait(str(task.pk)):
+        events.task_progress(task)
+
+
 def answer_begins(task: Task, **_signal: Any) -> None:
-    tracker.forget_text(str(task.pk))
+    if tracker.begin_answer(str(task.pk)):
+        events.task_progress(task)
 
 
 def task_said(task: Task, text: str, **_signal: Any) -> None:

@@ -13,17 +13,18 @@ from monitoring.machine import MINUTES, Load, machine
 from monitoring.models import LatencyCount, Rollup, minute_of
 from monitoring.stats import Latency, latency
 from monitoring.sums import sums_of
-from services.prices import NANO
+from services.prices import NANO, CostBasis
 from tasks.models import Status
 
-_FIGURES = ("tasks", "prompt_tokens", "completion_tokens", "cost_nanodollars")
+_FIGURES = ("tasks", "attempts", "prompt_tokens", "completion_tokens", "cost_nanodollars")
 
 
 class Point(TypedDict):
     """What ended in the minute that begins `at`: tasks, those of them that failed, and what their requests took.
 
-    `cost` is in US dollars, without the requests whose cost nobody knows. Processor and memory are those of the machine
-    of the process that answers; null while it was not there.
+    `cost` is in US dollars, without the requests whose cost nobody knows. `requests` are those that cost something or
+    might have, as in `GET /api/monitoring/costs/`. Processor and memory are those of the machine of the process that
+    answers; null while it was not there.
     """
 
     at: datetime
@@ -32,6 +33,8 @@ class Point(TypedDict):
     latency_ms: Latency
     tokens: int
     cost: float
+    requests: int
+    requests_of_unknown_cost: int
     cpu_percent: float | None
     memory_percent: float | None
 
@@ -57,11 +60,11 @@ def series() -> Series:
 
 
 def _ended(first: int) -> dict[int, Counter[str]]:
-    """For each minute the sums of its figures, and its tasks by status."""
+    """For each minute the sums of its figures, its tasks by status, and its requests by the basis of their cost."""
     found: dict[int, Counter[str]] = defaultdict(Counter)
     rows = Rollup.objects.filter(period__gte=first)
-    for (minute, status), sums in sums_of(rows, ("period", "status"), _FIGURES):
-        found[minute].update({**sums, status: sums["tasks"]})
+    for (minute, status, basis), sums in sums_of(rows, ("period", "status", "cost_basis"), _FIGURES):
+        found[minute].update({**sums, status: sums["tasks"], f"cost {basis}": sums["attempts"]})
     return found
 
 
@@ -82,6 +85,8 @@ def _point(minute: int, sums: Counter[str], latencies: Counter[int], loads: Mapp
         "latency_ms": latency(latencies),
         "tokens": sums["prompt_tokens"] + sums["completion_tokens"],
         "cost": sums["cost_nanodollars"] / NANO,
+        "requests": sums["attempts"] - sums["cost "],
+        "requests_of_unknown_cost": sums[f"cost {CostBasis.UNKNOWN}"],
         "cpu_percent": round(load.cpu, 1) if load else None,
         "memory_percent": round(load.memory, 1) if load else None,
     }

@@ -213,6 +213,7 @@ def _ask(run: Run, candidate: Candidate) -> Events:
             delay = error.retry_after
             if not run.patient or delay >= run.call.remaining:
                 raise
+            signals.task_waits.send_robust(Task, task=run.task)
         except ProviderError as error:
             failures += 1
             wait = delay_before_retry(error, failures, run.call.remaining)

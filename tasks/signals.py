@@ -8,6 +8,8 @@ from django.dispatch import Signal
 task_started = Signal(use_caching=True)
 # Once it is recorded that a background task waits for its turn.
 task_queued = Signal()
+# Each time that a background task finds no free place at its service, and waits for one.
+task_waits = Signal()
 # A task has ended, but the database did not take it; `tasks_recorded` may follow once it does.
 task_unrecorded = Signal()
 

@@ -141,6 +141,41 @@ def test_a_running_task_is_stopped_from_now(oxide: LiveOxide, provider: FakeProv
     assert oxide.get(f"/api/tasks/{task}/").json()["status"] == "cancelled"
 
 
+def test_a_task_that_finds_no_free_place_is_seen_to_wait_until_it_has_one(
+    oxide: LiveOxide, provider: FakeProvider
+) -> None:
+    oxide.config["services"]["first"]["max_concurrency"] = 1
+    provider.misbehave("hang", service="first")
+    oxide.start()
+    first = oxide.execute(service="first", background=True).json()["task_id"]
+    wait_until(lambda: provider.calls_to("first") == 1)
+    second = oxide.execute(service="first", background=True).json()["task_id"]
+    with browse(oxide) as page:
+        page.goto("/")
+        rows = is_live(page)
+        kept, held = (rows.filter(has=page.locator(f"[title='{task}']")) for task in (first, second))
+        expect(kept.locator(".state")).to_have_text("running")
+        expect(held.locator(".state")).to_have_text("waiting")
+        expect(held).to_contain_text("for a free place at its service")
+        expect(page.locator("#queued")).to_have_text("1 of them waits for a place", timeout=10_000)
+        kept.get_by_role("button", name="Stop").click()
+        expect(held.locator(".state")).to_have_text("running", timeout=10_000)
+
+
+def test_a_cost_that_nobody_knows_is_not_shown_as_nothing(oxide: LiveOxide, provider: FakeProvider) -> None:
+    oxide.start()
+    oxide.execute(service="second")
+    with browse(oxide) as page:
+        page.goto("/")
+        expect(page.locator("#cost")).to_have_text("unknown")
+        expect(page.locator("#cost-note")).to_have_text("unknown since 0:00 UTC; 1 request of unknown cost")
+        expect(page.locator("#cost-chart svg")).to_have_attribute("aria-label", re.compile("nothing is known$"))
+        oxide.execute(service="first")
+        page.reload()
+        expect(page.locator("#cost")).to_have_text(re.compile(r"^at least \$0\.000"))
+        expect(page.locator("#cost-note")).to_have_text(re.compile(r"^at least \$0\.000.*1 request of unknown cost$"))
+
+
 def test_a_breaker_that_opens_is_seen(oxide: LiveOxide, provider: FakeProvider) -> None:
     oxide.start()
     with browse(oxide) as page:
@@ -187,6 +222,13 @@ def test_an_answer_appears_piece_by_piece_with_who_gave_it_and_why(oxide: LiveOx
         expect(answer).to_have_text("".join(WORDS).strip())
         expect(page.locator("#facts")).to_contain_text("first")
         expect(page.locator("#facts")).to_contain_text("12 prompt, 12 answer")
+        whole, first = (
+            page.locator("#facts div").filter(has=page.get_by_text(name, exact=True)).locator("dd")
+            for name in ("Time", "Time to first token")
+        )
+        expect(whole).to_contain_text(re.compile(r"^[\d.]+ s[\d.]+ s of it in Oxide$"))
+        expect(page.locator("#progress")).to_have_text(f"completed in {whole.inner_text().splitlines()[0]}")
+        expect(first).to_contain_text("as this page saw it")
         why = page.locator("#routing")
         expect(why).to_contain_text("by rule-7: priority 1 for chat")
         expect(why.locator(".attempts li")).to_have_count(2)

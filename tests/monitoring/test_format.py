@@ -31,6 +31,10 @@ SAID = {
     "dollars(0)": "$0",
     "dollars(0.0000004)": "< $0.000001",
     "dollars(null)": "unknown",
+    "spent(0, 0, 0)": "$0",
+    "spent(0, 3, 0)": "$0",
+    "spent(0, 3, 3)": "unknown",
+    "spent(0.25, 3, 1)": "at least $0.25",
 }
 
 

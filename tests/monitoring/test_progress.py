@@ -65,8 +65,19 @@ def test_text_that_was_read_along_counts_against_the_most_there_may_be() -> None
     assert running.progress == 50  # 200 characters, about 50 tokens
     assert mine.note_text("unknown", "z") == 0
     assert running.text == "x" * 120 + "y" * 80
-    mine.forget_text(str(answered.pk))
+    mine.begin_answer(str(answered.pk))
     assert (running.text, running.characters) == ("", 0)
+
+
+def test_a_task_waits_for_a_place_until_its_answer_begins_which_is_news_once() -> None:
+    mine = Tracker()
+    held = task()
+    assert not mine.note_wait(str(held.pk)), "it does not run here"
+    mine.begin(held)
+    told = [mine.note_wait(str(held.pk)) for _ in range(3)]
+    assert (told, mine.waiting) == ([True, False, False], 1)
+    assert [mine.begin_answer(str(held.pk)) for _ in range(2)] == [True, False]
+    assert mine.waiting == 0
 
 
 def test_progress_never_goes_back() -> None:

@@ -52,7 +52,18 @@ def test_each_minute_has_the_tasks_that_ended_in_it_and_what_they_took(client: A
     assert last["latency_ms"]["p50"] == pytest.approx(400, rel=0.102)
     assert (found[-3]["tasks"], found[-3]["failed"], found[-3]["latency_ms"]["p50"]) == (1, 1, None)
     assert found[0]["tasks"] == 1
+    assert (last["requests"], last["requests_of_unknown_cost"], found[-3]["requests"]) == (4, 0, 0)
     assert sum(point["tasks"] for point in found) == 6
+
+
+def test_each_minute_says_of_how_many_requests_the_cost_is_unknown(client: APIClient, record: Record) -> None:
+    unknown = {"cost_basis": "unknown", "cost_nanodollars": None}
+    for basis in ({}, unknown, unknown):
+        record(basis, ended=NOW)
+    record({"service": "first", **FAILED}, unknown, ended=NOW)
+    last = points(client)[-1]
+    assert (last["tasks"], last["cost"]) == (4, 0.002)
+    assert (last["requests"], last["requests_of_unknown_cost"]) == (4, 3), "what failed cost nothing"
 
 
 def test_merging_leaves_the_hour_as_it_is(client: APIClient, record: Record) -> None:

@@ -26,7 +26,7 @@ from monitoring.hub import hub
 from monitoring.progress import tracker
 from monitoring.statuses import statuses
 from monitoring.websocket_urls import urlpatterns
-from services import health, signals
+from services import availability, health, signals
 from services.adapters.base import ChatRequest, Message, Reply, TextPart
 from services.models import Service
 from tasks import recorder as recorder_module
@@ -367,6 +367,36 @@ def test_a_background_task_is_told_of_when_it_is_queued() -> None:
 
     run(story)
     waiting.stop()
+
+
+def test_a_background_task_that_finds_no_free_place_is_told_to_wait() -> None:
+    Service.objects.create(name="echo", type="builtin", max_concurrency=1)
+    background = Background(at_once=1)
+
+    def submit() -> None:
+        try:
+            chat = ChatRequest(model="", messages=(Message("user", (TextPart("Hello"),)),))
+            background.submit(prepare(TaskRequest(chat, service="echo")))
+        finally:
+            connection.close()
+
+    async def story() -> None:
+        async with Client() as client:
+            await client.hear("snapshot")
+            told = []
+            with availability.bulkhead.enter("echo", 1):
+                await asyncio.to_thread(submit)
+                while not told or "waiting" not in told[-1]:
+                    told.append(await client.hear("task_progress"))
+                assert (told[-1]["status"], told[-1]["waiting"]) == ("running", True)
+                async with Client() as late:
+                    assert [each["waiting"] for each in (await late.hear("snapshot"))["data"]["tasks"]] == [True]
+            while told[-1]["status"] != "completed":
+                told.append(await client.hear("task_progress"))
+            assert "waiting" not in told[-1]
+
+    run(story)
+    background.stop()
 
 
 def test_a_task_whose_end_the_database_does_not_take_is_told_to_have_ended_once(

@@ -15,11 +15,12 @@ from django.utils import timezone
 from apikeys.models import ClientKey, ProviderKey
 from monitoring import front_page
 from monitoring.models import Rollup, minute_of
+from monitoring.progress import tracker
 from routing.models import DefaultRoute, RoutingRule
 from services import health
 from services.breaker import breakers
 from services.models import Service
-from tasks.models import TaskCount
+from tasks.models import Task, TaskCount
 from tests import canary
 from tests.fake_provider import FakeProvider
 from tests.people import make_user
@@ -116,6 +117,37 @@ def test_it_tells_services_tasks_cost_and_rules(admin_client: Client, service: M
         assert words in shown
 
 
+def test_of_tasks_that_run_it_says_how_many_have_no_place_yet(admin_client: Client, service: Make) -> None:
+    tasks = [Task(status="running") for _ in range(3)]
+    for task in tasks:
+        tracker.begin(task)
+    for task in tasks[:2]:
+        tracker.note_wait(str(task.pk))
+    try:
+        assert "2 of those running wait for a free place" in admin_client.get("/admin/").content.decode()
+    finally:
+        tracker.clear()
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([("unknown", 0)], "unknown"),
+        ([("unknown", 0), ("computed", 2_000_000_000)], "at least $2.00"),
+        ([("computed", 0)], "$0"),
+        ([], "$0"),
+    ],
+)
+def test_a_cost_that_nobody_knows_is_not_told_as_nothing(
+    admin_client: Client, rows: list[tuple[str, int]], told: str
+) -> None:
+    for basis, cost in rows:
+        key = {"service": "first", "model": "alpha", "task_type": "chat", "status": "completed", "cost_basis": basis}
+        Rollup.objects.create(period=minute_of(timezone.now()), **key, tasks=1, attempts=1, cost_nanodollars=cost)
+    shown = admin_client.get("/admin/").content.decode()
+    assert f'<p class="large number">{told}</p>' in shown
+
+
 def test_of_a_key_the_front_page_shows_no_more_than_the_preview(
     admin_client: Client, service: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,7 +223,7 @@ def test_who_may_look_at_services_alone_sees_no_more_on_the_front_page(client: C
     client.force_login(user)
     shown = client.get("/admin/").content.decode()
     assert "echo" in shown
-    for hidden in ("Check all now", "Tasks today", "Rules in force"):
+    for hidden in ("Check all now", "Ended today", "Rules in force"):
         assert hidden not in shown
 
 

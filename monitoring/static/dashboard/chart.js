@@ -32,7 +32,7 @@ export function chart(place, points, { name, top, format, end, gap }) {
 }
 
 // `points` are [moment, value, part], a bar each of `kind`; the `part` of it, which went wrong, stands out.
-export function bars(place, points, { name, format, part, kind = 'bar' }) {
+export function bars(place, points, { name, format, part, kind = 'bar', none = 'none' }) {
   const most = Math.max(...points.map(([, value]) => value));
   const step = WIDTH / points.length;
   const height = (value) => Math.max((value / most) * (HEIGHT - EDGE), value > 0 ? EDGE : 0);
@@ -50,7 +50,7 @@ export function bars(place, points, { name, format, part, kind = 'bar' }) {
   const told = sum
     ? `${format(sum)} in all${failed ? `, ${format(failed)} ${part}` : ''}, at ${peak(points, (value) => `${format(value)} a minute`)}, ` +
       `${format(points.at(-1)[1])} in this minute`
-    : 'none';
+    : none;
   draw(place, shapes, `${name}, last hour: ${told}`, sum ? peak(points, (value) => `${format(value)}/min`) : '');
 }
 

@@ -32,6 +32,12 @@ export function dollars(value) {
   return `$${value.toLocaleString('en-GB', { minimumFractionDigits: 2, maximumSignificantDigits: value < 0.01 ? 2 : 3 })}`;
 }
 
+// A cost, of so many requests, where it is not known of some of them: what is missing is never told as nothing.
+export function spent(cost, requests, unknown) {
+  if (unknown > 0 && unknown === requests) return 'unknown';
+  return unknown ? `at least ${dollars(cost)}` : dollars(cost);
+}
+
 export function seconds(value) {
   if (!known(value)) return NOTHING;
   if (value < 1) return milliseconds(value * 1000);

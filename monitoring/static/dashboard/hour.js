@@ -2,7 +2,7 @@
 
 import { bars, chart } from './chart.js';
 import { find, say } from './dom.js';
-import { NOTHING, count, dollars, milliseconds, percent, plural } from './format.js';
+import { NOTHING, count, dollars, milliseconds, percent, plural, spent } from './format.js';
 
 const GAP = 90_000;
 
@@ -17,7 +17,7 @@ export function showHour({ until, points }) {
   chart(find('latency-chart'), of((row) => row.latency_ms.p50), { ...line, name: 'Median latency', top: 1, format: milliseconds });
   bars(find('failed-chart'), of((row) => row.failed), { name: 'Failed tasks', format: count, kind: 'bar wrong' });
   bars(find('tokens-chart'), of((row) => row.tokens), { name: 'Tokens', format: count });
-  bars(find('cost-chart'), of((row) => row.cost), { name: 'Cost', format: dollars });
+  bars(find('cost-chart'), of((row) => row.cost), { ...nameOfCost(sum((row) => row.requests_of_unknown_cost)), format: dollars });
   chart(find('cpu-chart'), of((row) => row.cpu_percent), { ...line, name: 'Processor', top: 100, format: percent });
   chart(find('memory-chart'), of((row) => row.memory_percent), { ...line, name: 'Memory', top: 100, format: percent });
 
@@ -25,5 +25,7 @@ export function showHour({ until, points }) {
   say(find('hour'), `${plural(tasks, 'task')} in the last hour`);
   say(find('failed'), tasks ? percent((failed / tasks) * 100) : NOTHING);
   say(find('failed-note'), tasks ? `${count(failed)} of ${plural(tasks, 'task')}` : 'no tasks');
-  say(find('cost'), dollars(sum((row) => row.cost)));
+  say(find('cost'), spent(sum((row) => row.cost), sum((row) => row.requests), sum((row) => row.requests_of_unknown_cost)));
 }
+
+const nameOfCost = (unknown) => (unknown ? { name: 'Cost, as far as it is known', none: 'nothing is known' } : { name: 'Cost' });

@@ -3,7 +3,7 @@
 import { ask } from './api.js';
 import { chart } from './chart.js';
 import { find, mark, say, show } from './dom.js';
-import { count, dollars, gigabytes, milliseconds, percent, plural, rate } from './format.js';
+import { count, gigabytes, milliseconds, percent, plural, rate, spent } from './format.js';
 import { help } from './help.js';
 import { showHour } from './hour.js';
 import { Live } from './live.js';
@@ -40,7 +40,8 @@ function showMetrics(data) {
   inFlight = data.in_flight;
   breakers = data.breakers;
   say(find('running'), count(data.tasks.running));
-  say(find('queued'), data.tasks.queued ? `and ${count(data.tasks.queued)} queued` : `${count(data.tasks.total)} in the history`);
+  const held = [tasks.waiting && `${count(tasks.waiting)} of them ${tasks.waiting === 1 ? 'waits' : 'wait'} for a place`, data.tasks.queued && `${count(data.tasks.queued)} more queued`];
+  say(find('queued'), held.filter(Boolean).join(', ') || `${count(data.tasks.total)} in the history`);
   const now = samples.add(data);
   if (now !== null) say(find('rate'), rate(now));
   say(find('cpu'), percent(data.system.cpu_percent));
@@ -111,7 +112,7 @@ const readHour = regularly(HOUR_EVERY, async () => showHour(await ask('/api/moni
 const readCosts = regularly(COSTS_EVERY, async () => {
   const { total } = await ask('/api/monitoring/costs/?days=1');
   const unknown = total.by_basis.unknown?.requests ?? 0;
-  say(find('cost-note'), `${dollars(total.cost)} since 0:00 UTC${unknown ? `; ${plural(unknown, 'request')} of unknown cost` : ''}`);
+  say(find('cost-note'), `${spent(total.cost, total.requests, unknown)} since 0:00 UTC${unknown ? `; ${plural(unknown, 'request')} of unknown cost` : ''}`);
 });
 
 function readAll() {

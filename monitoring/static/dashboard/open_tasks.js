@@ -42,6 +42,11 @@ export class OpenTasks {
     this.#paint();
   }
 
+  // How many of those that run wait for a free place at their service.
+  get waiting() {
+    return [...this.#open.values()].filter((row) => row.waits).length;
+  }
+
   #note(task) {
     const id = task.task_id;
     let row = this.#open.get(id);
@@ -119,6 +124,7 @@ export class OpenTasks {
 class TaskRow {
   isShown = false;
   status = '';
+  waits = false;
   began = performance.now();
   node = null;
   #task = null;
@@ -151,6 +157,7 @@ class TaskRow {
   note(task) {
     this.#task = task;
     this.status = task.status;
+    this.waits = task.waiting === true;
     if (task.elapsed !== null) this.began = performance.now() - task.elapsed * 1000;
   }
 
@@ -169,8 +176,8 @@ class TaskRow {
     say(this.type, words(task.task_type));
     say(this.service, task.service || NOTHING);
     say(this.model, task.model);
-    mark(this.state, KINDS[task.status] ?? 'idle', task.status);
-    say(this.code, words((task.error_code ?? '').toLowerCase()));
+    mark(this.state, ...(this.waits ? ['idle', 'waiting'] : [KINDS[task.status] ?? 'idle', task.status]));
+    say(this.code, this.waits ? 'for a free place at its service' : words((task.error_code ?? '').toLowerCase()));
     if (isOpen(task.status)) this.tick();
     else say(this.time, seconds(task.elapsed));
     if (task.status === 'queued') say(this.time, NOTHING);

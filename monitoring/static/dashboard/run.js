@@ -18,6 +18,7 @@ export class Run {
   #abort = new AbortController();
   #began = performance.now();
   #first = null;
+  #whole = null;
   #answer = document.createTextNode('');
   #thoughts = document.createTextNode('');
   #waiting = { text: '', reasoning: '' };
@@ -90,7 +91,7 @@ export class Run {
       this.#painting ??= requestAnimationFrame(() => this.#paint());
     } else if (name === 'done') {
       this.id = data.task_id;
-      this.#close(data.status, `${data.status} in ${seconds(data.execution_time)}`);
+      this.#close(data.status, `${data.status} in ${seconds(this.#seen() / 1000)}`);
       this.#tell(data);
     } else if (name === 'error') {
       this.#fail({ message: data.detail, body: data });
@@ -113,7 +114,14 @@ export class Run {
     if (!this.#answer.data) this.place.answer.replaceChildren(element('span', { class: 'empty' }, 'No text came.'));
   }
 
+  // Milliseconds from the sending to the end, as the first token is told: by the browser's clock.
+  #seen() {
+    this.#whole ??= performance.now() - this.#began;
+    return this.#whole;
+  }
+
   #fail(error) {
+    this.#seen();
     this.#close('failed', 'failed');
     complain(error, this.place.trouble);
     const { task_id: id, attempts: asked } = error.body;
@@ -135,7 +143,8 @@ export class Run {
   #showFacts(task) {
     const first = this.#first === null ? null : seconds(this.#first / 1000);
     const link = element('span', {}, taskLink(task.task_id));
-    const rows = [...factsOf(task), ['Time to first token', first, 'seen by this page'], ['Task', link]];
+    const told = factsOf(task).map((row) => (row[0] === 'Time' ? ['Time', seconds(this.#seen() / 1000), `${seconds(task.execution_time)} of it in Oxide`] : row));
+    const rows = [...told, ['Time to first token', first, 'as this page saw it'], ['Task', link]];
     this.place.facts.replaceChildren(facts(rows.filter(([name]) => !this.place.without?.includes(name))));
   }
 }

@@ -416,7 +416,10 @@ class Costs(TypedDict):
 
 
 class Point(TypedDict):
-    """What ended in the minute that begins `at`. Processor and memory: None while the process was not there."""
+    """What ended in the minute that begins `at`. `requests` are those that cost something or might have.
+
+    Processor and memory: None while the process was not there.
+    """
 
     at: str
     tasks: int
@@ -424,6 +427,8 @@ class Point(TypedDict):
     latency_ms: Latency
     tokens: int
     cost: float
+    requests: int
+    requests_of_unknown_cost: int
     cpu_percent: float | None
     memory_percent: float | None
 

@@ -53,7 +53,10 @@ class Estimate(TypedDict):
 
 
 class TaskProgressEvent(TypedDict):
-    """Where a task stands. `progress` is 0 to 100, and of a running task an estimate; `elapsed` is in seconds."""
+    """Where a task stands. `progress` is 0 to 100, and of a running task an estimate; `elapsed` is in seconds.
+
+    `waiting` is true while a running task has no free place at its service.
+    """
 
     type: Literal["task_progress"]
     task_id: str
@@ -64,6 +67,7 @@ class TaskProgressEvent(TypedDict):
     model: str
     elapsed: float | None
     estimate: NotRequired[Estimate]
+    waiting: NotRequired[bool]
     tokens: NotRequired[int]
     cost: NotRequired[float | None]
     error_code: NotRequired[str]

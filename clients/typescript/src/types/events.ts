@@ -36,7 +36,10 @@ export interface MetricsEvent {
   data: Metrics;
 }
 
-/** `progress` goes from 0 to 100, `elapsed` is in seconds. The last three are told of a task that has ended. */
+/**
+ * `progress` goes from 0 to 100, `elapsed` is in seconds. `waiting` is true while a running task has no free place at its
+ * service. The last three are told of a task that has ended.
+ */
 export interface TaskProgressEvent {
   type: 'task_progress';
   seq: number;
@@ -49,6 +52,7 @@ export interface TaskProgressEvent {
   elapsed: number | null;
   /** While it is open, where a price is known, in US dollars: of its prompt, and of each token that comes. */
   estimate?: { prompt_cost: number; token_cost: number };
+  waiting?: true;
   tokens?: number;
   cost?: number | null;
   error_code?: string;

@@ -49,7 +49,10 @@ export interface Stats {
   system: System;
 }
 
-/** What ended in the minute that begins `at`; the machine's load is null while the answering process was not there. */
+/**
+ * What ended in the minute that begins `at`; the machine's load is null while the answering process was not there.
+ * `requests` are those that cost something or might have.
+ */
 export interface Point {
   at: string;
   tasks: number;
@@ -57,6 +60,8 @@ export interface Point {
   latency_ms: { p50: number | null; p95: number | null; p99: number | null };
   tokens: number;
   cost: number;
+  requests: number;
+  requests_of_unknown_cost: number;
   cpu_percent: number | null;
   memory_percent: number | null;
 }
