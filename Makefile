@@ -5,13 +5,14 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup setup-dev run test lint bench lock
+.PHONY: help setup setup-dev run test lint bench screenshots lock
 
 help:
 	@echo "make run     serve Oxide on http://localhost:$(PORT) (PORT=...)"
 	@echo "make test    the whole test suite"
 	@echo "make lint    formatting, types, imports, migrations, checks"
 	@echo "make bench   speed and size, as a table; PEERS=1 with LiteLLM and Portkey, GROWTH=1 with a long history"
+	@echo "make screenshots   the pictures that the README and the guides show, and all others, in var/screenshots"
 	@echo "make setup   the environment alone, in $(VENV)"
 
 setup: $(VENV)/.installed
@@ -49,6 +50,9 @@ lint: setup-dev
 
 bench: setup-dev
 	$(BIN)/python -m benchmarks $(if $(PEERS),--peers) $(if $(GROWTH),--growth)
+
+screenshots: setup-dev
+	$(BIN)/python -m tests.screenshots
 
 # The locks name no package index: pip asks the one it is set up for.
 lock: setup-dev

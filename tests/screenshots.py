@@ -1,36 +1,46 @@
-"""Pictures of the dashboard as people see it: `python -m tests.screenshots` writes them to var/screenshots.
+"""Pictures of the dashboard as people see it: `make screenshots` writes them to var/screenshots.
 
 Each page at 1280 and 375 pixels, light and dark, of an Oxide that has something to show, and of one on its first day.
-Those that README.md and the guides show are written to docs/screenshots, as much of them as a window shows.
+Those that README.md and the guides show are written to docs/screenshots as well. A part of them, elsewhere:
+`python -m tests.screenshots now costs --width 1280 --scheme light --into /tmp/pictures`.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import logging
+import math
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import requests
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from tests import canary
 from tests.fake_provider import FakeProvider
 from tests.live import ROOT, LiveOxide
 from tests.programs import program
+from tests.waiting import wait_until
 
 logger = logging.getLogger("screenshots")
 
 FOLDER = ROOT / "var" / "screenshots"
 SHOWN = ROOT / "docs" / "screenshots"
-SHOWN_PAGES = ("now", "try", "routing", "costs")
+# As high as a window, or, where what is promised of the page stands further down, as the page.
+SHOWN_PAGES: Mapping[str, Literal["window", "page"]] = {
+    "now": "page",
+    "try": "window",
+    "routing": "window",
+    "costs": "window",
+}
 WIDTHS = (1280, 375)
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+Scheme = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 PRICE = {"input_per_million": 3, "output_per_million": 15}
 ADMIN = {
     "admin": "/admin/",
@@ -94,32 +104,62 @@ for ago in range(1, 60):
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which pictures, and where to. `shown` is where those for readers go, if they are made."""
+
+    names: frozenset[str]
+    widths: tuple[int, ...]
+    schemes: tuple[Scheme, ...]
+    folder: Path
+    shown: Path | None
+
+    def any_of(self, names: Mapping[str, object]) -> bool:
+        return not self.names or not self.names.isdisjoint(names)
+
+
+Prepare = Callable[[LiveOxide, Page], object]
+
+
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    for folder in (FOLDER, SHOWN):
-        folder.mkdir(parents=True, exist_ok=True)
+    wanted = read_arguments()
     with sync_playwright() as playwright, FakeProvider() as provider:
         arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--no-proxy-server"]
         browser = playwright.chromium.launch(executable_path=program("chromium"), args=arguments)
-        with busy(provider) as oxide:
-            failed = oxide.get("/api/tasks/history/?task_type=translation&limit=1").json()["tasks"][0]["id"]
-            shoot(browser, oxide, "now", "/", settle)
-            shoot(browser, oxide, "try", "/try", try_one)
-            shoot(browser, oxide, "side-by-side", "/try", compare)
-            shoot(browser, oxide, "history", "/history", loaded)
-            shoot(browser, oxide, "task", f"/history/{failed}", loaded)
-            shoot(browser, oxide, "routing", "/routing", explain_one)
-            shoot(browser, oxide, "costs", "/costs", loaded)
-            shoot(browser, oxide, "keys", "/keys", ask_one)
-            for name, path in ADMIN.items():
-                shoot(browser, oxide, name, f"/admin/login/?next={path}", partial(log_in, oxide))
-        with first_day() as oxide:
-            shoot(browser, oxide, "first-day", "/", lambda page: page.locator("#help").wait_for(timeout=20_000))
-            for name in ("routing", "costs", "keys"):
-                shoot(browser, oxide, f"first-day-{name}", f"/{name}", loaded)
-            shoot(browser, oxide, "admin-first-day", "/admin/login/?next=/admin/", partial(log_in, oxide))
-            shoot(browser, oxide, "login", "/login", lambda page: page.get_by_label("Username").wait_for())
+        if wanted.any_of(BUSY):
+            with busy(provider) as oxide:
+                for name, (path, prepare) in BUSY.items():
+                    shoot(browser, oxide, wanted, name, path, prepare)
+                    if name == "now":
+                        let_all_end(oxide, provider)
+        if wanted.any_of(FIRST_DAY):
+            with first_day() as oxide:
+                for name, (path, prepare) in FIRST_DAY.items():
+                    shoot(browser, oxide, wanted, name, path, prepare)
         browser.close()
+
+
+def read_arguments() -> Wanted:
+    parser = argparse.ArgumentParser(prog="python -m tests.screenshots", description="Take pictures of the pages.")
+    parser.add_argument("names", nargs="*", help=f"which; all where none is named: {', '.join([*BUSY, *FIRST_DAY])}")
+    parser.add_argument("--width", type=int, help="one width in pixels, in place of 1280 and 375")
+    parser.add_argument("--scheme", choices=SCHEMES, help="one of both")
+    parser.add_argument("--into", type=Path, help="another folder; docs/screenshots is left alone then")
+    asked = parser.parse_args()
+    if unknown := set(asked.names) - {*BUSY, *FIRST_DAY}:
+        parser.error(f"there is no picture {', '.join(sorted(unknown))}")
+    wanted = Wanted(
+        names=frozenset(asked.names),
+        widths=(asked.width,) if asked.width else WIDTHS,
+        schemes=(asked.scheme,) if asked.scheme else SCHEMES,
+        folder=asked.into or FOLDER,
+        shown=None if asked.into else SHOWN,
+    )
+    for folder in (wanted.folder, wanted.shown):
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
+    return wanted
 
 
 @contextmanager
@@ -147,9 +187,14 @@ def busy(provider: FakeProvider) -> Iterator[LiveOxide]:
             provider.misbehave("status", service=api, status=503, times=1)
         oxide.execute(prompt="Guten Morgen, wie geht es dir?", task_type="translation")
         provider.pace(0.4, service="anthropic")
-        for _ in range(2):
-            oxide.execute(prompt="Compare two databases.", service="anthropic", background=True)
         yield oxide
+
+
+def let_all_end(oxide: LiveOxide, provider: FakeProvider) -> None:
+    """The other pages show a history in which tasks have ended."""
+    for task in oxide.get("/api/tasks/history/?status=running").json()["tasks"]:
+        oxide.post(f"/api/tasks/{task['id']}/cancel/")
+    wait_until(lambda: oxide.get("/api/tasks/history/?status=running").json()["total"] == 0)
 
 
 def declare(oxide: LiveOxide, provider: FakeProvider, name: str, api: str, **fields: Any) -> None:
@@ -175,38 +220,58 @@ def live() -> Iterator[LiveOxide]:
             oxide.kill()
 
 
-def shoot(browser: Browser, oxide: LiveOxide, name: str, path: str, prepare: Callable[[Page], object]) -> None:
-    for width in WIDTHS:
-        for scheme in SCHEMES:
+def shoot(browser: Browser, oxide: LiveOxide, wanted: Wanted, name: str, path: str, prepare: Prepare) -> None:
+    if wanted.names and name not in wanted.names:
+        return
+    for width in wanted.widths:
+        for scheme in wanted.schemes:
             page = browser.new_page(
                 base_url=oxide.url, viewport={"width": width, "height": 900}, color_scheme=scheme, device_scale_factor=1
             )
-            feed = threading.Thread(target=keep_busy, args=(oxide.url,), daemon=True)
-            feed.start()
-            page.goto(path)
-            prepare(page)
-            target = FOLDER / f"{name}-{width}-{scheme}.png"
-            page.screenshot(path=target, full_page=True)
-            logger.info(target.relative_to(ROOT))
-            if name in SHOWN_PAGES and width == max(WIDTHS):
-                page.screenshot(path=SHOWN / f"{name}-{scheme}.png")
+            page.add_init_script(f"sessionStorage.setItem('oxide.samples', JSON.stringify({hour_of_tasks()}))")
+            page.route("**/api/monitoring/series/", with_a_machine)
+            page.goto(path.format(task=failed_task(oxide)) if "{" in path else path)
+            prepare(oxide, page)
+            page.screenshot(path=wanted.folder / f"{name}-{width}-{scheme}.png", full_page=True)
+            if wanted.shown and name in SHOWN_PAGES and width == max(WIDTHS):
+                page.screenshot(path=wanted.shown / f"{name}-{scheme}.png", full_page=SHOWN_PAGES[name] == "page")
+            logger.info("%s-%d-%s", name, width, scheme)
             page.close()
 
 
-def keep_busy(url: str) -> None:
-    """Some tasks that run while a picture is taken; where nothing is to be busy with, they are refused."""
-    for _ in range(2):
-        body = {"prompt": "Compare two databases.", "service": "anthropic", "background": True}
-        requests.post(f"{url}/api/tasks/execute/", json=body, timeout=10)
+def failed_task(oxide: LiveOxide) -> str:
+    return str(oxide.get("/api/tasks/history/?task_type=translation&limit=1").json()["tasks"][0]["id"])
 
 
-def settle(page: Page) -> None:
+# What a process knows of an hour in which it did not run yet is made up, as its tasks are.
+
+
+def hour_of_tasks() -> str:
+    now = time.time() * 1000
+    return json.dumps([[now - ago * 15_000, round(2.5 + 2 * math.sin(ago / 13))] for ago in range(230, 0, -1)])
+
+
+def with_a_machine(route: Route) -> None:
+    answer = route.fetch()
+    hour = answer.json()
+    for number, point in enumerate(hour["points"]):
+        point["cpu_percent"] = point["cpu_percent"] or round(34 + 16 * math.sin(number / 7), 1)
+        point["memory_percent"] = point["memory_percent"] or round(52 + 3 * math.sin(number / 20), 1)
+    route.fulfill(response=answer, json=hour)
+
+
+def at_work(oxide: LiveOxide, page: Page) -> None:
+    """Some tasks that run, one of which ends meanwhile."""
     page.get_by_text("Live", exact=True).wait_for()
     page.locator("#services tbody tr").first.wait_for()
-    time.sleep(12)  # until there are figures to draw
+    for service in ("openrouter", "anthropic", "anthropic"):
+        oxide.execute(prompt="Compare two databases.", task_type="analysis", service=service, background=True)
+    page.locator("#tasks .state.good").wait_for()
+    page.get_by_text("≈").first.wait_for()
+    page.wait_for_function("/[0-9]/.test(document.getElementById('rate').textContent)")
 
 
-def try_one(page: Page) -> None:
+def try_one(_oxide: LiveOxide, page: Page) -> None:
     page.get_by_label("Prompt").fill("Explain quantum computing in three points.")
     page.get_by_label("Task type").select_option("code_generation")
     page.get_by_role("button", name="Send").click()
@@ -221,7 +286,7 @@ def log_in(oxide: LiveOxide, page: Page) -> None:
     page.locator("#user-tools").wait_for()
 
 
-def compare(page: Page) -> None:
+def compare(_oxide: LiveOxide, page: Page) -> None:
     page.get_by_label("Prompt").fill("Explain quantum computing in three points.")
     for service in ("openrouter", "ollama_local", "lmstudio"):
         page.get_by_role("checkbox", name=service).check()
@@ -230,20 +295,48 @@ def compare(page: Page) -> None:
     page.locator("#columns .facts").nth(1).wait_for()
 
 
-def loaded(page: Page) -> None:
+def loaded(_oxide: LiveOxide, page: Page) -> None:
     page.locator("[aria-busy=false]").first.wait_for(state="attached")
 
 
-def explain_one(page: Page) -> None:
+def explain_one(_oxide: LiveOxide, page: Page) -> None:
     page.locator("html[data-ready=true]").wait_for(state="attached")
     page.get_by_label("Prompt").fill("Write a function that reverses a list.")
     page.get_by_role("button", name="Explain").click()
     page.locator("#told").wait_for()
 
 
-def ask_one(page: Page) -> None:
+def ask_one(_oxide: LiveOxide, page: Page) -> None:
     page.get_by_role("button", name="Test the key of groq").click()
     page.get_by_text("API key is valid").wait_for()
+
+
+def helped(_oxide: LiveOxide, page: Page) -> None:
+    page.locator("#help").wait_for(timeout=20_000)
+
+
+def asked_to_log_in(_oxide: LiveOxide, page: Page) -> None:
+    page.get_by_label("Username").wait_for()
+
+
+# The path and what is done there first, by the name of the picture.
+BUSY: dict[str, tuple[str, Prepare]] = {
+    "now": ("/", at_work),
+    "try": ("/try", try_one),
+    "side-by-side": ("/try", compare),
+    "history": ("/history", loaded),
+    "task": ("/history/{task}", loaded),
+    "routing": ("/routing", explain_one),
+    "costs": ("/costs", loaded),
+    "keys": ("/keys", ask_one),
+    **{name: (f"/admin/login/?next={path}", log_in) for name, path in ADMIN.items()},
+}
+FIRST_DAY: dict[str, tuple[str, Prepare]] = {
+    "first-day": ("/", helped),
+    **{f"first-day-{name}": (f"/{name}", loaded) for name in ("routing", "costs", "keys")},
+    "admin-first-day": ("/admin/login/?next=/admin/", log_in),
+    "login": ("/login", asked_to_log_in),
+}
 
 
 if __name__ == "__main__":

@@ -101,6 +101,7 @@ def test_now_shows_services_figures_and_tasks_as_they_go_on(oxide: LiveOxide, pr
         expect(keyless).to_contain_text("Set NO_SUCH_KEY and restart")
         expect(page.locator("#failed")).to_have_text("50.0 %")
         expect(page.locator("#failed-note")).to_have_text("1 of 2 tasks")
+        expect(page.locator("#rate")).to_have_text(re.compile(r"^(2\.0|1\.\d)$"))
         expect(page.locator("#hour")).to_have_text("2 tasks in the last hour")
         expect(page.locator("#cost")).to_contain_text("$0.000")
         expect(page.locator("#help")).to_be_hidden()

@@ -383,7 +383,7 @@ def test_a_background_task_that_finds_no_free_place_is_told_to_wait() -> None:
     async def story() -> None:
         async with Client() as client:
             await client.hear("snapshot")
-            told = []
+            told: list[dict[str, Any]] = []
             with availability.bulkhead.enter("echo", 1):
                 await asyncio.to_thread(submit)
                 while not told or "waiting" not in told[-1]:

@@ -2,8 +2,9 @@
 
 import { bars, chart } from './chart.js';
 import { find, say } from './dom.js';
-import { NOTHING, count, dollars, milliseconds, percent, plural, spent } from './format.js';
+import { NOTHING, count, dollars, milliseconds, percent, plural, rate, spent } from './format.js';
 
+const MINUTE = 60_000;
 const GAP = 90_000;
 
 export function showHour({ until, points }) {
@@ -22,6 +23,9 @@ export function showHour({ until, points }) {
   chart(find('memory-chart'), of((row) => row.memory_percent), { ...line, name: 'Memory', top: 100, format: percent });
 
   const [tasks, failed] = [sum((row) => row.tasks), sum((row) => row.failed)];
+  // Of the last sixty seconds: the minute that goes on, and as much of the one before as it lacks.
+  const [before, last] = rows.slice(-2);
+  say(find('rate'), rate(last.tasks + before.tasks * (1 - (end - last.moment) / MINUTE)));
   say(find('hour'), `${plural(tasks, 'task')} in the last hour`);
   say(find('failed'), tasks ? percent((failed / tasks) * 100) : NOTHING);
   say(find('failed-note'), tasks ? `${count(failed)} of ${plural(tasks, 'task')}` : 'no tasks');

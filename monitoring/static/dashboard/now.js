@@ -3,7 +3,7 @@
 import { ask } from './api.js';
 import { chart } from './chart.js';
 import { find, mark, say, show } from './dom.js';
-import { count, gigabytes, milliseconds, percent, plural, rate, spent } from './format.js';
+import { count, gigabytes, milliseconds, percent, plural, spent } from './format.js';
 import { help } from './help.js';
 import { showHour } from './hour.js';
 import { Live } from './live.js';
@@ -42,8 +42,7 @@ function showMetrics(data) {
   say(find('running'), count(data.tasks.running));
   const held = [tasks.waiting && `${count(tasks.waiting)} of them ${tasks.waiting === 1 ? 'waits' : 'wait'} for a place`, data.tasks.queued && `${count(data.tasks.queued)} more queued`];
   say(find('queued'), held.filter(Boolean).join(', ') || `${count(data.tasks.total)} in the history`);
-  const now = samples.add(data);
-  if (now !== null) say(find('rate'), rate(now));
+  samples.add(data);
   say(find('cpu'), percent(data.system.cpu_percent));
   say(find('memory'), percent(data.system.memory_percent));
   say(find('memory-note'), `${gigabytes(data.system.memory_used_mb)} of ${gigabytes(data.system.memory_total_mb)}; Oxide ${count(data.system.process_memory_mb)} MB`);
