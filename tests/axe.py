@@ -19,21 +19,35 @@ _LOOK = """async () => {
 }"""
 # The label of the admin pages' search is a picture with a name, which the rule does not take for one.
 _ALL = "{ rules: { 'label-title-only': { enabled: false } } }"
-# Nothing else is different in the dark.
+# Nothing else is different in the dark: the pages have the same parts and names there.
 _COLOURS = "{ runOnly: ['color-contrast'] }"
 _SCHEMES: tuple[tuple[Literal["light", "dark"], str], ...] = (("light", _ALL), ("dark", _COLOURS))
 
 
+PHONE = 375
+
+
+def barriers_at_any_width(page: Page) -> list[str]:
+    """As below and on a phone, where tables are cards, whose colours are the same."""
+    found, window = barriers(page), page.viewport_size
+    assert window is not None
+    page.set_viewport_size({"width": PHONE, "height": 800})
+    found += [f"on a phone, {each}" for each in _look(page, *_SCHEMES[0])]
+    page.set_viewport_size(window)
+    return found
+
+
 def barriers(page: Page) -> list[str]:
-    """What is serious or critical, in the light and in the dark."""
+    """What is serious or critical, in the light, and of the colours in the dark."""
     # The pages' own policy lets no script in, but has no say in what the browser's debugger evaluates.
     page.evaluate(_source())
-    found = []
-    for scheme, options in _SCHEMES:
-        page.emulate_media(color_scheme=scheme)
-        told: Any = page.evaluate(_LOOK.replace("OPTIONS", options))
-        found += [f"{scheme}: {each}" for each in told]
-    return found
+    return [each for scheme, options in _SCHEMES for each in _look(page, scheme, options)]
+
+
+def _look(page: Page, scheme: Literal["light", "dark"], options: str) -> list[str]:
+    page.emulate_media(color_scheme=scheme)
+    told: Any = page.evaluate(_LOOK.replace("OPTIONS", options))
+    return [f"{scheme}: {each}" for each in told]
 
 
 @cache

@@ -132,7 +132,7 @@ def main() -> None:
                 for name, (path, prepare) in BUSY.items():
                     shoot(browser, oxide, wanted, name, path, prepare)
                     if name == "now":
-                        let_all_end(oxide, provider)
+                        let_all_end(oxide)
         if wanted.any_of(FIRST_DAY):
             with first_day() as oxide:
                 for name, (path, prepare) in FIRST_DAY.items():
@@ -190,7 +190,7 @@ def busy(provider: FakeProvider) -> Iterator[LiveOxide]:
         yield oxide
 
 
-def let_all_end(oxide: LiveOxide, provider: FakeProvider) -> None:
+def let_all_end(oxide: LiveOxide) -> None:
     """The other pages show a history in which tasks have ended."""
     for task in oxide.get("/api/tasks/history/?status=running").json()["tasks"]:
         oxide.post(f"/api/tasks/{task['id']}/cancel/")
@@ -264,6 +264,7 @@ def at_work(oxide: LiveOxide, page: Page) -> None:
     """Some tasks that run, one of which ends meanwhile."""
     page.get_by_text("Live", exact=True).wait_for()
     page.locator("#services tbody tr").first.wait_for()
+    let_all_end(oxide)
     for service in ("openrouter", "anthropic", "anthropic"):
         oxide.execute(prompt="Compare two databases.", task_type="analysis", service=service, background=True)
     page.locator("#tasks .state.good").wait_for()

@@ -49,7 +49,7 @@ class Row {
     if (!edit) return;
     this.change.href = source === 'database' ? `${edit.stored}?q=${encodeURIComponent(this.name)}` : `${edit.add}?service=${encodeURIComponent(this.name)}`;
     say(this.change, configured ? 'Change' : 'Set a key');
-    this.change.setAttribute('aria-label', `${configured ? 'Change' : 'Set'} the key of ${this.name}`);
+    this.change.setAttribute('aria-label', configured ? `Change the key of ${this.name}` : `Set a key for ${this.name}`);
   }
 
   async #test() {
