@@ -31,7 +31,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dashboard")]
 HOSTILE = (
     '<script>window.hit = 1</script><img src="/x" onerror="window.hit = 2"><svg onload="window.hit = 3"></svg>'
     '<a href="javascript:window.hit = 4">click</a> <style>body { display: none }</style> [x](javascript:window.hit=5)'
+    ' <img src="https://evil.example/html.png"> <link rel="stylesheet" href="https://evil.example/html.css">'
+    " ![x](https://evil.example/markdown.png) [x](https://evil.example/) <https://evil.example/plain>"
 )
+PICTURE = "https://evil.example/message.png"
 WORDS = tuple(f"word{number} " for number in range(12))
 PRICE = {"input_per_million": 3, "output_per_million": 15}
 
@@ -372,10 +375,47 @@ def test_a_hostile_answer_is_text_and_nothing_else(oxide: LiveOxide, provider: F
         texts = page.locator(".message .text")
         expect(texts.last).to_have_text(HOSTILE)
         assert texts.locator("*").count() == 0
+        nothing_is_more_than_text(page)
+
+        said = [{"type": "text", "text": HOSTILE}, {"type": "image_url", "image_url": {"url": PICTURE}}]
+        asked = {"messages": [{"role": "user", "content": said}], "service": "first"}
+        task = oxide.post("/api/tasks/execute/", json=asked).json()["task_id"]
+        page.goto(f"/history/{task}")
+        expect(page.locator(".message").first).to_contain_text(PICTURE)
+        expect(page.locator(".message .text").first).to_have_text(HOSTILE)
+        nothing_is_more_than_text(page)
+
+        open_try(page, "?beside=first&beside=echo")
+        ask(page, HOSTILE)
+        expect(page.locator("#columns .facts")).to_have_count(2)
+        expect(page.locator("#columns .answer")).to_have_text([HOSTILE, HOSTILE])
+        assert page.locator("#columns .text *").count() == 0
+        nothing_is_more_than_text(page)
         page.goto("/history?search=" + "%3Cscript%3Ewindow.hit%3D1%3C/script%3E&service=%3Cimg%20src%3Dx%3E")
         expect(page.get_by_text("Nothing matches")).to_be_visible()
-        assert page.evaluate("window.hit") is None
-        assert page.locator("main script, main img, main style, main a[href^='javascript']").count() == 0
+        nothing_is_more_than_text(page)
+
+
+def nothing_is_more_than_text(page: Page) -> None:
+    """That no other host was asked is seen to by `browse`."""
+    assert page.evaluate("window.hit") is None
+    assert (
+        page.locator("main :is(script, img, svg[onload], style, link, a[href^='javascript'], a[href^='http'])").count()
+        == 0
+    )
+
+
+def test_a_picture_from_elsewhere_would_be_noticed(oxide: LiveOxide) -> None:
+    oxide.start()
+    with (
+        pytest.raises(AssertionError, match=r"policy was broken|asked other hosts"),
+        browse(oxide, quiet=False) as page,
+    ):
+        open_try(page)
+        page.evaluate(
+            "address => document.querySelector('main').append(Object.assign(new Image(), { src: address }))", PICTURE
+        )
+        page.wait_for_timeout(200)
 
 
 def test_tasks_are_found_again_by_filters_text_and_pages(oxide: LiveOxide, provider: FakeProvider) -> None:
