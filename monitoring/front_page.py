@@ -15,30 +15,21 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from apikeys import keyring, policy
+from apikeys import policy
 from monitoring import readiness, stats
 from monitoring.costs import CostsQuery, Spent, costs
 from monitoring.models import minute_of
 from monitoring.progress import tracker
 from monitoring.stats import EndedTasks
 from routing import rulebook
-from services import availability, directory, keys, state_badges
+from services import advice, availability, directory, keys, state_badges
+from services.advice import Step
 from services.config import ServiceConfig
-from services.key_pages import page_for
 from services.models import Service
 from snapshots.connections import is_embedded
 from tasks.models import Runner, Status, TaskCount
 
 DETAIL_CHARACTERS = 120
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What is missing, and where one acts; `link` is empty where that is not in these pages."""
-
-    text: str
-    link: str = ""
-    action: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +93,11 @@ class FrontPage:
 def read() -> FrontPage:
     ids = dict(Service.objects.values_list("name", "pk"))
     services = {name: config for name, config in directory.current().items() if name in ids}
-    models = [config for config in services.values() if config.type != "builtin"]
+    models = advice.with_models(services.values())
     lines = tuple(_line(config, ids[name]) for name, config in services.items())
-    askable = [config for config in models if _can_be_asked(config)]
-    steps = (*_problems(models), *_steps(models, lines, any_askable=bool(askable)))
+    steps = (*_problems(models), *_steps(models, lines))
     return FrontPage(
-        title=_title(models, askable),
+        title=_title(models),
         steps=steps,
         services=lines,
         tasks=_tasks(),
@@ -117,18 +107,9 @@ def read() -> FrontPage:
     )
 
 
-def _can_be_asked(config: ServiceConfig) -> bool:
-    return config.enabled and not availability.state_of(config).obstacle
-
-
-def _title(models: list[ServiceConfig], askable: list[ServiceConfig]) -> str:
-    if not models:
-        return "There is no model to ask yet"
-    if not any(config.enabled for config in models):
-        return "All services are switched off"
-    if not askable:
-        return "No model can be asked yet"
-    return f"{len(askable)} of {len(models)} services can be asked"
+def _title(models: list[ServiceConfig]) -> str:
+    number = sum(advice.can_be_asked(config) for config in models)
+    return advice.title_of(models) or f"{number} of {len(models)} services can be asked"
 
 
 def _problems(models: Iterable[ServiceConfig]) -> Iterator[Step]:
@@ -139,42 +120,20 @@ def _problems(models: Iterable[ServiceConfig]) -> Iterator[Step]:
     for config in models:
         if problem := keys.unreadable(config):
             link = reverse("admin:apikeys_providerkey_changelist")
-            yield Step(f"The stored key of {config.name} {problem}.", link, "Enter it again")
+            yield Step(f"The stored key of {config.name} {problem}.", config.name, link, "Enter it again")
 
 
-def _steps(models: list[ServiceConfig], lines: Iterable[ServiceLine], *, any_askable: bool) -> Iterator[Step]:
-    """What keeps services from being asked. Most people use a few of those declared: where one can be asked, those
-    without a key are left in peace.
+def _steps(models: list[ServiceConfig], lines: Iterable[ServiceLine]) -> Iterator[Step]:
+    """What keeps services from being asked, the one thing to do next first.
+
+    Most people use a few of those declared: where one can be asked, those without a key are left in peace.
     """
-    if not models:
-        add = reverse("admin:services_service_add")
-        yield Step("Add a service with a model, such as an Ollama on this machine.", add, "Add a service")
-    elif not any(config.enabled for config in models):
-        yield Step("Switch at least one on.", reverse("admin:services_service_changelist"), "Go to the services")
+    first = advice.first_step(models)
+    if first and not first.service:
+        yield first
     keyless = {config.name for config in models if keys.is_missing(config)}
-    for line in lines:
-        if line.step and not (any_askable and line.name in keyless):
-            yield line.step
-
-
-def _step(config: ServiceConfig, pk: int) -> Step | None:
-    """What to do about a service that cannot be asked."""
-    page = reverse("admin:services_service_change", args=[pk])
-    if not config.enabled:
-        return None
-    if keys.is_missing(config):
-        text = f"{config.name} needs a key: enter it, or set {config.api_key_env} and restart."
-        return Step(text, page_for(config), "Enter its key")
-    if keys.state(config) == "invalid":
-        if keyring.find(config.name, config.api_key_env).source == "environment":
-            return Step(f"{config.name} does not take the key in {config.api_key_env}: set another, and restart.")
-        return Step(f"{config.name} does not take its key.", page_for(config), "Enter another key")
-    obstacle = availability.state_of(config).obstacle
-    if not obstacle:
-        return None
-    away = config.api == "ollama" and "cannot be reached" in obstacle
-    start = f" Start it with: ollama run {config.model or 'llama2'}." if away else ""
-    return Step(f"{config.name} {obstacle.removesuffix('.')}.{start}", page, "Look at it")
+    steps = [line.step for line in lines if line.step and (first or line.name not in keyless)]
+    yield from sorted(steps, key=lambda step: first is None or step.service != first.service)
 
 
 def _line(config: ServiceConfig, pk: int) -> ServiceLine:
@@ -186,7 +145,7 @@ def _line(config: ServiceConfig, pk: int) -> ServiceLine:
         breaker=state_badges.of_breaker(config),
         key=state_badges.of_key(config),
         in_flight=availability.bulkhead.in_flight(config.name),
-        step=_step(config, pk),
+        step=advice.step_for(config),
     )
 
 
@@ -205,7 +164,7 @@ def _tasks() -> TasksNow:
 def _rules(services: Mapping[str, ServiceConfig]) -> RulesInForce:
     book = rulebook.current()
     rules = [rule for group in book.rules.values() for rule in group]
-    waiting = sum(rule.service not in services or not _can_be_asked(services[rule.service]) for rule in rules)
+    waiting = sum(rule.service not in services or not advice.can_be_asked(services[rule.service]) for rule in rules)
     return RulesInForce(len(rules), waiting, len(book.rules), book.default)
 
 

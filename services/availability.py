@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 from django.conf import settings
 
@@ -15,26 +17,54 @@ from services.config import ServiceConfig, ServiceState
 bulkhead = Bulkhead(settings.THREADS - settings.RESERVED_THREADS)
 
 
+ObstacleCode = Literal["no_key", "key_refused", "unhealthy", "resting"]
+_BEFORE_DETAIL: Mapping[ObstacleCode, str] = {
+    "no_key": "has no API key: ",
+    "key_refused": "is currently unhealthy: ",
+    "unhealthy": "is currently unhealthy: ",
+    "resting": "",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why a service cannot be called right now. `variable` is where its key is looked for, if that is what is wrong."""
+
+    code: ObstacleCode
+    detail: str
+    variable: str = ""
+
+    @property
+    def text(self) -> str:
+        """Worded to follow the service's name."""
+        return f"{_BEFORE_DETAIL[self.code]}{self.detail}"
+
+
 def states() -> Mapping[str, ServiceState]:
     """Every service as routing must see it. Nothing is asked of a database or a network."""
     return {name: state_of(config) for name, config in directory.current().items()}
 
 
 def state_of(config: ServiceConfig) -> ServiceState:
-    known = health.of(config.name)
+    known, obstacle = health.of(config.name), obstacle_of(config)
     return ServiceState(
         config=config,
         features=adapter_class(config.kind).FEATURES,
-        obstacle=_obstacle(config, known),
+        obstacle=obstacle.text if obstacle else "",
         listed_models=known.models if known else frozenset(),
     )
 
 
-def _obstacle(config: ServiceConfig, known: health.Health | None) -> str:
+def obstacle_of(config: ServiceConfig) -> Obstacle | None:
     if keys.is_missing(config):
-        return f"has no API key: set {config.api_key_env} and restart, or POST /api/api-keys/update/"
+        todo = f"set {config.api_key_env} and restart, or POST /api/api-keys/update/"
+        return Obstacle("no_key", todo, config.api_key_env)
+    known = health.of(config.name)
     if known and not known.healthy:
-        return f"is currently unhealthy: {known.detail.removeprefix(config.name).strip()}"
+        detail = known.detail.removeprefix(config.name).strip()
+        if known.refused:
+            return Obstacle("key_refused", detail, config.api_key_env)
+        return Obstacle("unhealthy", detail)
     if breakers[config.name].blocked():
-        return "failed several times in a row and is left alone for a while"
-    return ""
+        return Obstacle("resting", "failed several times in a row and is left alone for a while")
+    return None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from apikeys import keyring
-from services import availability, health
+from services import advice, availability, health
+from services.availability import ObstacleCode
 from services.breaker import State, breakers
 from services.config import ServiceConfig
 
@@ -28,19 +29,43 @@ class ServiceSummary(TypedDict):
 class ServiceListed(ServiceSummary):
     """`obstacle` is what keeps Oxide from calling it now, worded to follow its name; "" where nothing does.
 
+    The same for programs: `obstacle_code`, `obstacle_detail` without what the code says already, and
+    `obstacle_variable`, the environment variable in which a missing or refused key is looked for.
+
     `capabilities` are the types of task that the default order has it for; none: all of them.
     """
 
     breaker: State
     obstacle: str
+    obstacle_code: ObstacleCode | Literal[""]
+    obstacle_detail: str
+    obstacle_variable: str
     capabilities: list[str]
 
 
+class NextStep(TypedDict):
+    """What to do next, for people, and about which `service` if it is about one.
+
+    `page` is where in the admin pages one does it, `action` what one does there, `command` what one may type; each is
+    "" where there is none.
+    """
+
+    title: str
+    service: str
+    text: str
+    page: str
+    action: str
+    command: str
+
+
 class ServiceList(TypedDict):
+    """`next_step` is there while no model can be asked."""
+
     total: int
     healthy: int
     enabled: int
     services: dict[str, ServiceListed]
+    next_step: NextStep | None
 
 
 class LastCheck(TypedDict):
@@ -86,15 +111,34 @@ def overview(services: Mapping[str, ServiceConfig]) -> ServiceList:
         "healthy": sum(service["healthy"] for service in shown.values()),
         "enabled": sum(service["enabled"] for service in shown.values()),
         "services": shown,
+        "next_step": _next_step(services.values()),
+    }
+
+
+def _next_step(services: Iterable[ServiceConfig]) -> NextStep | None:
+    models = advice.with_models(services)
+    step = advice.first_step(models)
+    if step is None:
+        return None
+    return {
+        "title": advice.title_of(models),
+        "service": step.service,
+        "text": step.text,
+        "page": step.page,
+        "action": step.action,
+        "command": step.command,
     }
 
 
 def _listed(config: ServiceConfig) -> ServiceListed:
-    obstacle = availability.state_of(config).obstacle
+    obstacle = availability.obstacle_of(config)
     return {
         **summary(config),
         "breaker": breakers[config.name].state,
-        "obstacle": obstacle,
+        "obstacle": obstacle.text if obstacle else "",
+        "obstacle_code": obstacle.code if obstacle else "",
+        "obstacle_detail": obstacle.detail if obstacle else "",
+        "obstacle_variable": obstacle.variable if obstacle else "",
         "capabilities": sorted(config.capabilities),
     }
 

@@ -201,6 +201,10 @@ def test_on_the_first_day_it_says_what_is_missing_and_what_to_do(live: LiveOxide
         help_ = page.get_by_role("region", name="No model can be asked yet")
         expect(help_).to_contain_text("openai has no API key: set NO_SUCH_KEY", timeout=20_000)
         expect(help_).to_contain_text("ollama run llama2")
+        live.post("/api/services/ollama_local/disable/").raise_for_status()
+        expect(help_).to_contain_text("Do this next: openai needs a key: enter it, or set NO_SUCH_KEY and restart.")
+        where = help_.get_by_role("link", name="Enter its key")
+        expect(where).to_have_attribute("href", "/admin/apikeys/providerkey/add/?service=openai")
         help_.get_by_role("link", name="try Oxide with echo").click()
         page.locator("html[data-ready=true]").wait_for(state="attached")
         ask(page, "Hello there")
@@ -234,7 +238,7 @@ def test_an_answer_appears_piece_by_piece_with_who_gave_it_and_why(oxide: LiveOx
         expect(page.locator("#progress")).to_have_text(f"completed in {whole.inner_text().splitlines()[0]}")
         expect(first).to_contain_text("as this page saw it")
         why = page.locator("#routing")
-        expect(why).to_contain_text("by rule-7: priority 1 for chat")
+        expect(why).to_contain_text("rule-7: priority 1 for chat")
         expect(why.locator(".attempts li")).to_have_count(2)
         expect(why.locator(".attempts li").first).to_contain_text("failed")
 
@@ -407,15 +411,18 @@ def nothing_is_more_than_text(page: Page) -> None:
 
 def test_a_picture_from_elsewhere_would_be_noticed(oxide: LiveOxide) -> None:
     oxide.start()
-    with (
-        pytest.raises(AssertionError, match=r"policy was broken|asked other hosts"),
-        browse(oxide, quiet=False) as page,
-    ):
-        open_try(page)
-        page.evaluate(
-            "address => document.querySelector('main').append(Object.assign(new Image(), { src: address }))", PICTURE
-        )
-        page.wait_for_timeout(200)
+
+    def show_it() -> None:
+        with browse(oxide, quiet=False) as page:
+            open_try(page)
+            page.evaluate(SHOW, PICTURE)
+            page.wait_for_timeout(200)
+
+    with pytest.raises(AssertionError, match=r"policy was broken|asked other hosts"):
+        show_it()
+
+
+SHOW = "(address) => document.querySelector('main').append(Object.assign(new Image(), { src: address }))"
 
 
 def test_tasks_are_found_again_by_filters_text_and_pages(oxide: LiveOxide, provider: FakeProvider) -> None:
@@ -570,7 +577,7 @@ def test_routing_costs_and_keys_hold_on_a_phone_and_by_keyboard(oxide: LiveOxide
     address = provider.base_url("openai", service=name)
     oxide.declare(name, address, api="openai", model=f"{'m' * 150}/model", api_key_env="NO_SUCH_KEY")
     oxide.declare(f"{name}-2", address, api="openai", model=f"{'m' * 150}/model", price=PRICE)
-    note = f"{'long' * 60} {HOSTILE}"
+    note = f"{'long' * 60} {HOSTILE[:200]}"
     oxide.config["routing"]["rules"] = [
         {"id": "r" * 50, "task_type": "chat", "service": name, "priority": 1, "note": note}
     ]
@@ -611,8 +618,12 @@ def test_with_identity_on_one_logs_in_and_may_do_what_the_role_may(guarded: Live
         start_one(guarded, provider)
         log_in(page, "ada", PASSWORD)
         is_live(page)
+        expect(page.locator("#help")).to_be_hidden()
         lacking = "needs the scope execute, which ada does not have. Ask an administrator for it."
         cannot_be_pressed(page, "Stop task", f"To stop a task {lacking}")
+        guarded.run("shell", "-c", SWITCH_OFF)
+        expect(page.locator("#help")).to_contain_text("An administrator does it in the admin pages.", timeout=40_000)
+        expect(page.locator("a[href^='/admin']")).to_have_count(0)
         page.locator("#tasks a").first.click()
         cannot_be_pressed(page, "Stop", f"To stop a task, or to try one again, {lacking}")
         open_try(page, "?service=echo")
@@ -632,6 +643,14 @@ def test_with_identity_on_one_logs_in_and_may_do_what_the_role_may(guarded: Live
         ask(page, "Hello again")
         expect(page.get_by_role("alert")).to_contain_text("Your login has ended.")
         expect(page.get_by_role("alert").get_by_role("link", name="Log in")).to_be_visible()
+
+
+SWITCH_OFF = """
+from services.models import Service
+for service in Service.objects.exclude(type="builtin"):
+    service.enabled = False
+    service.save()
+"""
 
 
 def cannot_be_pressed(page: Page, name: str, why: str) -> None:

@@ -81,9 +81,7 @@ def test_a_typed_prompt_is_explained_and_asks_nobody(live: LiveOxide, provider: 
         page.get_by_label("Prompt").fill("Translate this into German: good morning")
         page.get_by_role("button", name="Explain").click()
         told = page.get_by_role("region", name="Who would be asked for translation")
-        expect(told.locator("ol li")).to_have_text(
-            re.compile("^first · alphaby rule words: priority 7 for translation")
-        )
+        expect(told.locator("ol li")).to_have_text(re.compile("^first · alpharule words: priority 7 for translation"))
         expect(told.locator("ul")).to_contain_text("asleep is disabled")
         told.get_by_role("link", name="Try it").click()
         expect(page.get_by_label("Prompt")).to_have_value("Translate this into German: good morning")

@@ -20,6 +20,7 @@ from routing.models import DefaultRoute, RoutingRule
 from services import health
 from services.breaker import breakers
 from services.models import Service
+from snapshots import snapshot
 from tasks.models import Task, TaskCount
 from tests import canary
 from tests.fake_provider import FakeProvider
@@ -35,7 +36,7 @@ def texts() -> list[str]:
 
 
 def links() -> list[str]:
-    return [step.link for step in front_page.read().steps]
+    return [step.page for step in front_page.read().steps]
 
 
 # What to do next
@@ -44,7 +45,7 @@ def links() -> list[str]:
 def test_on_the_first_day_it_says_to_add_a_service(db: None) -> None:
     page = front_page.read()
     assert page.title == "There is no model to ask yet"
-    assert [(step.link, step.action) for step in page.steps] == [("/admin/services/service/add/", "Add a service")]
+    assert [(step.page, step.action) for step in page.steps] == [("/admin/services/service/add/", "Add a service")]
 
 
 def test_services_that_are_all_switched_off_are_to_be_switched_on(service: Make) -> None:
@@ -62,7 +63,28 @@ def test_while_nobody_can_be_asked_each_service_says_what_it_lacks_and_where_to_
     assert ill.startswith("away is currently unhealthy: cannot be reached")
     assert ill.endswith("Start it with: ollama run llama2.")
     assert keyless == "paid needs a key: enter it, or set NOBODY_SETS_THIS_KEY and restart."
-    assert links() == [f"/admin/services/service/{away.pk}/change/", "/admin/apikeys/providerkey/add/?service=paid"]
+    assert links() == ["/admin/services/service/?q=away", "/admin/apikeys/providerkey/add/?service=paid"]
+
+
+def test_the_first_step_is_the_one_that_the_dashboard_tells(service: Make, client: Client) -> None:
+    def first() -> tuple[str, str]:
+        page = front_page.read()
+        return page.title, page.steps[0].text
+
+    def told() -> tuple[str, str]:
+        step = client.get("/api/services/").json()["next_step"]
+        return step["title"], step["text"]
+
+    assert first() == told()
+    service("a_keyless_one", api_key_env="NOBODY_SETS_THIS_KEY")
+    assert first() == told()
+    health.check(service("far_off", base_url="http://127.0.0.1:9").config)
+    assert first() == told()
+    health.check(service("then_ollama", api="ollama", base_url="http://127.0.0.1:9", model="llama2").config)
+    assert first() == told()
+    Service.objects.update(enabled=False)
+    snapshot.forget_all()
+    assert first() == told() == ("All services are switched off", "Switch at least one service on.")
 
 
 def test_a_service_without_a_key_is_no_trouble_where_another_can_be_asked(service: Make) -> None:

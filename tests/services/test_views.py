@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from rest_framework.test import APIClient
@@ -10,6 +11,7 @@ from rest_framework.test import APIClient
 from services import availability, health
 from services.breaker import breakers
 from services.models import Service
+from tests import canary
 from tests.fake_provider import FakeProvider
 
 MakeService = Callable[..., Service]
@@ -85,6 +87,52 @@ def test_the_list_tells_what_stands_in_the_way_of_each(client: APIClient, servic
     assert body["keyless"]["obstacle"].startswith("has no API key: set NO_SUCH_KEY")
     assert body["tired"]["breaker"] == "open"
     assert "left alone" in body["tired"]["obstacle"]
+
+
+def test_programs_are_told_by_a_code_what_keeps_a_service_from_being_asked(
+    client: APIClient, service: MakeService, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_KEY", canary.provider_key("refused"))
+    service("well")
+    service("keyless", api_key_env="NO_SUCH_KEY")
+    service("tired")
+    for _ in range(5):
+        breakers["tired"].record_failure()
+    health.check(service("away", base_url="http://127.0.0.1:9").config)
+    provider.misbehave("refuse", why="auth", service="refused")
+    health.check(service("refused", api_key_env="SOME_KEY").config)
+    listed = client.get("/api/services/").json()["services"]
+    told = {name: (each["obstacle_code"], each["obstacle_variable"]) for name, each in listed.items()}
+    assert told == {
+        "well": ("", ""),
+        "keyless": ("no_key", "NO_SUCH_KEY"),
+        "tired": ("resting", ""),
+        "away": ("unhealthy", ""),
+        "refused": ("key_refused", "SOME_KEY"),
+    }
+    for each in listed.values():
+        assert each["obstacle"].endswith(each["obstacle_detail"])
+    assert listed["away"]["obstacle_detail"].startswith("cannot be reached")
+
+
+def test_while_no_model_can_be_asked_the_list_says_what_to_do_next_and_no_longer(
+    client: APIClient, service: MakeService
+) -> None:
+    def told() -> Any:
+        step = client.get("/api/services/").json()["next_step"]
+        return step and (step["title"], step["service"], step["page"], step["command"])
+
+    service("builtin", type="builtin")
+    assert told() == ("There is no model to ask yet", "", "/admin/services/service/add/", "")
+    service("keyless", api_key_env="NO_SUCH_KEY")
+    key_page = "/admin/apikeys/providerkey/add/?service=keyless"
+    assert told() == ("No model can be asked yet", "keyless", key_page, "")
+    away = service("away", api="ollama", base_url="http://127.0.0.1:9", model="llama2")
+    health.check(away.config)
+    page = "/admin/services/service/?q=away"
+    assert told() == ("No model can be asked yet", "away", page, "ollama run llama2")
+    service("new")
+    assert told() is None, "it was not looked at yet"
 
 
 def test_the_list_tells_which_types_of_task_each_is_for(client: APIClient, service: MakeService) -> None:

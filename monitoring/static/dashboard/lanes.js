@@ -125,6 +125,6 @@ function stateOf(service, off) {
   if (off) return [state('idle', off)];
   if (!service) return [state('bad', 'no longer there')];
   const breaker = service.enabled && service.breaker !== 'closed' ? state(...BREAKERS[service.breaker]) : null;
-  const reason = service.enabled && service.obstacle ? element('span', { class: 'note' }, reasonOf(service.obstacle)) : null;
+  const reason = service.enabled && service.obstacle ? element('span', { class: 'note' }, reasonOf(service)) : null;
   return [state(...healthOf(service)), breaker, reason].filter(Boolean);
 }

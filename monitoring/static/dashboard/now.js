@@ -25,6 +25,7 @@ const table = new ServiceTable(find('services'), find('no-services'));
 const samples = new Samples();
 
 let services = null;
+let nextStep = null;
 let figures = null;
 let inFlight = {};
 let breakers = {};
@@ -32,7 +33,7 @@ let breakers = {};
 function paintServices() {
   if (!services) return;
   table.show(services, inFlight, breakers, figures);
-  help(find('help'), services);
+  help(find('help'), services, nextStep);
 }
 
 function showMetrics(data) {
@@ -91,7 +92,7 @@ function note(work, error) {
 }
 
 const readServices = regularly(SERVICES_EVERY, async () => {
-  services = (await ask('/api/services/')).services;
+  ({ services, next_step: nextStep } = await ask('/api/services/'));
   paintServices();
 });
 

@@ -64,7 +64,7 @@ class Row {
     sayPath(this.address, type === 'http' ? address : '');
     this.address.title = type === 'http' ? `Protocol: ${api}` : '';
     mark(this.health, ...healthOf(service));
-    say(this.detail, service.enabled ? reasonOf(service.obstacle) : '');
+    say(this.detail, service.enabled ? reasonOf(service) : '');
     mark(this.breaker, ...(service.enabled ? BREAKERS[breaker] ?? ['idle', breaker] : ['plain', NOTHING]));
     say(this.flight, count(inFlight ?? 0));
     const latency = figures?.latency_ms;
@@ -76,15 +76,12 @@ class Row {
   }
 }
 
-// An obstacle follows the service's name, and here its state.
-export function reasonOf(obstacle) {
-  const reason = obstacle.replace(/^(is currently unhealthy: |has no API key: )/, '');
-  return reason.charAt(0).toUpperCase() + reason.slice(1);
-}
+// It follows the service's state.
+export const reasonOf = ({ obstacle_detail: detail }) => detail.charAt(0).toUpperCase() + detail.slice(1);
 
 export function healthOf(service) {
   if (!service.enabled) return ['idle', 'switched off'];
-  if (service.obstacle.startsWith('has no API key')) return ['busy', 'no key'];
+  if (service.obstacle_code === 'no_key') return ['busy', 'no key'];
   if (service.healthy) return ['good', 'healthy'];
   return service.obstacle ? ['bad', 'unhealthy'] : ['idle', 'not looked at yet'];
 }

@@ -59,8 +59,8 @@ function cost(candidate) {
   return candidate.estimated_cost === undefined ? reasonOf(candidate) : `${reasonOf(candidate)}; about ${dollars(candidate.estimated_cost)}`;
 }
 
-// Worded to follow the name of a service.
-export const reasonOf = ({ reason }) => (/^(asked|has) /.test(reason) ? reason : `by ${reason.replace(/^rule rule-/, 'rule-')}`);
+// "Rule" is not said twice.
+export const reasonOf = ({ reason, rule_id: rule }) => (rule?.startsWith('rule-') ? reason.replace(`rule ${rule}`, rule) : reason);
 
 // Each attempt with its time as a bar below those before it.
 export function attempts(rows) {

@@ -39,7 +39,7 @@ function showWhy(task, asked) {
     const last = task.attempts.at(-1);
     const why = task.decision.candidates?.find((each) => each.service === last?.service && each.model === last?.model);
     say(find('routing-title'), 'Who was asked, and why');
-    const told = why ? element('p', {}, element('strong', {}, why.service), ` ${task.status === 'completed' ? 'answered' : 'was asked last'}, ${reasonOf(why)}.`) : '';
+    const told = why ? element('p', {}, element('strong', {}, why.service), ` ${task.status === 'completed' ? 'answered' : 'was asked last'}: ${reasonOf(why)}.`) : '';
     find('why').replaceChildren(told, element('h3', {}, 'Attempts'), attempts(task.attempts), decision(task.decision));
   } else {
     find('why').replaceChildren(attempts(asked));

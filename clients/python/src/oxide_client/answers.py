@@ -188,21 +188,42 @@ class ServiceSummary(TypedDict):
 class ServiceListed(ServiceSummary):
     """`obstacle` is what keeps Oxide from calling it now, worded to follow its name; "" where nothing does.
 
+    The same for programs: `obstacle_code`, `obstacle_detail` without what the code says already, and
+    `obstacle_variable`, the environment variable in which a missing or refused key is looked for.
+
     `capabilities` are the types of task that the default order has it for; none: all of them.
     """
 
     breaker: Literal["closed", "open", "half_open"]
     obstacle: str
+    obstacle_code: Literal["", "no_key", "key_refused", "unhealthy", "resting"]
+    obstacle_detail: str
+    obstacle_variable: str
     capabilities: list[str]
 
 
+class NextStep(TypedDict):
+    """For people: `page` is where in the admin pages one does it, `command` what one may type.
+
+    Each is "" where there is none.
+    """
+
+    title: str
+    service: str
+    text: str
+    page: str
+    action: str
+    command: str
+
+
 class ServiceList(TypedDict):
-    """`services` by their names; the others count them."""
+    """`services` by their names; the others count them. `next_step` is there while no model can be asked."""
 
     total: int
     healthy: int
     enabled: int
     services: dict[str, ServiceListed]
+    next_step: NextStep | None
 
 
 class LastCheck(TypedDict):

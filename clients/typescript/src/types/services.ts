@@ -15,19 +15,36 @@ export interface ServiceSummary {
 
 /**
  * `obstacle` is what keeps Oxide from calling it now, worded to follow its name; '' where nothing does.
+ * The same for programs: `obstacle_code`, `obstacle_detail` without what the code says already, and `obstacle_variable`,
+ * the environment variable in which a missing or refused key is looked for.
  * `capabilities` are the types of task that the default order has it for; none: all of them.
  */
 export interface ServiceListed extends ServiceSummary {
   breaker: BreakerState;
   obstacle: string;
+  obstacle_code: '' | 'no_key' | 'key_refused' | 'unhealthy' | 'resting';
+  obstacle_detail: string;
+  obstacle_variable: string;
   capabilities: string[];
 }
 
+/** For people: `page` is where in the admin pages one does it, `command` what one may type; '' where there is none. */
+export interface NextStep {
+  title: string;
+  service: string;
+  text: string;
+  page: string;
+  action: string;
+  command: string;
+}
+
+/** `next_step` is there while no model can be asked. */
 export interface ServiceList {
   total: number;
   healthy: number;
   enabled: number;
   services: Record<string, ServiceListed>;
+  next_step: NextStep | null;
 }
 
 export interface ServiceDetail extends ServiceSummary {
