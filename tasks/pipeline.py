@@ -299,11 +299,17 @@ def _fail(task: Task, error: ProviderError, attempts: list[Attempt]) -> Failure 
         task.cancel(service, error.partial)
         return None
     failure = failure_of(error, service)
-    earlier = [f"{attempt.service}: {attempt.error}" for attempt in attempts[:-1] if attempt.status == Status.FAILED]
+    earlier = [_told(attempt) for attempt in attempts[:-1] if attempt.status == Status.FAILED]
     if earlier:
         failure = replace(failure, detail=f"{failure.detail} (Before that, {'; '.join(earlier)})")
     task.fail(failure.code, failure.detail, service, error.partial)
     return failure
+
+
+def _told(attempt: Attempt) -> str:
+    """Who failed and how; most errors begin with the name themselves."""
+    named = attempt.error.startswith(f"{attempt.service} ")
+    return attempt.error if named else f"{attempt.service}: {attempt.error}"
 
 
 def _refuse(task: Task, error: NoCandidateError | BusyError | ServiceRefusedError) -> Failure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from statistics import median
 from typing import Any
 
 from playwright.sync_api import ConsoleMessage, Page, expect
@@ -52,13 +53,24 @@ def log_in(page: Page, name: str, password: str) -> None:
 
 def assert_small_and_quick(page: Page, path: str, sign: str) -> None:
     """`sign` is a text that is seen once the page has what it shows."""
-    quickest = float("inf")
-    for _ in range(4):
-        page.goto(path)
-        expect(page.get_by_text(sign, exact=True).first).to_be_visible()
-        quickest = min(quickest, page.evaluate(FIRST_PAINT))
-    assert quickest < 300, path
+    page.goto(path)
+    expect(page.get_by_text(sign, exact=True).first).to_be_visible()
     assert page.evaluate(LOADED_BYTES) < 150_000, path
+    paints = [cold_first_paint(page, path, sign) for _ in range(3)]
+    assert median(paints) < 300, (path, paints)
+
+
+def cold_first_paint(page: Page, path: str, sign: str) -> float:
+    """In milliseconds, for somebody who has never been here: nothing of it is in a cache."""
+    browser = page.context.browser
+    assert browser is not None
+    context = browser.new_context(base_url=page.url)
+    visitor = context.new_page()
+    visitor.goto(path)
+    expect(visitor.get_by_text(sign, exact=True).first).to_be_visible()
+    painted: float = visitor.evaluate(FIRST_PAINT)
+    context.close()
+    return painted
 
 
 def assert_nothing_is_cut_off(page: Page) -> None:

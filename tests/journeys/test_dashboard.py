@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -293,7 +294,7 @@ def test_several_services_answer_side_by_side_each_with_a_stop_of_its_own(
         open_try(page, "?beside=first&beside=second")
         expect(page.get_by_role("checkbox", name="second")).to_be_checked()
         expect(page.get_by_label("Service", exact=True)).to_be_disabled()
-        expect(page.get_by_role("button", name="Copy as curl")).to_be_hidden()
+        expect(page.get_by_role("button", name="Copy as curl")).to_be_visible()
         page.get_by_role("checkbox", name="third").check()
         page.get_by_role("checkbox", name="echo").check()
         expect(page.get_by_text("4 are the most.")).to_be_visible()
@@ -361,7 +362,33 @@ def test_the_code_to_copy_does_what_the_page_did(oxide: LiveOxide, tmp_path: Pat
             )
             said = done.stdout if language != "curl" else json.loads(done.stdout.rpartition("data: ")[2])["result"]
             assert said.rstrip("\n") == prompt, language
-    assert oxide.get("/api/tasks/history/").json()["total"] == len(run)
+        assert oxide.get("/api/tasks/history/").json()["total"] == len(run)
+
+        # Side by side it asks each of them.
+        open_try(page, "?beside=echo&beside=first")
+        page.get_by_label("Prompt").fill(prompt)
+        for language, command in run.items():
+            page.get_by_role("button", name=f"Copy as {language}").click()
+            code = page.locator("#code").inner_text()
+            subprocess.run([*command, code], cwd=tmp_path, capture_output=True, timeout=60, check=True)
+    asked = oxide.get("/api/tasks/history/").json()["tasks"][: 2 * len(run)]
+    assert Counter(task["service_used"] for task in asked) == {"echo": len(run), "first": len(run)}
+    assert {task["prompt"] for task in asked} == {prompt}
+
+
+def test_what_cannot_be_shown_says_so_and_where_to_look_on(oxide: LiveOxide) -> None:
+    oxide.start()
+    with browse(oxide, quiet=False) as page:
+        page.goto("/history/01a2060f-e649-74fb-aca1-e65a7bc908e4")
+        expect(page.get_by_role("alert")).to_contain_text("There is no such task")
+        expect(page.get_by_role("alert")).not_to_contain_text("GET")
+        page.get_by_role("alert").get_by_role("link", name="Look in the history").click()
+        expect(page.locator("#found")).to_have_text("0 tasks")
+        page.route("**/api/tasks/history/**", lambda route: route.fulfill(status=503, json={"detail": "No database."}))
+        page.reload()
+        expect(page.get_by_role("alert")).to_have_text("No database.")
+        expect(page.locator("#list")).to_have_attribute("aria-busy", "false")
+        expect(page.get_by_text("Looking")).to_be_hidden()
 
 
 def test_a_hostile_answer_is_text_and_nothing_else(oxide: LiveOxide, provider: FakeProvider) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from apikeys.identity import Role
 from monitoring import pages
 from monitoring.pages import CONTENT_SECURITY_POLICY
 from snapshots import snapshot
+from tests.live import ROOT
 from tests.people import PASSWORD, make_user
 
 TASK = "01a2060f-e649-74fb-aca1-e65a7bc908e4"
@@ -145,6 +147,23 @@ def test_a_disabled_person_is_out_at_once(visitor: Client) -> None:
     ada.is_active = False
     ada.save()
     assert visitor.get("/").status_code == 302
+
+
+TEMPLATES = [path for path in sorted((ROOT / "templates" / "dashboard").glob("*.html")) if "module" in path.read_text()]
+
+
+def imports_of(name: str) -> set[str]:
+    """The modules that one imports, and those that they import."""
+    own = set(re.findall(r"from '\./([\w.]+)'", (STATIC / name).read_text()))
+    return own.union(*(imports_of(each) for each in own))
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.stem)
+def test_a_page_loads_all_of_its_modules_at_once(template: Path) -> None:
+    text = template.read_text()
+    [entry] = re.findall(r"""<script type="module" src="{% static 'dashboard/([\w.]+)' %}">""", text)
+    preloaded = re.findall(r"""<link rel="modulepreload" href="{% static 'dashboard/([\w.]+)' %}">""", text)
+    assert preloaded == sorted(imports_of(entry))
 
 
 def test_all_that_the_pages_load_is_small_and_our_own() -> None:

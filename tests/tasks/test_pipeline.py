@@ -68,6 +68,18 @@ def test_a_refused_connection_falls_back(service: MakeService, execute: Execute,
     assert list(Attempt.objects.values_list("service", "error_kind")) == [("gone", "connect"), ("there", "")]
 
 
+def test_a_task_that_failed_everywhere_tells_of_each_service_once(
+    service: MakeService, execute: Execute, provider: FakeProvider, default_order: Order
+) -> None:
+    default_order(service("first"), service("gone", base_url="http://127.0.0.1:9/v1"), service("second"))
+    provider.misbehave("status", status=500)
+    detail = execute().json()["detail"]
+    assert (detail.count("first"), detail.count("gone"), detail.count("second")) == (1, 1, 1), detail
+    last, _, before = detail.partition(" (Before that, ")
+    assert last.startswith("second answered")
+    assert before.startswith("first answered")
+
+
 @pytest.mark.parametrize("why", ["bad_request", "context"])
 def test_the_callers_own_mistake_is_told_and_not_tried_elsewhere(
     service: MakeService, execute: Execute, provider: FakeProvider, default_order: Order, why: str

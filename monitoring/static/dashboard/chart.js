@@ -11,12 +11,12 @@ const SPAN = 3_600_000;
 // `points` are [moment, value], null where nothing is known. `top` is the least that the full height stands for; a step
 // longer than `gap` breaks the line.
 export function chart(place, points, { name, top, format, end, gap }) {
-  const known = points.filter(([moment, value]) => value !== null && moment >= end - SPAN);
-  const values = known.map(([, value]) => value);
+  const seen = points.filter(([moment, value]) => value !== null && moment >= end - SPAN);
+  const values = seen.map(([, value]) => value);
   const most = Math.max(top, ...values);
   const x = (moment) => (Math.min(1, 1 - (end - moment) / SPAN) * WIDTH).toFixed(1);
   const y = (value) => (HEIGHT - EDGE - (value / most) * (HEIGHT - 2 * EDGE)).toFixed(1);
-  const shapes = runs(known, gap).map((run) => {
+  const shapes = runs(seen, gap).map((run) => {
     const line = run.map(([moment, value]) => `${x(moment)},${y(value)}`).join(' ');
     // A moment on its own is drawn as a short dash.
     const whole = run.length > 1 ? line : `${x(run[0][0] - gap / 4)},${y(run[0][1])} ${x(run[0][0] + gap / 4)},${y(run[0][1])}`;
@@ -25,10 +25,10 @@ export function chart(place, points, { name, top, format, end, gap }) {
       drawing('polygon', { class: 'area', points: `${first},${HEIGHT} ${whole} ${last},${HEIGHT}` }),
       drawing('polyline', { class: 'line', points: whole }));
   });
-  const told = known.length
+  const told = seen.length
     ? `${format(Math.min(...values))} to ${format(Math.max(...values))}, last ${format(values.at(-1))}`
     : 'nothing yet';
-  draw(place, shapes, `${name}, last hour: ${told}`, known.length ? peak(known, format) : '');
+  draw(place, shapes, `${name}, last hour: ${told}`, seen.length ? peak(seen, format) : '');
 }
 
 // `points` are [moment, value, part], a bar each of `kind`; the `part` of it, which went wrong, stands out.

@@ -2,23 +2,17 @@
 
 import { cell, drawing, element } from './dom.js';
 import { NOTHING, count, dollars, percent, plural } from './format.js';
-
-const BASES = {
-  reported: 'the provider named the cost',
-  computed: 'the provider counted the tokens, at a known price',
-  estimated: 'Oxide counted the tokens, at a known price',
-  unknown: 'no price is known',
-};
+import { BASES } from './task_states.js';
 
 // What is known of a cost, and how many requests it leaves out.
-export function known({ cost, requests, by_basis: { unknown } }) {
+export function costOf({ cost, requests, by_basis: { unknown } }) {
   return { text: requests > 0 && unknown.requests === requests ? 'unknown' : dollars(cost), left: requests > unknown.requests ? unknown.requests : 0 };
 }
 
 // `groups` are [name, figures]; `total` their sum, of which each is a share.
 export function costTable(label, groups, total) {
   return table(label, ['Cost', 'Share of cost', 'Requests', 'Tokens'], groups.map(([name, figures]) => {
-    const { text, left } = known(figures);
+    const { text, left } = costOf(figures);
     const share = total.cost > 0 && text !== 'unknown' ? (figures.cost / total.cost) * 100 : null;
     return row(name, basesOf(figures), [
       [text, left ? `and ${count(left)} unknown` : null],
@@ -70,6 +64,6 @@ function bar(share, kind = '') {
 
 export const summary = (figures) => {
   if (!figures.requests) return 'no requests';
-  const { text, left } = known(figures);
+  const { text, left } = costOf(figures);
   return `${text}${left ? ` and ${plural(left, 'request')} of unknown cost` : ''}, ${plural(figures.requests, 'request')}, ${plural(figures.tokens, 'token')}`;
 };

@@ -1,7 +1,7 @@
 // What was spent, and how sure that is. The range stands in the address, so that it can be kept and shared.
 
 import { ask } from './api.js';
-import { basisTable, costTable, known } from './cost_table.js';
+import { basisTable, costTable, costOf } from './cost_table.js';
 import { dayChart } from './day_chart.js';
 import { element, find, say, show } from './dom.js';
 import { count, date, percent, plural, words } from './format.js';
@@ -58,7 +58,7 @@ function paint(by) {
 }
 
 function paintSums(total) {
-  const { text, left } = known(total);
+  const { text, left } = costOf(total);
   say(find('cost'), text);
   say(find('cost-note'), left ? `without ${plural(left, 'request')} of unknown cost` : text === 'unknown' ? 'no price is known' : 'US dollars');
   say(find('requests'), count(total.requests));

@@ -8,9 +8,9 @@ const time = new Intl.DateTimeFormat('en-GB', { timeStyle: 'short' });
 
 export const NOTHING = '–';
 
-const known = (value) => value !== null && value !== undefined;
+const isThere = (value) => value !== null && value !== undefined;
 
-export const count = (value) => (known(value) ? whole.format(value) : NOTHING);
+export const count = (value) => (isThere(value) ? whole.format(value) : NOTHING);
 
 export const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 
@@ -20,12 +20,12 @@ function exact(value) {
   return value > 0 && value < 0.1 ? '< 0.1' : tenths.format(value);
 }
 
-export const percent = (value) => (known(value) ? `${exact(value)} %` : NOTHING);
+export const percent = (value) => (isThere(value) ? `${exact(value)} %` : NOTHING);
 
-export const rate = (value) => (known(value) ? (value >= 100 ? whole.format(value) : exact(value)) : NOTHING);
+export const rate = (value) => (isThere(value) ? (value >= 100 ? whole.format(value) : exact(value)) : NOTHING);
 
 export function dollars(value) {
-  if (!known(value)) return 'unknown';
+  if (!isThere(value)) return 'unknown';
   if (value === 0) return '$0';
   if (value < 0.000001) return '< $0.000001';
   if (value >= 1) return `$${value.toLocaleString('en-GB', { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
@@ -39,7 +39,7 @@ export function spent(cost, requests, unknown) {
 }
 
 export function seconds(value) {
-  if (!known(value)) return NOTHING;
+  if (!isThere(value)) return NOTHING;
   if (value < 1) return milliseconds(value * 1000);
   if (value < 60) return `${tenths.format(value)} s`;
   const all = Math.floor(value);
@@ -52,7 +52,7 @@ export function seconds(value) {
 export const ticking = (value) => (value < 60 ? `${tenths.format(value)} s` : seconds(value));
 
 export function milliseconds(value) {
-  if (!known(value)) return NOTHING;
+  if (!isThere(value)) return NOTHING;
   if (value < 10) return `${exact(value)} ms`;
   return value < 1000 ? `${whole.format(value)} ms` : seconds(value / 1000);
 }

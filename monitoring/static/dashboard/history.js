@@ -3,7 +3,7 @@
 import { ask } from './api.js';
 import { cell, element, find, say, show, state } from './dom.js';
 import { NOTHING, count, cut, dollars, moment, plural, seconds, words } from './format.js';
-import { KINDS } from './task_parts.js';
+import { isOpen, kindOf } from './task_states.js';
 import { calm, complain } from './trouble.js';
 
 const PAGE = 25;
@@ -16,6 +16,7 @@ const form = find('filters');
 let offset = 0;
 let everywhere = false;
 let latest = 0;
+let painted = false;
 
 // What is looked for, as the API has it.
 function filters() {
@@ -60,12 +61,14 @@ async function load() {
     if (mine === latest) {
       complain(error);
       say(find('found'), '');
+      if (!painted) show(find('none'), false);
     }
   }
   if (mine === latest) find('list').setAttribute('aria-busy', 'false');
 }
 
 function paint({ total, tasks }, wanted) {
+  painted = true;
   say(find('found'), `${plural(total, 'task')}${isFiltered() ? ' found' : ''}`);
   find('tasks').tBodies[0].replaceChildren(...tasks.map(row));
   show(find('tasks'), tasks.length > 0);
@@ -80,16 +83,15 @@ function paint({ total, tasks }, wanted) {
 }
 
 function row(task) {
-  const isOpen = task.status === 'running' || task.status === 'queued';
   const prompt = element('a', { href: `/history/${task.id}`, class: 'prompt' }, cut(task.prompt.trim(), 140) || '(no text)');
   return element('tr', { role: 'row' },
     element('th', { role: 'rowheader', scope: 'row' }, prompt, element('span', { class: 'note' }, [words(task.task_type), task.client].filter(Boolean).join(' · '))),
     cell('Service', { class: 'wide' }, task.service_used || NOTHING, element('span', { class: 'note' }, task.model_used)),
     cell('Begun', { class: 'wide when' }, element('time', { datetime: task.created_at }, moment(task.created_at))),
-    cell('State', {}, state(KINDS[task.status] ?? 'idle', task.status), element('span', { class: 'note' }, words(task.error_code.toLowerCase()))),
+    cell('State', {}, state(kindOf(task.status), task.status), element('span', { class: 'note' }, words(task.error_code.toLowerCase()))),
     cell('Time', { class: 'number' }, seconds(task.execution_time)),
-    cell('Tokens', { class: 'number' }, isOpen ? NOTHING : count(task.tokens_used)),
-    cell('Cost', { class: 'number' }, isOpen ? NOTHING : dollars(task.cost)));
+    cell('Tokens', { class: 'number' }, isOpen(task.status) ? NOTHING : count(task.tokens_used)),
+    cell('Cost', { class: 'number' }, isOpen(task.status) ? NOTHING : dollars(task.cost)));
 }
 
 const isFiltered = () => FIELDS.some((name) => form.elements[name].value.trim());

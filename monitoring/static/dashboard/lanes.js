@@ -8,15 +8,15 @@ import { BREAKERS, healthOf, reasonOf } from './service_table.js';
 // `rules` and `order` as GET /api/routing/rules/ has them, `services` as GET /api/services/; `edit` has the addresses of the
 // admin pages, or is null for whoever may not change rules.
 export function lanes(rules, order, services, edit) {
-  const known = (name) => services[name] ?? null;
+  const serviceOf = (name) => services[name] ?? null;
   const byType = grouped(rules, 'task_type');
-  const own = [...byType].map(([type, its]) => ruleLane(type, its, order, known, edit));
-  return [...own, defaultLane(order, known, byType.size > 0)];
+  const own = [...byType].map(([type, its]) => ruleLane(type, its, order, serviceOf, edit));
+  return [...own, defaultLane(order, serviceOf, byType.size > 0)];
 }
 
-function ruleLane(type, rules, order, known, edit) {
-  const steps = [...grouped(rules, 'priority')].map(([priority, equals]) => ruleStep(priority, equals, known, edit));
-  const rest = restOf(type, rules, order, known);
+function ruleLane(type, rules, order, serviceOf, edit) {
+  const steps = [...grouped(rules, 'priority')].map(([priority, equals]) => ruleStep(priority, equals, serviceOf, edit));
+  const rest = restOf(type, rules, order, serviceOf);
   const add = edit ? element('a', { href: `${edit.add}?task_type=${type}` }, `Add a rule for ${words(type).toLowerCase()}`) : null;
   return lane(type, words(type), plural(rules.length, 'rule'), [...steps, rest], add);
 }
@@ -28,10 +28,10 @@ function grouped(rules, field) {
 }
 
 // The boxes of one priority: where there are several, chance decides between them by weight. The likeliest stands first.
-function ruleStep(priority, rules, known, edit) {
-  const drawn = rules.filter((rule) => rule.enabled && isUsable(known(rule.service)));
+function ruleStep(priority, rules, serviceOf, edit) {
+  const drawn = rules.filter((rule) => rule.enabled && isUsable(serviceOf(rule.service)));
   const boxes = [...rules].sort((one, other) => other.weight - one.weight).map((rule) => {
-    const service = known(rule.service);
+    const service = serviceOf(rule.service);
     const name = edit ? element('a', { href: `${edit.rule}${encodeURIComponent(rule.id)}/change/` }, rule.id) : rule.id;
     const lines = [
       element('span', {}, 'Rule ', name),
@@ -51,12 +51,12 @@ function weightOf(rule, drawn) {
 }
 
 // What follows on the rules of a type: the default order, without those that were asked already or are for other types.
-function restOf(type, rules, order, known) {
+function restOf(type, rules, order, serviceOf) {
   const asked = new Set(rules.filter((rule) => rule.enabled).map((rule) => rule.service));
-  const left = order.filter((name) => !asked.has(name) && isFor(known(name), type));
-  const first = left.find((name) => isUsable(known(name)));
+  const left = order.filter((name) => !asked.has(name) && isFor(serviceOf(name), type));
+  const first = left.find((name) => isUsable(serviceOf(name)));
   const lines = left.map((name) => element('div', { class: 'line' }, element('strong', {}, name),
-    isUsable(known(name)) ? null : stateOf(known(name), '')[0]));
+    isUsable(serviceOf(name)) ? null : stateOf(serviceOf(name), '')[0]));
   const node = element('div', { class: 'box' }, ...(lines.length ? lines : [element('span', { class: 'note' }, 'Nobody else.')]));
   const choose = () => {
     node.classList.add('chosen');
@@ -69,10 +69,10 @@ const isUsable = (service) => service !== null && service.enabled && !service.ob
 
 const isFor = (service, type) => !service?.capabilities.length || service.capabilities.includes(type);
 
-function defaultLane(order, known, isAfterRules) {
+function defaultLane(order, serviceOf, isAfterRules) {
   const title = isAfterRules ? 'Every other type of task' : 'Every task';
   const steps = order.map((name, place) => {
-    const service = known(name);
+    const service = serviceOf(name);
     const types = service?.capabilities.map((type) => words(type).toLowerCase()).join(', ');
     return step(`Place ${place + 1}`, [box(name, '', service, [types ? element('span', {}, `Only for ${types}`) : null], '', Boolean(types))]);
   });

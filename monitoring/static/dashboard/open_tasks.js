@@ -3,15 +3,13 @@
 import { Refusal, ask, may } from './api.js';
 import { arrange, cell, element, find, mark, say, show, state, taskLink } from './dom.js';
 import { NOTHING, count, dollars, plural, ticking, seconds, words } from './format.js';
+import { isOpen, kindOf } from './task_states.js';
 
 const MOST_SHOWN = 50;
 const MOST_ENDED = 8;
 const MOST_FOLLOWED = 20; // whose text is heard, so as to estimate their tokens
 const CHARACTERS_PER_TOKEN = 4; // as Oxide estimates where a provider does not count
 const PAINT = 200;
-
-const KINDS = { queued: 'idle', running: 'busy', completed: 'good', failed: 'bad', cancelled: 'idle' };
-const isOpen = (status) => status === 'queued' || status === 'running';
 
 export class OpenTasks {
   #open = new Map();
@@ -176,7 +174,7 @@ class TaskRow {
     say(this.type, words(task.task_type));
     say(this.service, task.service || NOTHING);
     say(this.model, task.model);
-    mark(this.state, ...(this.waits ? ['idle', 'waiting'] : [KINDS[task.status] ?? 'idle', task.status]));
+    mark(this.state, ...(this.waits ? ['idle', 'waiting'] : [kindOf(task.status), task.status]));
     say(this.code, this.waits ? 'for a free place at its service' : words((task.error_code ?? '').toLowerCase()));
     if (isOpen(task.status)) this.tick();
     else say(this.time, seconds(task.elapsed));

@@ -4,7 +4,8 @@ import { ask, request } from './api.js';
 import { element, mark, say, show, taskLink } from './dom.js';
 import { seconds, ticking } from './format.js';
 import { events } from './sse.js';
-import { KINDS, facts, factsOf } from './task_parts.js';
+import { facts, factsOf } from './task_parts.js';
+import { kindOf } from './task_states.js';
 import { complain } from './trouble.js';
 
 // A task that was called off ends its stream by itself; where it does not, nobody waits for it.
@@ -110,7 +111,7 @@ export class Run {
 
   #close(status, text) {
     this.#paint();
-    mark(this.place.progress, KINDS[status] ?? 'idle', text);
+    mark(this.place.progress, kindOf(status), text);
     if (!this.#answer.data) this.place.answer.replaceChildren(element('span', { class: 'empty' }, 'No text came.'));
   }
 

@@ -3,7 +3,8 @@
 import { ask } from './api.js';
 import { element, find, mark, say, show } from './dom.js';
 import { moment } from './format.js';
-import { KINDS, attempts, decision, facts, factsOf } from './task_parts.js';
+import { attempts, decision, facts, factsOf } from './task_parts.js';
+import { isOpen, kindOf } from './task_states.js';
 import { complain } from './trouble.js';
 
 const AGAIN = 2000; // while it runs
@@ -14,18 +15,19 @@ async function load() {
   try {
     const task = await ask(`/api/tasks/${id}/`);
     paint(task);
-    if (task.status === 'running' || task.status === 'queued') setTimeout(load, AGAIN);
+    if (isOpen(task.status)) setTimeout(load, AGAIN);
   } catch (error) {
     mark(find('state'), 'bad', 'not shown');
     show(find('again'), false);
-    complain(error);
+    complain(error.status === 404 ? { message: 'There is no such task, or it was deleted with an old part of the history.' } : error);
+    if (error.status === 404) find('trouble').append(' ', element('a', { href: '/history' }, 'Look in the history'));
   }
   find('task').setAttribute('aria-busy', 'false');
 }
 
 function paint(task) {
-  mark(find('state'), KINDS[task.status] ?? 'idle', task.status);
-  show(find('stop'), task.status === 'running' || task.status === 'queued');
+  mark(find('state'), kindOf(task.status), task.status);
+  show(find('stop'), isOpen(task.status));
   const parameters = Object.keys(task.parameters).length ? element('pre', { class: 'command' }, JSON.stringify(task.parameters, null, 2)) : null;
   find('task').replaceChildren(...[
     task.error_detail ? element('p', { class: 'notice bad' }, element('strong', {}, task.error_code), ` ${task.error_detail}`) : null,
@@ -34,7 +36,7 @@ function paint(task) {
       ...factsOf(task), ['Begun', moment(task.created_at)], ['Ended', task.completed_at ? moment(task.completed_at) : null], ['Asked by', task.client],
       ['Asked for', [task.requested_service, task.requested_model].filter(Boolean).join(' · ')],
     ]), parameters),
-    card('Attempts', attempts(task.attempts)),
+    card('Attempts', isOpen(task.status) ? element('p', { class: 'empty' }, 'Told when the task has ended.') : attempts(task.attempts)),
     card('Who was to be asked, and why', decision(task.decision)),
   ].filter(Boolean));
 }

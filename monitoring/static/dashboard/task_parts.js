@@ -2,15 +2,7 @@
 
 import { drawing, element, state } from './dom.js';
 import { NOTHING, count, dollars, milliseconds, percent, plural, seconds, words } from './format.js';
-
-export const KINDS = { queued: 'idle', running: 'busy', completed: 'good', failed: 'bad', cancelled: 'idle' };
-
-const BASES = {
-  reported: 'reported by the provider',
-  computed: 'computed from its tokens and the price',
-  estimated: 'estimated',
-  unknown: 'no price is known',
-};
+import { BASES, isOpen, kindOf } from './task_states.js';
 
 // `rows` are [name, value, note]; those without a value are left out.
 export function facts(rows) {
@@ -25,7 +17,6 @@ export function facts(rows) {
 
 export function factsOf(task) {
   const { usage } = task;
-  const isOpen = task.status === 'running' || task.status === 'queued';
   const tokens = count(usage.total_tokens);
   const more = [
     `${count(usage.prompt_tokens)} prompt, ${count(usage.completion_tokens)} answer`,
@@ -38,8 +29,8 @@ export function factsOf(task) {
     ['Model', task.model_used],
     ['Task type', words(task.task_type), task.confidence === null || task.confidence === undefined ? null : `classified, ${percent(task.confidence * 100)} sure`],
     ['Time', seconds(task.execution_time)],
-    ['Tokens', isOpen ? null : tokens, more.filter(Boolean).join(', ')],
-    ['Cost', isOpen ? null : dollars(task.cost), BASES[task.cost_basis]],
+    ['Tokens', isOpen(task.status) ? null : tokens, more.filter(Boolean).join(', ')],
+    ['Cost', isOpen(task.status) ? null : dollars(task.cost), BASES[task.cost_basis]],
     ['Finish reason', task.finish_reason],
   ];
 }
@@ -75,7 +66,7 @@ export function attempts(rows) {
 const beginOf = ({ started_at: text }) => Date.parse(text) + Number(`0.${/\.\d{3}(\d+)/.exec(text)?.[1] ?? 0}`);
 
 function attempt(row, offset, length) {
-  const kind = KINDS[row.status] ?? 'idle';
+  const kind = kindOf(row.status);
   const bar = drawing('svg', { class: `bar ${kind}`, viewBox: '0 0 100 6', preserveAspectRatio: 'none', 'aria-hidden': 'true' },
     drawing('rect', { class: 'track', width: '100', height: '6' }),
     drawing('rect', { class: 'span-of', x: ((offset / length) * 100).toFixed(2), width: Math.max(0.8, ((row.latency_ms ?? 0) / length) * 100).toFixed(2), height: '6' }));

@@ -27,6 +27,9 @@ function body() {
   return JSON.parse(JSON.stringify(asked)); // without what is undefined
 }
 
+// For one of several services, which asks its own model.
+const bodyFor = (service) => JSON.parse(JSON.stringify({ ...body(), service, model: undefined }));
+
 // The answer of one
 
 const single = {
@@ -50,7 +53,6 @@ function showWhy(task, asked) {
 async function send() {
   if (running || !may('execute')) return;
   const names = chosen();
-  const asked = body();
   running = names.length ? new Comparison(names) : new Run(single);
   show(find('outcome'), names.length === 0);
   show(find('columns'), names.length > 0);
@@ -58,7 +60,7 @@ async function send() {
   calm();
   find('send').disabled = true;
   find('stop').disabled = false;
-  await running.go(names.length ? (service) => ({ ...asked, service, model: undefined }) : asked);
+  await running.go(names.length ? bodyFor : body());
   running = null;
   find('send').disabled = false;
   if (document.activeElement === find('stop') || document.activeElement === document.body) find('prompt').focus({ preventScroll: true });
@@ -98,7 +100,7 @@ addEventListener('keydown', (event) => {
 for (const button of document.querySelectorAll('[data-language]')) {
   button.addEventListener('click', async () => {
     const code = find('code');
-    code.textContent = languages[button.dataset.language](body(), wantsKey);
+    code.textContent = languages[button.dataset.language](chosen().length ? chosen().map(bodyFor) : [body()], wantsKey);
     show(code, true);
     say(find('copied'), '');
     try {
@@ -132,7 +134,6 @@ async function offerServices() {
 function showSingle() {
   const several = chosen().length > 0;
   for (const id of ['service', 'model', 'explain']) find(id).disabled = several;
-  show(find('program'), !several);
 }
 
 // What the address asks for: several services, a service, or a task that is to be tried again.
