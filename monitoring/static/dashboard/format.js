@@ -24,12 +24,19 @@ export const percent = (value) => (isThere(value) ? `${exact(value)} %` : NOTHIN
 
 export const rate = (value) => (isThere(value) ? (value >= 100 ? whole.format(value) : exact(value)) : NOTHING);
 
+// At least two places, and as many as a few digits that mean something take.
+const money = (digits) => new Intl.NumberFormat('en-GB', {
+  minimumFractionDigits: 2, maximumFractionDigits: 2, maximumSignificantDigits: digits, roundingPriority: 'morePrecision',
+});
+const littleMoney = money(2);
+const someMoney = money(3);
+
 export function dollars(value) {
   if (!isThere(value)) return 'unknown';
   if (value === 0) return '$0';
   if (value < 0.000001) return '< $0.000001';
   if (value >= 1) return `$${value.toLocaleString('en-GB', { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
-  return `$${value.toLocaleString('en-GB', { minimumFractionDigits: 2, maximumSignificantDigits: value < 0.01 ? 2 : 3 })}`;
+  return `$${(value < 0.01 ? littleMoney : someMoney).format(value)}`;
 }
 
 // A cost, of so many requests, where it is not known of some of them: what is missing is never told as nothing.

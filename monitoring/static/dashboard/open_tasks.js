@@ -161,7 +161,9 @@ class TaskRow {
 
   hear(characters) {
     this.#characters = characters;
-    if (this.node) this.#paintTokens();
+    if (!this.node) return;
+    this.#paintTokens();
+    this.#paintCost();
   }
 
   tick() {
@@ -180,17 +182,32 @@ class TaskRow {
     else say(this.time, seconds(task.elapsed));
     if (task.status === 'queued') say(this.time, NOTHING);
     this.#paintTokens();
-    say(this.cost, isOpen(task.status) ? NOTHING : dollars(task.cost));
-    this.cost.title = isOpen(task.status) ? 'Known when the task has ended' : '';
+    this.#paintCost();
     if (isOpen(task.status)) return;
     if (this.stop.contains(document.activeElement)) find('tasks-title').closest('section').querySelector('a')?.focus();
     show(this.stop, false);
     say(this.refusal, '');
   }
 
+  get #guess() {
+    return Math.ceil(this.#characters / CHARACTERS_PER_TOKEN);
+  }
+
+  #paintCost() {
+    const { status, cost, estimate } = this.#task;
+    if (!isOpen(status)) {
+      say(this.cost, dollars(cost));
+      this.cost.title = '';
+      return;
+    }
+    const soFar = estimate && status === 'running' ? estimate.prompt_cost + estimate.token_cost * this.#guess : undefined;
+    say(this.cost, soFar === undefined ? NOTHING : soFar ? `≈ ${dollars(soFar)}` : dollars(0));
+    this.cost.title = soFar === undefined ? 'Known when the task has ended' : 'So far, by the length of prompt and text';
+  }
+
   #paintTokens() {
     const told = this.#task.tokens;
-    const guess = Math.ceil(this.#characters / CHARACTERS_PER_TOKEN);
+    const guess = this.#guess;
     say(this.tokens, told !== undefined ? count(told) : guess ? `≈ ${count(guess)}` : NOTHING);
     this.tokens.title = told === undefined && guess ? 'Estimated from the text that has come so far' : '';
   }

@@ -200,7 +200,7 @@ def _state(service: ServiceListed) -> str:
     """In the dashboard's words: who only lacks a key, or was not asked yet, is not ill."""
     if not service["enabled"]:
         return "off"
-    if service["obstacle"].startswith("has no API key"):
+    if service["obstacle_code"] == "no_key":
         return "no key"
     if service["healthy"]:
         return "healthy"
