@@ -18,6 +18,8 @@ class driver_cursor:  # noqa: N801 - reads as a function; as a generator it woul
 
     def __enter__(self) -> Any:
         self._database = connections[DEFAULT_DB_ALIAS]
+        if self._database.connection is None:  # else a transaction has made sure of it
+            self._database.ensure_connection()
         self._cursor: Any = self._database.connection.cursor()
         return self._cursor
 

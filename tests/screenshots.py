@@ -11,6 +11,7 @@ import argparse
 import json
 import logging
 import math
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -269,7 +270,9 @@ def at_work(oxide: LiveOxide, page: Page) -> None:
         oxide.execute(prompt="Compare two databases.", task_type="analysis", service=service, background=True)
     page.locator("#tasks .state.good").wait_for()
     page.get_by_text("≈").first.wait_for()
-    page.wait_for_function("/[0-9]/.test(document.getElementById('rate').textContent)")
+    page.locator("#rate").filter(has_text=re.compile(r"\d")).wait_for()
+    # Told every five seconds, unlike the tasks themselves.
+    page.locator("#running").filter(has_text=re.compile("^2$")).wait_for()
 
 
 def try_one(_oxide: LiveOxide, page: Page) -> None:

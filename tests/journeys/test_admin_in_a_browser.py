@@ -136,8 +136,7 @@ def test_a_running_task_is_cancelled_from_the_list(live: LiveOxide, provider: Fa
 
     with open_browser(live.url) as page, content_security_policy_kept(page):
         log_in(page, live)
-        page.get_by_role("link", name="Tasks today").click()
-        page.get_by_role("link", name="Queued or running").click()
+        page.locator("#front").get_by_role("link", name="Running").click()
         page.locator("#result_list tbody").get_by_role("checkbox").check()
         page.locator("select[name=action]").select_option(label="Cancel")
         page.get_by_role("button", name="Go").click()

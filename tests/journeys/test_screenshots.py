@@ -44,4 +44,5 @@ def test_what_the_readme_and_the_guides_show_is_what_the_command_makes() -> None
 
 def test_make_screenshots_is_that_command() -> None:
     told = subprocess.run(["make", "-n", "screenshots"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    assert told.splitlines()[-1] == ".venv/bin/python -m tests.screenshots"
+    # Where make was called by make, it tells of folders, too.
+    assert ".venv/bin/python -m tests.screenshots" in told.splitlines()

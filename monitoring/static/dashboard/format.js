@@ -24,19 +24,15 @@ export const percent = (value) => (isThere(value) ? `${exact(value)} %` : NOTHIN
 
 export const rate = (value) => (isThere(value) ? (value >= 100 ? whole.format(value) : exact(value)) : NOTHING);
 
-// At least two places, and as many as a few digits that mean something take.
-const money = (digits) => new Intl.NumberFormat('en-GB', {
-  minimumFractionDigits: 2, maximumFractionDigits: 2, maximumSignificantDigits: digits, roundingPriority: 'morePrecision',
-});
-const littleMoney = money(2);
-const someMoney = money(3);
+// At least two places, and as many as the first few digits that mean something take.
+const cents = new Intl.NumberFormat('en-GB', { minimumFractionDigits: 2, maximumFractionDigits: 9 });
 
 export function dollars(value) {
   if (!isThere(value)) return 'unknown';
   if (value === 0) return '$0';
   if (value < 0.000001) return '< $0.000001';
   if (value >= 1) return `$${value.toLocaleString('en-GB', { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
-  return `$${(value < 0.01 ? littleMoney : someMoney).format(value)}`;
+  return `$${cents.format(Number(value.toPrecision(value < 0.01 ? 2 : 3)))}`;
 }
 
 // A cost, of so many requests, where it is not known of some of them: what is missing is never told as nothing.

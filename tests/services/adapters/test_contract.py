@@ -701,7 +701,7 @@ def test_a_pause_may_be_given_as_a_date(adapter: Adapter, provider: FakeProvider
     provider.misbehave("status", status=503, headers={"Retry-After": until})
     pause = failure(adapter, question, "complete").retry_after
     assert pause is not None
-    assert 200 < pause <= 300
+    assert 200 < pause <= 301  # libcurl's clock is some milliseconds late, and both sides count whole seconds
 
 
 # Secrets
