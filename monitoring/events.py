@@ -32,7 +32,9 @@ class ServiceStatus(TypedDict):
 
 
 class Metrics(TypedDict):
-    """The figures of `GET /api/monitoring/metrics/`."""
+    """The figures of `GET /api/monitoring/metrics/`, and with them `stats`, those of the last hour, and `minutes`, the
+    last two points of `GET /api/monitoring/series/`.
+    """
 
     type: Literal["metrics"]
     data: Mapping[str, Any]

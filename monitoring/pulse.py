@@ -9,6 +9,8 @@ from monitoring.hub import hub
 from monitoring.machine import machine
 from monitoring.models import minute_of
 from monitoring.progress import tracker
+from monitoring.series import series
+from monitoring.stats import StatsQuery, stats
 from monitoring.statuses import statuses
 
 PROGRESS_SECONDS = 1.0
@@ -29,4 +31,6 @@ def tell_metrics() -> None:
     """The figures, to whoever listens; what the machine does is kept for whoever comes later."""
     machine.note(minute_of(timezone.now()), system.current())
     if hub.has_listeners:
-        events.metrics(metrics.snapshot())
+        hour = stats(StatsQuery(window="1h"))
+        # Of the minutes those that change; whoever shows the hour has the others.
+        events.metrics({**metrics.snapshot(), "stats": hour, "minutes": series(2)})

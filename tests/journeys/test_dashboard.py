@@ -128,6 +128,9 @@ def test_now_shows_services_figures_and_tasks_as_they_go_on(oxide: LiveOxide, pr
         expect(row).to_contain_text("completed", timeout=20_000)
         expect(row.locator("[data-label=Tokens]")).to_have_text("24")
         expect(row.locator("[data-label=Cost]")).to_contain_text("$0.000")
+        # Told over /ws: what is asked for is asked for once a minute.
+        expect(page.locator("#hour")).to_have_text("3 tasks in the last hour", timeout=15_000)
+        expect(page.locator("#failed-note")).to_have_text("1 of 3 tasks")
         expect(page.locator("#cpu-chart svg")).to_have_attribute(
             "aria-label", re.compile("Processor, last"), timeout=25_000
         )

@@ -271,7 +271,10 @@ def test_metrics_come_by_themselves_to_who_listens() -> None:
         async with Client() as client:
             await client.hear("snapshot")
             await asyncio.to_thread(pulse.tell_metrics)
-            assert {"services", "tasks", "system"} <= (await client.hear())["data"].keys()
+            told = (await client.hear())["data"]
+            assert {"services", "tasks", "system"} <= told.keys()
+            assert told["stats"]["window"] == "1h"
+            assert len(told["minutes"]["points"]) == 2
 
     run(story)
 

@@ -7,6 +7,12 @@ import { NOTHING, count, dollars, milliseconds, percent, plural, rate, spent } f
 const MINUTE = 60_000;
 const GAP = 90_000;
 
+// The hour, with what is new of its last minutes.
+export function goneOn({ points }, { until, points: latest }) {
+  const known = new Map([...points, ...latest].map((point) => [Date.parse(point.at), point]));
+  return { until, points: [...known.entries()].sort(([one], [other]) => one - other).map(([, point]) => point).slice(-points.length) };
+}
+
 export function showHour({ until, points }) {
   const rows = points.map((point) => ({ ...point, moment: Date.parse(point.at) }));
   const of = (value, part) => rows.map((row) => [row.moment, value(row), part?.(row)]);

@@ -1,11 +1,11 @@
-// What Oxide does at this moment. News comes over /ws; sums and latencies are asked for now and then.
+// What Oxide does at this moment. News and figures come over /ws; what does not is asked for now and then.
 
 import { ask } from './api.js';
 import { chart } from './chart.js';
 import { find, mark, say, show } from './dom.js';
 import { count, gigabytes, milliseconds, percent, plural, spent } from './format.js';
 import { help } from './help.js';
-import { showHour } from './hour.js';
+import { goneOn, showHour } from './hour.js';
 import { Live } from './live.js';
 import { OpenTasks } from './open_tasks.js';
 import { Samples } from './samples.js';
@@ -13,10 +13,10 @@ import { ServiceTable } from './service_table.js';
 import { calm, complain } from './trouble.js';
 
 // Few enough for ten tabs within the limit of an address: see docs/dashboard.md.
-const STATS_EVERY = 20_000;
-const HOUR_EVERY = 20_000;
+const STATS_EVERY = 60_000;
+const HOUR_EVERY = 60_000;
 const SERVICES_EVERY = 30_000;
-const COSTS_EVERY = 60_000;
+const COSTS_EVERY = 20_000;
 const GAP = 16_000; // between two figures of tasks under way, which come every five seconds
 
 const live = new Live();
@@ -27,6 +27,7 @@ const samples = new Samples();
 let services = null;
 let nextStep = null;
 let figures = null;
+let hour = null;
 let inFlight = {};
 let breakers = {};
 
@@ -47,6 +48,8 @@ function showMetrics(data) {
   say(find('cpu'), percent(data.system.cpu_percent));
   say(find('memory'), percent(data.system.memory_percent));
   say(find('memory-note'), `${gigabytes(data.system.memory_used_mb)} of ${gigabytes(data.system.memory_total_mb)}; Oxide ${count(data.system.process_memory_mb)} MB`);
+  if (data.stats) showStats(data.stats);
+  if (hour && data.minutes) showHour(hour = goneOn(hour, data.minutes));
   paintServices();
   paintRunning();
   // The outcome of a service's first check is told only where it is well.
@@ -97,17 +100,20 @@ const readServices = regularly(SERVICES_EVERY, async () => {
 });
 
 const readStats = regularly(STATS_EVERY, async () => {
-  const { totals, services: byService } = await ask('/api/monitoring/stats/?window=1h');
+  showStats(await ask('/api/monitoring/stats/?window=1h'));
+  paintServices();
+});
+
+function showStats({ totals, services: byService }) {
   figures = byService;
   const { p50, p95 } = totals.latency_ms;
   say(find('latency'), milliseconds(p50));
   say(find('latency-note'), p95 === null ? 'no answers' : `p95 ${milliseconds(p95)}`);
   say(find('tokens'), count(totals.tokens.prompt + totals.tokens.completion));
   say(find('tokens-note'), `${count(totals.tokens.prompt)} prompt, ${count(totals.tokens.completion)} answer`);
-  paintServices();
-});
+}
 
-const readHour = regularly(HOUR_EVERY, async () => showHour(await ask('/api/monitoring/series/')));
+const readHour = regularly(HOUR_EVERY, async () => showHour(hour = await ask('/api/monitoring/series/')));
 
 const readCosts = regularly(COSTS_EVERY, async () => {
   const { total } = await ask('/api/monitoring/costs/?days=1');
