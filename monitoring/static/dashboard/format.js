@@ -25,6 +25,9 @@ export const percent = (value) => (isThere(value) ? `${exact(value)} %` : NOTHIN
 export const rate = (value) => (isThere(value) ? (value >= 100 ? whole.format(value) : exact(value)) : NOTHING);
 
 // At least two places, and as many as the first few digits that mean something take.
+const digits = (number) => new Intl.NumberFormat('en-GB', { maximumSignificantDigits: number });
+const two = digits(2);
+const three = digits(3);
 const cents = new Intl.NumberFormat('en-GB', { minimumFractionDigits: 2, maximumFractionDigits: 9 });
 
 export function dollars(value) {
@@ -32,7 +35,7 @@ export function dollars(value) {
   if (value === 0) return '$0';
   if (value < 0.000001) return '< $0.000001';
   if (value >= 1) return `$${value.toLocaleString('en-GB', { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
-  return `$${cents.format(Number(value.toPrecision(value < 0.01 ? 2 : 3)))}`;
+  return `$${cents.format(Number((value < 0.01 ? two : three).format(value)))}`;
 }
 
 // A cost, of so many requests, where it is not known of some of them: what is missing is never told as nothing.
