@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from monitoring.progress import service_of
+from monitoring.progress import asked_first, service_of
 from services import directory
 from services.adapters.estimate import CHARACTERS_PER_TOKEN
 from services.prices import per_token
@@ -25,16 +25,11 @@ def estimate_of(task: Task) -> Estimate | None:
     if task.get_deferred_fields():
         return None
     service = directory.current().get(service_of(task))
-    prices = service and per_token(_model_of(task) or service.model, service.base_url, service.price)
+    prices = service and per_token(asked_first(task).get("model") or service.model, service.base_url, service.price)
     if not prices:
         return None
     read, written = prices
     return Estimate(prompt_cost=round(read * _characters(task) / CHARACTERS_PER_TOKEN, 9), token_cost=written)
-
-
-def _model_of(task: Task) -> str:
-    candidates = task.decision.get("candidates") or [{}]
-    return str(candidates[0].get("model", ""))
 
 
 def _characters(task: Task) -> int:

@@ -8,7 +8,7 @@ may have. It never stands above 95, and never goes back.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -174,5 +174,10 @@ def service_of(task: Task) -> str:
     """Who does a task: the one that did or, as long as that is not known, the first that is asked."""
     if task.service_used or not task.is_open:
         return task.service_used
-    candidates = task.decision.get("candidates") or [{}]
-    return str(candidates[0].get("service", ""))
+    return asked_first(task).get("service", "")
+
+
+def asked_first(task: Task) -> Mapping[str, str]:
+    """The service and the model that are asked first; empty where nobody can be."""
+    candidates: Sequence[Mapping[str, str]] = task.decision.get("candidates") or [{}]
+    return candidates[0]
