@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from apikeys import keyring, policy
 from config.reading import read
-from config.schema import Declaration, RateLimits, RuleEntry, SecurityEntry, ServiceEntry
+from config.schema import Declaration, HealthEntry, RateLimits, RuleEntry, SecurityEntry, ServiceEntry
 from routing.models import DefaultRoute, RoutingRule
 from services.models import Service
 from services.validation import TAKEN
@@ -143,6 +143,8 @@ def _service_values(entry: ServiceEntry) -> Values:
         values["allowed_models"] = entry.models
     if "capabilities" in entry.model_fields_set:
         values["capabilities"] = [task_type.value for task_type in entry.capabilities]
+    for name, value in _named(entry.health, *HealthEntry.model_fields).items():
+        values[f"health_{name}"] = value
     if "price" in entry.model_fields_set:
         values |= {column: getattr(entry.price, name, None) for column, name in _PRICES.items()}
     return values

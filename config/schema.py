@@ -163,6 +163,33 @@ class Price(_Entry):
     )
 
 
+class HealthEntry(_Entry):
+    """How a service is checked besides by real calls, which outrank checks."""
+
+    enabled: bool = Field(
+        default=True,
+        description="whether it is checked; without, its state is that of real calls alone",
+        examples=[False],
+    )
+    path: Annotated[str, Field(max_length=200)] = Field(
+        default="",
+        description="the address to check: with `/` in front on the server of `base_url`, without it below `base_url`. "
+        "There every answer but 401 and 5xx counts as healthy. Empty: the list of models, where only a rejected "
+        "key counts as unhealthy",
+        examples=["/health"],
+    )
+    method: Annotated[Service.HealthMethod, Field(strict=False)] = Field(
+        default=Service.HealthMethod.GET, description="how `path` is asked", examples=["HEAD"]
+    )
+    interval: float | None = Field(
+        default=None,
+        ge=1,
+        le=86_400,
+        description="seconds between two checks; `OXIDE_HEALTH_SECONDS` where it is left out",
+        examples=[300],
+    )
+
+
 class ServiceEntry(_Entry):
     type: Annotated[Service.Type, Field(strict=False)] = Field(
         description="what it is: `http` a server, `cli` a program on this machine, `builtin` Oxide itself",
@@ -227,6 +254,7 @@ class ServiceEntry(_Entry):
     max_retries: int = Field(
         default=1, ge=0, le=10, description="further attempts after a failure that may pass", examples=[2]
     )
+    health: HealthEntry = Field(default=HealthEntry(), description="whether and how it is checked: see below")
     price: Price | None = Field(
         default=None,
         description="what its tokens cost, instead of what the price table says",
@@ -246,6 +274,14 @@ class ServiceEntry(_Entry):
         if problem := validation.belonging_problem(service_type, info.field_name or "", given=given):
             raise _wrong(problem)
         return value
+
+    @field_validator("health")
+    @classmethod
+    def _is_checked_at_an_address_of_its_own(cls, health: HealthEntry, info: ValidationInfo) -> HealthEntry:
+        service_type = info.data.get("type")
+        if service_type is not None and (problem := validation.health_path_problem(service_type, health.path)):
+            raise _wrong(f"has a path that {problem}")
+        return health
 
     @field_validator("options")
     @classmethod

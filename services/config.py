@@ -6,8 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.adapters.base import Feature
+from services.adapters.base import Feature, Probe
 from services.prices import PriceOverride
+
+
+@dataclass(frozen=True, slots=True)
+class HealthSettings:
+    """Whether, how and how often a service is checked. `interval_seconds` None is that of `OXIDE_HEALTH_SECONDS`."""
+
+    enabled: bool = True
+    probe: Probe = field(default_factory=Probe)
+    interval_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +34,7 @@ class ServiceConfig:
     timeout_seconds: float = 120.0
     max_concurrency: int = 16
     max_retries: int = 1
+    health: HealthSettings = field(default_factory=HealthSettings)
     price: PriceOverride | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -42,8 +52,8 @@ class ServiceConfig:
 class ServiceState:
     """A service as routing sees it at one moment.
 
-    `obstacle` says why it cannot be called right now, worded to follow the service's name; it is
-    empty where the service can be called.
+    `exclusion` says why it cannot be called at all (it has no key), `obstacle` why it is called last, after all
+    services in a better state. Each is worded to follow the service's name, and empty where there is no such reason.
     `listed_models` is what the server last listed; empty where that is not known.
     """
 
@@ -51,6 +61,7 @@ class ServiceState:
     features: frozenset[Feature] = frozenset()
     obstacle: str = ""
     listed_models: frozenset[str] = frozenset()
+    exclusion: str = ""
 
     @property
     def models(self) -> frozenset[str]:
@@ -65,12 +76,13 @@ class ServiceState:
         return model in self.listed_models or (model != "" and model == self.config.model)
 
     def offers(self, model: str) -> bool:
-        """Whether it may be asked for `model`. Where nothing is known, the server will say."""
-        if self.config.allowed_models or self.has(model):
-            return self.has(model)
-        if not self.listed_models:
-            return True
-        # A list leaves names out that its server takes all the same: Ollama's without ":latest", OpenRouter's with
-        # ":nitro", Anthropic's without their date. Where it does not, the server says so and the next one is asked.
+        """Whether it may be asked for `model`: only the operator's allow-list restricts that."""
+        return not self.config.allowed_models or model in self.config.allowed_models
+
+    def lacks(self, model: str) -> bool:
+        """Whether its server's list is known and does not contain `model`. The server may take it all the same."""
+        if not self.listed_models or self.has(model):
+            return False
+        # A list leaves variants out: Ollama's without ":latest", OpenRouter's with ":nitro", Anthropic's without date.
         stem = model.partition(":")[0]
-        return any(listed.startswith(stem) for listed in self.listed_models)
+        return not any(listed.startswith(stem) for listed in self.listed_models)

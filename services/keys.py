@@ -72,7 +72,9 @@ def state(config: ServiceConfig) -> State:
     known = health.of(config.name)
     if known is None or config.type == "cli":  # of a program only its presence is checked
         return "unknown"
-    return "invalid" if known.refused else "valid" if known.healthy else "unknown"
+    if known.refused:
+        return "invalid"
+    return "valid" if known.succeeded_at or _shows_valid_key(config, known) else "unknown"
 
 
 def test(config: ServiceConfig, secret: str | None) -> Trial:
@@ -119,14 +121,22 @@ def require_usable(secret: str) -> None:
         )
 
 
+def _shows_valid_key(config: ServiceConfig, found: health.Health) -> bool:
+    """Whether a check went so far: a service that only answers may not have looked at the key."""
+    return bool(found.healthy) and not found.list_problem and not config.health.probe.path
+
+
 def _judged(config: ServiceConfig, found: health.Health) -> Trial:
-    if found.healthy:
+    if _shows_valid_key(config, found):
         count = len(found.models)
         return Trial(True, True, f"API key is valid. {_available(count)}".strip(), count)
     if found.refused:
         # The provider's own words are left out: some quote most of the key.
         return Trial(True, False, f"{config.name} does not take this API key. Check it and enter it again.")
-    return Trial(False, False, f"The API key could not be tested: {found.detail}")
+    why = (
+        found.detail or found.list_problem or f"{config.name} is checked at {config.health.probe.path}, without models."
+    )
+    return Trial(False, False, f"The API key could not be tested: {why}")
 
 
 def _available(count: int) -> str:

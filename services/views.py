@@ -7,6 +7,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from services import directory, health, presentation
+from services.adapters.base import Checked, ProviderError
 from services.adapters.call import Call
 from services.connections import adapter_for
 from services.models import Service
@@ -32,8 +33,14 @@ class ServiceViewSet(ViewSet):
     @action(detail=True, methods=["get"])
     def models(self, _request: Request, name: str) -> Response:
         config = directory.find(name)
-        found = adapter_for(config).models(Call.within(health.CHECK_SECONDS))
-        return Response(presentation.models(config, found))
+        known = health.of(config.name) or health.NOTHING
+        try:
+            seen = adapter_for(config).check(Call.within(health.CHECK_SECONDS))
+        except ProviderError as error:
+            if not known.models:
+                raise
+            seen = Checked(list_problem=error.message)
+        return Response(presentation.models(config, seen.models or known.models, seen.list_problem))
 
     @action(detail=True, methods=["post"])
     def enable(self, _request: Request, name: str) -> Response:

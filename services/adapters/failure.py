@@ -57,6 +57,12 @@ _STATUSES: Final[Mapping[int, ErrorKind]] = {
     425: ErrorKind.SERVER,
     429: ErrorKind.RATE_LIMITED,
 }
+_ABOUT_THE_KEY: Final = frozenset({"invalid_api_key", "api_key_invalid", "authentication_error"})
+_KEY_REJECTED: Final = re.compile(
+    r"(invalid|incorrect|wrong|unknown|expired|revoked|missing) (api|access|auth\w*)?[ _-]?(key|token)"
+    r"|(key|token)\S*( \S+)? (is |was |has been )?(not valid|invalid|incorrect|wrong|expired|revoked|disabled)",
+    re.IGNORECASE,
+)
 _MAY_BE_TOO_LONG: Final = frozenset({400, 413, 422, 500})  # llama.cpp has said it with a 500
 _TOO_LONG: Final = re.compile(
     r"context[ _](length|window|size|limit)|prompt is too long|input is too long|too many (input )?tokens"
@@ -114,6 +120,13 @@ class Failure:
         if self.status == 404 and "model" in self.message.lower():
             return ErrorKind.MODEL_NOT_FOUND
         return _STATUSES.get(self.status, ErrorKind.SERVER if self.status >= 500 else ErrorKind.BAD_REQUEST)
+
+    @property
+    def rejects_key(self) -> bool:
+        """Whether it is about our key. A 403 alone is not: firewalls, regions and missing rights answer it, too."""
+        if self.status in (400, 403):
+            return bool(self.words & _ABOUT_THE_KEY or _KEY_REJECTED.search(self.message))
+        return self.kind is ErrorKind.AUTH
 
 
 def seconds(text: str) -> float | None:

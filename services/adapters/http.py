@@ -11,17 +11,20 @@ from contextlib import contextmanager
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, cast
+from urllib.parse import urlsplit
 
 import msgspec
 import requests
 from requests import exceptions
 from requests.structures import CaseInsensitiveDict
 
+from services.adapters import model_names
 from services.adapters.arrived import CutShortError, StreamReader, WholeAnswer
 from services.adapters.assembly import events_of
 from services.adapters.base import (
     Adapter,
     ChatRequest,
+    Checked,
     Connection,
     EmbeddingRequest,
     Embeddings,
@@ -29,6 +32,7 @@ from services.adapters.base import (
     Feature,
     Finish,
     Native,
+    Probe,
     ProviderError,
     Reply,
     StreamEvent,
@@ -102,8 +106,9 @@ class HttpAdapter(Adapter):
     @abstractmethod
     def reader(self, request: ChatRequest) -> StreamReader: ...
 
-    @abstractmethod
-    def parse_models(self, content: bytes) -> list[str]: ...
+    def parse_models(self, content: bytes) -> list[str] | None:
+        """The models that an answer lists; None where it is no list of models."""
+        return model_names.read(content)
 
     # These three are for adapters that have `Feature.EMBEDDINGS`: `embed` refuses for all others.
 
@@ -157,7 +162,20 @@ class HttpAdapter(Adapter):
 
     def models(self, call: Call) -> list[str]:
         with self._explaining(call):
-            return self.parse_models(self._get(self.MODELS_PATH, call))
+            found = self.parse_models(self._get(self.MODELS_PATH, call))
+            if found is None:
+                raise msgspec.ValidationError("there is no list of models in it")
+            return found
+
+    def check(self, call: Call, probe: Probe = Probe()) -> Checked:  # noqa: B008 - frozen
+        if probe.path:
+            return self._check_at(probe, call)
+        try:
+            return Checked(tuple(self.models(call)))
+        except ProviderError as error:
+            if rules_calls_out(error):
+                raise
+            return Checked(list_problem=error.message)
 
     def close(self) -> None:
         self._transport.close()
@@ -165,6 +183,29 @@ class HttpAdapter(Adapter):
     def error(self, kind: ErrorKind, message: str) -> ProviderError:
         """An error to be raised; `message` follows the name of the service."""
         return ProviderError(kind, self._fit_to_show(f"{self.connection.service} {message}"))
+
+    def _check_at(self, probe: Probe, call: Call) -> Checked:
+        """An address that was chosen to tell how the service is: there a 5xx says that it is not well."""
+        request = self._prepare(probe.method, "", b"" if probe.method == "POST" else None)
+        request.url = self._address(probe.path)
+        try:
+            with self._explaining(call):
+                content = self._exchange(request, call).content
+        except ProviderError as error:
+            if rules_calls_out(error) or (error.status or 0) >= 500:
+                raise
+            return Checked()
+        try:
+            return Checked(tuple(self.parse_models(content) or ()))
+        except _UNREADABLE:
+            return Checked()
+
+    def _address(self, path: str) -> str:
+        base = self.connection.base_url.rstrip("/")
+        if not path.startswith("/"):
+            return f"{base}/{path}"
+        parts = urlsplit(base)
+        return f"{parts.scheme}://{parts.netloc}{path}"
 
     def _read_stream(self, response: requests.Response, reader: StreamReader) -> Iterator[StreamEvent]:
         chunks = _chunks(response)
@@ -283,6 +324,14 @@ class HttpAdapter(Adapter):
         return text if len(text) <= _MESSAGE_LENGTH else text[: _MESSAGE_LENGTH - 1] + "…"
 
 
+def rules_calls_out(error: ProviderError) -> bool:
+    """Whether a failed check shows that calls fail, too. Any other answer over HTTP shows that the service is there."""
+    cause = error.__cause__
+    if isinstance(cause, ReportedError):
+        return cause.failure.rejects_key
+    return error.kind in (ErrorKind.CONNECT, ErrorKind.TIMEOUT, ErrorKind.CANCELLED, ErrorKind.AUTH)
+
+
 def _prompt_alone(answer: StreamReader | WholeAnswer, error: Exception) -> Reply | None:
     """A provider that was cut short before it said anything has read the prompt, and charges for that."""
     is_cut_short = isinstance(error, exceptions.ReadTimeout | exceptions.ChunkedEncodingError | Cancelled)
@@ -378,12 +427,11 @@ _EXPLANATIONS: Final[tuple[tuple[type[Exception], ErrorKind, str], ...]] = (
     ),
     (_RedirectedError, ErrorKind.MALFORMED, "redirects ({error}), which is not followed. Set base_url to the target."),
 )
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
 _FAULTS: Final = (
     exceptions.RequestException,
     ReportedError,
-    msgspec.MsgspecError,
-    UnicodeError,
-    RecursionError,
+    *_UNREADABLE,
     CutShortError,
     _RedirectedError,
 )

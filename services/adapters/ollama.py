@@ -75,16 +75,7 @@ class _EmbeddingList(msgspec.Struct):
     prompt_eval_count: Any = None
 
 
-class _Model(msgspec.Struct):
-    name: str
-
-
-class _Models(msgspec.Struct):
-    models: list[_Model]
-
-
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
-_MODELS: Final = msgspec.json.Decoder(_Models)
 _EMBEDDINGS: Final = msgspec.json.Decoder(_EmbeddingList)
 
 
@@ -162,9 +153,6 @@ class OllamaAdapter(HttpAdapter):
 
     def events(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         return json_lines(chunks)
-
-    def parse_models(self, content: bytes) -> list[str]:
-        return [model.name for model in _MODELS.decode(content).models]
 
     def kind_of(self, failure: Failure) -> ErrorKind:
         # `"llama2" does not support tools`: https://github.com/ollama/ollama/blob/main/server/routes.go

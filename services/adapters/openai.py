@@ -17,6 +17,7 @@ import msgspec
 from services.adapters.arrived import StreamReader
 from services.adapters.base import (
     ChatRequest,
+    Checked,
     Delta,
     EmbeddingRequest,
     Embeddings,
@@ -28,6 +29,8 @@ from services.adapters.base import (
     Message,
     Native,
     Part,
+    Probe,
+    ProviderError,
     ReasoningDelta,
     Reply,
     TextDelta,
@@ -38,7 +41,7 @@ from services.adapters.base import (
 from services.adapters.call import Call
 from services.adapters.estimate import estimate
 from services.adapters.failure import Failure, ReportedError
-from services.adapters.http import HttpAdapter
+from services.adapters.http import HttpAdapter, rules_calls_out
 from services.adapters.openai_variants import CallPieces, arguments_text, finish_reason, for_clients, introduce
 from services.adapters.wire import count, embedded, finished, function_tool, make_call_id
 
@@ -145,17 +148,8 @@ class _EmbeddingList(_Answer):
     data: list[_Embedding] | None = None
 
 
-class _Model(msgspec.Struct):
-    id: str
-
-
-class _Models(msgspec.Struct):
-    data: list[_Model]
-
-
 _COMPLETION: Final = msgspec.json.Decoder(_Completion)
 _CHUNK: Final = msgspec.json.Decoder(_Chunk)
-_MODELS: Final = msgspec.json.Decoder(_Models)
 _EMBEDDINGS: Final = msgspec.json.Decoder(_EmbeddingList)
 
 
@@ -189,12 +183,19 @@ class OpenAIAdapter(HttpAdapter):
     def chat_path(self, request: ChatRequest, *, stream: bool) -> str:  # noqa: ARG002
         return "/chat/completions"
 
-    def check(self, call: Call) -> list[str]:
+    def check(self, call: Call, probe: Probe = Probe()) -> Checked:  # noqa: B008 - frozen
         path = self.options["key_path"] or self._default_key_path()
-        if path and self.connection.api_key:
+        if path and self.connection.api_key and not probe.path:
+            self._check_key(path, call)
+        return super().check(call, probe)
+
+    def _check_key(self, path: str, call: Call) -> None:
+        try:
             with self._explaining(call):
                 self._get(path, call)
-        return self.models(call)
+        except ProviderError as error:
+            if rules_calls_out(error):
+                raise
 
     def body(self, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
         body: dict[str, Any] = {"model": request.model, "messages": list(_turns(request.messages))}
@@ -274,9 +275,6 @@ class OpenAIAdapter(HttpAdapter):
 
     def reader(self, request: ChatRequest) -> StreamReader:
         return _Reader(request)
-
-    def parse_models(self, content: bytes) -> list[str]:
-        return [model.id for model in _MODELS.decode(content).data]
 
     def kind_of(self, failure: Failure) -> ErrorKind:
         if _CANNOT.search(failure.message):
