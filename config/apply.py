@@ -143,11 +143,17 @@ def _service_values(entry: ServiceEntry) -> Values:
         values["allowed_models"] = entry.models
     if "capabilities" in entry.model_fields_set:
         values["capabilities"] = [task_type.value for task_type in entry.capabilities]
-    for name, value in _named(entry.health, *HealthEntry.model_fields).items():
-        values[f"health_{name}"] = value
+    if "health" in entry.model_fields_set:
+        values |= _health_values(entry.health)
     if "price" in entry.model_fields_set:
         values |= {column: getattr(entry.price, name, None) for column, name in _PRICES.items()}
     return values
+
+
+def _health_values(entry: HealthEntry | None) -> Values:
+    """Only what is named, but all the defaults for an empty section."""
+    named = _named(entry, *HealthEntry.model_fields) if entry else {}
+    return {f"health_{name}": value for name, value in (named or HealthEntry().model_dump()).items()}
 
 
 _PRICES = {

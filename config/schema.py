@@ -171,7 +171,7 @@ class HealthEntry(_Entry):
         description="whether it is checked; without, its state is that of real calls alone",
         examples=[False],
     )
-    path: Annotated[str, Field(max_length=200)] = Field(
+    path: Annotated[str, Field(max_length=200), _passing(validation.path_problem)] = Field(
         default="",
         description="the address to check: with `/` in front on the server of `base_url`, without it below `base_url`. "
         "There every answer but 401 and 5xx counts as healthy. Empty: the list of models, where only a rejected "
@@ -254,7 +254,11 @@ class ServiceEntry(_Entry):
     max_retries: int = Field(
         default=1, ge=0, le=10, description="further attempts after a failure that may pass", examples=[2]
     )
-    health: HealthEntry = Field(default=HealthEntry(), description="whether and how it is checked: see below")
+    health: HealthEntry | None = Field(
+        default=None,
+        description="whether, where and how often it is checked",
+        examples=[{"path": "/health", "interval": 300}],
+    )
     price: Price | None = Field(
         default=None,
         description="what its tokens cost, instead of what the price table says",
@@ -277,10 +281,10 @@ class ServiceEntry(_Entry):
 
     @field_validator("health")
     @classmethod
-    def _is_checked_at_an_address_of_its_own(cls, health: HealthEntry, info: ValidationInfo) -> HealthEntry:
-        service_type = info.data.get("type")
-        if service_type is not None and (problem := validation.health_path_problem(service_type, health.path)):
-            raise _wrong(f"has a path that {problem}")
+    def _has_a_server_to_check(cls, health: HealthEntry | None, info: ValidationInfo) -> HealthEntry | None:
+        service_type, path = info.data.get("type"), health.path if health else ""
+        if service_type is not None and (problem := validation.health_path_problem(service_type, path)):
+            raise _wrong(f"has a path, which {problem}")
         return health
 
     @field_validator("options")

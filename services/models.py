@@ -68,7 +68,7 @@ class Service(Switchable):
     max_retries = models.PositiveSmallIntegerField(default=1, validators=[MaxValueValidator(10)])
     health_enabled = models.BooleanField(default=True, help_text="Checked regularly, besides real calls.")
     health_path = models.CharField(max_length=200, blank=True, help_text="Empty: the protocol's list of models.")
-    health_method = models.CharField(max_length=10, choices=HealthMethod, default=HealthMethod.GET)
+    health_method = models.CharField(max_length=10, choices=HealthMethod, default=HealthMethod.GET, blank=True)
     health_interval = models.FloatField(
         null=True,
         blank=True,
@@ -162,7 +162,7 @@ class Service(Switchable):
 
     @property
     def health(self) -> HealthSettings:
-        probe = Probe(self.health_path, cast("Method", self.health_method))
+        probe = Probe(self.health_path, cast("Method", self.health_method or "GET"))
         return HealthSettings(self.health_enabled, probe, self.health_interval)
 
     @property

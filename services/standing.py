@@ -13,26 +13,31 @@ from services.config import ServiceConfig
 Code = ObstacleCode | Literal["off", "healthy", "list_unknown", "unchecked"]
 _OF_OBSTACLES: Mapping[ObstacleCode, str] = {
     "no_key": "no key",
-    "key_refused": "unhealthy, called last",
-    "unhealthy": "unhealthy, called last",
-    "resting": "circuit breaker open, called last",
+    "key_refused": "unhealthy",
+    "unhealthy": "unhealthy",
+    "resting": "circuit breaker open",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """`text` is for people, a few words. `detail` says more where there is more to say: what is wrong, or unknown."""
+    """`name` says it in a few words. `detail` says more where there is more to say: what is wrong, or unknown."""
 
     code: Code
-    text: str
+    name: str
     detail: str = ""
+    called_last: bool = False
+
+    @property
+    def text(self) -> str:
+        return f"{self.name}, called last" if self.called_last else self.name
 
 
 def of(config: ServiceConfig) -> Standing:
     if not config.enabled:
         return Standing("off", "switched off")
     if obstacle := availability.obstacle_of(config):
-        return Standing(obstacle.code, _OF_OBSTACLES[obstacle.code], obstacle.detail)
+        return Standing(obstacle.code, _OF_OBSTACLES[obstacle.code], obstacle.detail, not obstacle.excludes)
     known = health.of(config.name) or health.NOTHING
     problem = known.list_problem.removeprefix(config.name).strip()
     if known.healthy is None:

@@ -24,10 +24,11 @@ _TONES: Mapping[standing.Code, Tone] = {
 def of_health(config: ServiceConfig, characters: int) -> SafeString:
     """In so many characters at most of what the service said."""
     state = standing.of(config)
-    told = f"{state.text}: {Truncator(state.detail).chars(characters)}" if state.detail else state.text
     if state.code == "no_key":
         return badge("quiet", "not checked: no key")
-    return badge(_TONES.get(state.code, "bad"), told)
+    detail = f": {Truncator(state.detail).chars(characters)}" if state.detail else ""
+    last = ("; called last" if detail else ", called last") if state.called_last else ""
+    return badge(_TONES.get(state.code, "bad"), f"{state.name}{detail.removesuffix('.')}{last}")
 
 
 def of_key(config: ServiceConfig) -> SafeString:

@@ -6,11 +6,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from services import directory, health, presentation
-from services.adapters.base import Checked, ProviderError
+from services import availability, directory, health, presentation
+from services.adapters.base import ErrorKind, ProviderError
 from services.adapters.call import Call
 from services.connections import adapter_for
 from services.models import Service
+
+
+# Answers of a server that has no list of models, or none that can be read.
+_NO_LIST = frozenset({ErrorKind.UNSUPPORTED, ErrorKind.MALFORMED, ErrorKind.BAD_REQUEST, ErrorKind.MODEL_NOT_FOUND})
 
 
 class ServiceViewSet(ViewSet):
@@ -33,14 +37,14 @@ class ServiceViewSet(ViewSet):
     @action(detail=True, methods=["get"])
     def models(self, _request: Request, name: str) -> Response:
         config = directory.find(name)
-        known = health.of(config.name) or health.NOTHING
+        known = availability.state_of(config)
         try:
-            seen = adapter_for(config).check(Call.within(health.CHECK_SECONDS))
+            found = adapter_for(config).models(Call.within(health.CHECK_SECONDS))
         except ProviderError as error:
-            if not known.models:
+            if not known.listed_models and error.kind not in _NO_LIST:
                 raise
-            seen = Checked(list_problem=error.message)
-        return Response(presentation.models(config, seen.models or known.models, seen.list_problem))
+            return Response(presentation.models(config, known.models, error.message))
+        return Response(presentation.models(config, found))
 
     @action(detail=True, methods=["post"])
     def enable(self, _request: Request, name: str) -> Response:

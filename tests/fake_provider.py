@@ -219,6 +219,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._serve()
 
+    def do_HEAD(self) -> None:
+        self._serve()
+
+    def do_OPTIONS(self) -> None:
+        self._serve()
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in http.server
         """Quiet."""
 
@@ -286,9 +292,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content) if length is None else length))
+        if status != 204:
+            self.send_header("Content-Length", str(len(content) if length is None else length))
         self.end_headers()
-        self.wfile.write(content)
+        if status != 204 and self.command != "HEAD":
+            self.wfile.write(content)
         self.wfile.flush()
 
     def begin_stream(self) -> None:
