@@ -12,7 +12,6 @@ from services.adapters.call import Call
 from services.connections import adapter_for
 from services.models import Service
 
-
 # Answers of a server that has no list of models, or none that can be read.
 _NO_LIST = frozenset({ErrorKind.UNSUPPORTED, ErrorKind.MALFORMED, ErrorKind.BAD_REQUEST, ErrorKind.MODEL_NOT_FOUND})
 

@@ -15,6 +15,7 @@ from apikeys import keyring
 from services import connections, health
 from services.breaker import breakers
 from services.models import Service
+from services.places import bulkhead
 from snapshots import snapshot
 from tasks.recorder import recorder
 from tests import taps
@@ -72,6 +73,7 @@ def fresh_memory() -> Iterator[None]:
     keyring._last.clear()
     keyring._used.clear()
     health.forget_all()
+    bulkhead._last_end.clear()
     breakers.clear()
 
 

@@ -73,6 +73,7 @@ class FakeProvider:
         self._pauses: dict[str, float] = {}
         self._faults: dict[str, deque[Fault]] = {}
         self._standing: dict[str, Fault] = {}
+        self._in_checks: dict[str, Fault] = {}
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self.stopped = threading.Event()
@@ -124,13 +125,17 @@ class FakeProvider:
         else:
             self._faults.setdefault(service, deque()).extend([found] * times)
 
+    def misbehave_in_checks(self, fault: str, *, service: str = "", **details: Any) -> None:
+        """The same for requests without a body, such as those for the list of models, alone."""
+        self._in_checks[service] = Fault(fault, details)
+
     def behave(self, service: str = "") -> None:
         self._standing.pop(service, None)
         self._faults.pop(service, None)
 
     def reset(self) -> None:
         """Be as in the beginning: no fault, the usual answers, all at once. What was recorded stays."""
-        for settings in (self._standing, self._faults, self._answers, self._pauses):
+        for settings in (self._standing, self._in_checks, self._faults, self._answers, self._pauses):
             settings.clear()
 
     def requests_to(self, service: str) -> list[Recorded]:
@@ -160,8 +165,10 @@ class FakeProvider:
     def answer_of(self, service: str) -> Answer:
         return self._answers.get(service) or self._answers.get("") or Answer()
 
-    def next_fault(self, service: str) -> Fault | None:
+    def next_fault(self, service: str, *, is_check: bool = False) -> Fault | None:
         with self._lock:
+            if is_check and (found := self._in_checks.get(service) or self._in_checks.get("")):
+                return found
             for name in (service, ""):
                 if self._faults.get(name):
                     return self._faults[name].popleft()
@@ -235,7 +242,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.asked = json.loads(body) if body else None
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.provider.record(Recorded(self.service, self.api, self.command, self.path, headers, self.asked))
-        fault = self.provider.next_fault(self.service)
+        fault = self.provider.next_fault(self.service, is_check=not body)
         try:
             if fault:
                 _FAULTS[fault.name](self, **fault.details)

@@ -162,8 +162,10 @@ class HttpAdapter(Adapter):
 
     def models(self, call: Call) -> list[str]:
         with self._explaining(call):
-            found = self.parse_models(self._get(self.MODELS_PATH, call))
+            content = self._get(self.MODELS_PATH, call)
+            found = self.parse_models(content)
             if found is None:
+                _raise_reported(content)
                 raise msgspec.ValidationError("there is no list of models in it")
             return found
 
@@ -363,6 +365,13 @@ def _raise_for_status(response: requests.Response, body: Iterator[bytes]) -> Non
         raise _RedirectedError(response.status_code)
     pause = seconds(response.headers.get("Retry-After", ""))
     raise ReportedError(Failure.read(response.status_code, _beginning(body), pause))
+
+
+def _raise_reported(content: bytes) -> None:
+    """Some servers report an error with the status 200."""
+    failure = Failure.within(msgspec.json.decode(content))
+    if failure.words or failure.message:
+        raise ReportedError(failure)
 
 
 def _beginning(chunks: Iterator[bytes]) -> bytes:

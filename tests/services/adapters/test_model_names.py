@@ -61,7 +61,7 @@ def test_nesting_without_an_end_does_no_harm() -> None:
     assert read(payload) is None
 
 
-def test_of_gemini_models_those_count_that_answer_or_embed_or_do_not_say_what_they_do(
+def test_gemini_models_count_that_answer_or_embed_or_do_not_say_what_they_do(
     make_adapter: MakeAdapter,
 ) -> None:
     listed = [
