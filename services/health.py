@@ -17,6 +17,7 @@ from django.utils import timezone
 from services import signals
 from services.adapters.base import Adapter, ErrorKind, ProviderError
 from services.adapters.call import Call, CancelToken
+from services.adapters.failure import rejects_key
 from services.config import ServiceConfig
 from services.connections import adapter_for
 from services.places import bulkhead
@@ -90,7 +91,7 @@ def ask(config: ServiceConfig, adapter: Adapter, cancel: CancelToken | None = No
         seen = adapter.check(call, config.health.probe)
         found = replace(NOTHING, healthy=True, models=frozenset(seen.models), list_problem=seen.list_problem)
     except ProviderError as error:
-        refused, timed_out = error.kind is ErrorKind.AUTH, error.kind is ErrorKind.TIMEOUT
+        refused, timed_out = rejects_key(error), error.kind is ErrorKind.TIMEOUT
         found = replace(NOTHING, healthy=False, detail=error.message, refused=refused, timed_out=timed_out)
     elapsed = (time.perf_counter() - started) * 1000
     return replace(found, checked_at=timezone.now(), response_ms=round(elapsed, 1))
@@ -126,13 +127,16 @@ def note_success(service: str) -> None:
     known, now = _known.get(service), timezone.now()
     is_told = known and known.healthy and known.succeeded_at and now - known.succeeded_at < _RENEWED_AFTER
     if not is_told:
-        well = {"healthy": True, "detail": "", "refused": False, "timed_out": False, "failed_at": None}
-        _revise(service, lambda before: replace(before or NOTHING, **well, succeeded_at=now))
+        _revise(service, lambda before: _well(before or NOTHING, now))
+
+
+def _well(before: Health, now: datetime) -> Health:
+    return replace(before, healthy=True, detail="", refused=False, timed_out=False, succeeded_at=now, failed_at=None)
 
 
 def note_failure(service: str, error: ProviderError) -> None:
     """A real call failed. No connection, or a rejected key, shows that the next call fails, too; all else does not."""
-    refused = error.kind is ErrorKind.AUTH and error.status != 403
+    refused = rejects_key(error)
     # What had arrived of an answer (`partial`) came over a connection.
     is_away = error.kind is ErrorKind.CONNECT and error.partial is None
     if is_away and time.monotonic() - _last_success.get(service, -_STEADY_SECONDS) < _STEADY_SECONDS:
@@ -140,8 +144,17 @@ def note_failure(service: str, error: ProviderError) -> None:
     known, now = _known.get(service), timezone.now()
     is_told = known and known.healthy is False and known.refused == refused and _is_recent(known.failed_at)
     if (refused or is_away) and not is_told:
-        ill = {"healthy": False, "detail": error.message, "refused": refused, "succeeded_at": None, "failed_at": now}
-        _revise(service, lambda before: replace(before or NOTHING, **ill))
+        _revise(
+            service,
+            lambda before: replace(
+                before or NOTHING,
+                healthy=False,
+                detail=error.message,
+                refused=refused,
+                succeeded_at=None,
+                failed_at=now,
+            ),
+        )
 
 
 def interval_of(config: ServiceConfig | None) -> timedelta:

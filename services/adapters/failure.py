@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from services.adapters.base import ErrorKind
+from services.adapters.base import ErrorKind, ProviderError
 
 # Words that providers use as error type, code, status or reason. They say more than the status
 # does, so they are looked at first. Of several the one that stands higher here decides.
@@ -123,10 +123,18 @@ class Failure:
 
     @property
     def rejects_key(self) -> bool:
-        """Whether it is about our key. A 403 alone is not: firewalls, regions and missing rights answer it, too."""
-        if self.status in (400, 403):
-            return bool(self.words & _ABOUT_THE_KEY or _KEY_REJECTED.search(self.message))
-        return self.kind is ErrorKind.AUTH
+        """Whether our key is rejected. Only 401 says so by itself: 403 is also that of firewalls and of regions."""
+        if self.status == 401:
+            return True
+        is_refusal = self.status is None or 400 <= self.status < 500
+        return is_refusal and bool(self.words & _ABOUT_THE_KEY or _KEY_REJECTED.search(self.message))
+
+
+def rejects_key(error: ProviderError) -> bool:
+    """Whether a call failed because the provider, or HTTP itself, does not take our key."""
+    if isinstance(error.__cause__, ReportedError):
+        return error.__cause__.failure.rejects_key
+    return error.kind is ErrorKind.AUTH and error.status != 403
 
 
 def seconds(text: str) -> float | None:

@@ -42,7 +42,7 @@ from services.adapters.base import (
 from services.adapters.call import Call
 from services.adapters.curl import AddressRefused, Cancelled, CancelledUnsent, ReplyTooLarge
 from services.adapters.estimate import estimate, estimate_inputs
-from services.adapters.failure import Failure, ReportedError, seconds
+from services.adapters.failure import Failure, ReportedError, rejects_key, seconds
 from services.adapters.sse import sse_data
 from services.adapters.transport import CurlStream, CurlTransport
 
@@ -328,10 +328,7 @@ class HttpAdapter(Adapter):
 
 def rules_calls_out(error: ProviderError) -> bool:
     """Whether a failed check shows that calls fail, too. Any other answer over HTTP shows that the service is there."""
-    cause = error.__cause__
-    if isinstance(cause, ReportedError):
-        return cause.failure.rejects_key
-    return error.kind in (ErrorKind.CONNECT, ErrorKind.TIMEOUT, ErrorKind.CANCELLED, ErrorKind.AUTH)
+    return rejects_key(error) or error.kind in (ErrorKind.CONNECT, ErrorKind.TIMEOUT, ErrorKind.CANCELLED)
 
 
 def _prompt_alone(answer: StreamReader | WholeAnswer, error: Exception) -> Reply | None:

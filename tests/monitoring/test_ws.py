@@ -249,7 +249,7 @@ def test_a_service_that_gets_well_is_told_of_and_what_did_not_change_is_not() ->
     well = health.Health(healthy=True, checked_at=timezone.now(), response_ms=1.0)
 
     def learn() -> None:
-        health._learn("echo", well)
+        health._revise("echo", lambda _: well)
         pulse.tell_progress()
         signals.health_changed.send(health.Health, service="echo", health=well)
         connection.close()

@@ -34,9 +34,9 @@ def known(service: str) -> Health:
 
 
 @pytest.fixture
-def told() -> Iterator[list[tuple[str, bool]]]:
+def told() -> Iterator[list[tuple[str, bool | None]]]:
     """The changes that were signalled."""
-    changes: list[tuple[str, bool]] = []
+    changes: list[tuple[str, bool | None]] = []
 
     def note(service: str, health: Health, **_signal: Any) -> None:
         changes.append((service, health.healthy))
@@ -46,7 +46,7 @@ def told() -> Iterator[list[tuple[str, bool]]]:
     health_changed.disconnect(note)
 
 
-def test_a_change_is_told_once_whoever_found_it_out(told: list[tuple[str, bool]]) -> None:
+def test_a_change_is_told_once_whoever_found_it_out(told: list[tuple[str, bool | None]]) -> None:
     for heard in (ILL, replace(ILL, response_ms=9.0), WELL, replace(WELL, response_ms=9.0)):
         health.hear("first", heard)
     assert told == [("first", False), ("first", True)]
@@ -103,7 +103,7 @@ def test_while_calls_go_well_a_failed_check_makes_a_service_not_unhealthy(found:
     before = replace(WELL, succeeded_at=timezone.now() - timedelta(minutes=1), models=frozenset({"alpha"}))
     after = health.weighed(before, found, was_busy=False)
     assert (after.healthy, after.refused, after.detail) == (True, False, "")
-    assert (after.list_problem, after.models) == (found.detail, {"alpha"})
+    assert (after.list_problem, after.models) == (found.detail, frozenset({"alpha"}))
     long_ago = replace(before, succeeded_at=timezone.now() - health.RECENT, timed_out=True)
     assert health.weighed(long_ago, found, was_busy=False).healthy is False
 

@@ -194,7 +194,7 @@ def test_five_failures_in_a_row_open_the_breaker(
     answer = execute(service="only")
     assert (answer.status_code, answer.json()["code"]) == (503, "SERVICE_UNAVAILABLE")
     assert len(provider.requests) == 5
-    assert "left alone" in states()["only"].obstacle
+    assert "its circuit breaker is open" in states()["only"].obstacle
 
 
 def test_the_callers_mistakes_open_no_breaker(service: MakeService, execute: Execute, provider: FakeProvider) -> None:
@@ -205,19 +205,18 @@ def test_the_callers_mistakes_open_no_breaker(service: MakeService, execute: Exe
     assert breakers["only"].state == "closed"
 
 
-def test_an_unhealthy_service_is_passed_over_with_that_reason(
+def test_an_unhealthy_service_is_called_last_with_that_reason(
     service: MakeService, execute: Execute, provider: FakeProvider, default_order: Order
 ) -> None:
     default_order(service("ill"), service("well"))
-    provider.misbehave("status", service="ill", status=500)
+    provider.misbehave_in_checks("status", service="ill", status=401)
     health.check(states()["ill"].config)
-    body = execute().json()
-    assert body["service_used"] == "well"
-    reasons = {skipped["service"]: skipped["reason"] for skipped in Task.objects.get().decision["skipped"]}
-    assert reasons["ill"].startswith("is currently unhealthy")
-    answer = execute(service="ill")
-    assert (answer.status_code, answer.json()["code"]) == (503, "SERVICE_UNAVAILABLE")
-    assert answer.json()["detail"].startswith("ill is currently unhealthy")
+    assert execute().json()["service_used"] == "well"
+    last = Task.objects.get().decision["candidates"][-1]
+    assert (last["service"], last["demoted"]) == ("ill", True)
+    assert "ill is currently unhealthy: answered 401" in last["reason"]
+    provider.misbehave("status", service="well", status=500)
+    assert execute().json()["service_used"] == "ill"
 
 
 def test_a_service_without_its_key_says_which_variable_to_set(
@@ -271,7 +270,7 @@ def test_a_model_that_nobody_offers_is_the_callers_mistake_and_not_recorded(
 ) -> None:
     default_order(service("only", allowed_models=["alpha"]))
     Service.objects.create(name="echo", type="builtin")
-    service("unnamed")
+    service("unnamed", allowed_models=["beta"])
     answer = execute(model="no-such")
     assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR")
     assert "does not offer model no-such" in answer.json()["detail"]
@@ -305,4 +304,13 @@ def test_a_name_without_its_tag_is_asked_for_though_the_list_has_it_with_one(
     provider.model_names = ["mistral:latest"]
     health.check(states()["ollama_local"].config)
     assert execute(service="ollama_local", model="mistral").json()["status"] == "completed"
-    assert execute(service="ollama_local", model="qwen").status_code == 400
+
+
+def test_a_model_that_the_list_does_not_have_is_asked_for_all_the_same(
+    execute: Execute, service: MakeService, provider: FakeProvider, default_order: Order
+) -> None:
+    default_order(service("ollama_local", "ollama"))
+    health.check(states()["ollama_local"].config)
+    for named in ({"service": "ollama_local"}, {}):
+        assert execute(model="my-fine-tune", **named).json()["model_used"] == "my-fine-tune"
+    assert provider.last_call().json["model"] == "my-fine-tune"
