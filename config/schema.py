@@ -229,7 +229,7 @@ class ServiceEntry(_Entry):
     )
     models: list[Annotated[ModelName, Field(min_length=1)]] = Field(
         default=[],
-        description="the only models that may be asked for; empty: whatever the server lists",
+        description="the only models that may be asked for; empty: any",
         examples=[["llama2"]],
     )
     capabilities: list[TaskTypeName] = Field(

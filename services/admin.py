@@ -64,8 +64,7 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
     )
     allowed_models = LinesField(
         required=False,
-        help_text="The only models that may be asked for, one a line, such as gpt-6-luna. Empty: whatever the server "
-        "lists.",
+        help_text="The only models that may be asked for, one a line, such as gpt-6-luna. Empty: any.",
     )
     capabilities = LinesField(
         required=False,

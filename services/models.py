@@ -52,9 +52,7 @@ class Service(Switchable):
         help_text='Program and arguments, as a list; "{model}" stands for the model. No shell is involved.',
     )
     model = models.CharField(max_length=200, blank=True, help_text="Used when neither task nor rule names one.")
-    allowed_models = models.JSONField(
-        default=list, blank=True, help_text="The only models to be used; empty: whatever the server lists."
-    )
+    allowed_models = models.JSONField(default=list, blank=True, help_text="The only models to be used; empty: any.")
     capabilities = models.JSONField(default=list, blank=True, help_text="Task types it is good at; empty: all.")
     api_key_env = models.CharField(
         max_length=100, blank=True, help_text="Environment variable that holds the key. Empty: no key is needed."

@@ -365,7 +365,7 @@ def test_a_background_task_is_told_of_when_it_is_queued() -> None:
             assert (told["task_id"], told["status"], told["progress"]) == (task_id, "queued", 0)
             held.set()
             while told["status"] != "completed":
-                told = await client.hear()
+                told = await client.hear("task_progress")
                 assert told["task_id"] == task_id
 
     run(story)
