@@ -91,8 +91,8 @@ def _task_type(name: str) -> TaskType:
 
 
 def _is_open_to(state: ServiceState, model: str) -> bool:
-    """Whether a service may be asked for `model`; a built-in one only for its own."""
-    is_open = state.config.enabled and state.config.type != "builtin" and state.offers(model)
+    """Whether a service may be asked for `model`; one to which no name of a model is passed only for its own."""
+    is_open = state.config.enabled and state.config.takes_any_model and state.offers(model)
     return is_open or state.has(model)
 
 

@@ -202,12 +202,12 @@ class _Draft:
         """
         model = self._demand.model
         self._add_unordered([state for state in self._states.values() if state.has(model)], f"has the model {model}")
-        servers = [state for state in self._states.values() if state.config.type != "builtin" and state.offers(model)]
+        others = [state for state in self._states.values() if state.config.takes_any_model and state.offers(model)]
         if all(self._states[service].lacks(model) for service in self._chosen):
-            unknown = [state for state in servers if not state.lacks(model)]
+            unknown = [state for state in others if not state.lacks(model)]
             self._add_unordered(unknown, f"may have the model {model}: its models are not known")
         if not self._chosen:
-            self._add_unordered(servers, f"may have the model {model}, although it does not list it")
+            self._add_unordered(others, f"may have the model {model}, although it does not list it")
 
     def _add_unordered(self, states: Iterable[ServiceState], reason: str) -> None:
         for state in states:

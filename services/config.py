@@ -44,6 +44,11 @@ class ServiceConfig:
         return self.api if self.type == "http" else self.type
 
     @property
+    def takes_any_model(self) -> bool:
+        """Whether the name of a model reaches it. A program may have no place for one, and runs what it runs."""
+        return self.type == "http" or any("{model}" in part for part in self.command)
+
+    @property
     def needs_key(self) -> bool:
         return bool(self.api_key_env)
 
@@ -80,8 +85,12 @@ class ServiceState:
         return not self.config.allowed_models or model in self.config.allowed_models
 
     def lacks(self, model: str) -> bool:
-        """Whether its server's list is known and does not contain `model`. The server may take it all the same."""
-        if not self.listed_models or self.has(model):
+        """Whether it is known not to list `model`. A server may take it all the same."""
+        if self.has(model):
+            return False
+        if not self.config.takes_any_model:
+            return True
+        if not self.listed_models:
             return False
         # A list leaves variants out: Ollama's without ":latest", OpenRouter's with ":nitro", Anthropic's without date.
         stem = model.partition(":")[0]

@@ -67,6 +67,8 @@ class FakeProvider:
         self.hangups = 0
         """How many clients closed the connection before they had their answer."""
         self.model_names = ["alpha", "beta"]
+        self.unknown_models: frozenset[str] = frozenset()
+        """Names for which it answers that there is no such model."""
         self.reported: list[tuple[str, Tokens]] = []
         """What was said of the tokens of each answer that was sent to its end, by service."""
         self._answers: dict[str, Answer] = {}
@@ -244,7 +246,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.provider.record(Recorded(self.service, self.api, self.command, self.path, headers, self.asked))
         fault = self.provider.next_fault(self.service, is_check=not body)
         try:
-            if fault:
+            if self.asked and self.dialect.model(self.path, self.asked) in self.provider.unknown_models:
+                self.refuse("model")
+            elif fault:
                 _FAULTS[fault.name](self, **fault.details)
             else:
                 self.answer()

@@ -67,6 +67,7 @@ def test_a_model_that_every_service_is_restricted_from_is_not_found(knows: Calla
     knows("strict", "gamma", allowed_models=["alpha"])
     knows("off", "gamma", enabled=False, model="beta")
     knows("builtin", type="builtin", model="")
+    Service.objects.create(name="program", type="cli", command=["summarize"])
     with pytest.raises(ModelNotFoundError, match="GET /v1/models"):
         names.resolve("delta")
 

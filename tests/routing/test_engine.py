@@ -278,6 +278,17 @@ def test_where_nobody_is_known_to_have_a_model_services_outside_the_order_may_ha
     assert names(decide(Demand(CODE), [lacks, silent])) == []
 
 
+def test_a_program_without_a_place_for_the_model_follows_those_that_may_have_it() -> None:
+    program = state("program", type="cli", api="", model="", command=("summarize",))
+    any_model = state("any", type="cli", api="", model="", command=("llm", "-m", "{model}"))
+
+    decision = decide(Demand(CODE, model="big"), [program, any_model, state("silent")], default=["program", "any"])
+
+    assert [(each.service, each.demoted) for each in decision.candidates] == [("any", False), ("program", True)]
+    assert names(decide(Demand(CODE, model="big"), [program, state("silent")])) == ["silent"]
+    assert names(decide(Demand(CODE, model="big"), [program])) == []
+
+
 def test_only_an_allow_list_excludes_a_service_for_a_model() -> None:
     services = [state("open", listed_models=frozenset({"tiny"})), state("strict", allowed_models=frozenset({"tiny"}))]
 
