@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,8 @@ from services import availability, health
 from services.breaker import breakers
 from services.models import Service
 from tests import canary
-from tests.fake_provider import DIALECTS, TEXT, FakeProvider
+from tests.fake_provider import DIALECTS, TEXT, Answer, FakeProvider
+from tests.waiting import wait_until
 
 Make = Callable[..., Service]
 JSON = {"content_type": "application/json"}
@@ -112,6 +114,32 @@ def test_an_unhealthy_service_is_called_where_it_is_named_and_after_others_where
     assert (provider.calls_to("ill"), provider.calls_to("well")) == (0, 1)
     assert is_answered(client, "ill")
     assert provider.calls_to("ill") == 1
+
+
+def test_a_server_that_lists_nothing_while_it_answers_stays_healthy(
+    client: APIClient, provider: FakeProvider, service: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = service("slow")
+    health.check(slow.config)
+    monkeypatch.setattr(health, "CHECK_SECONDS", 0.1)
+    provider.misbehave_in_checks("hang")
+    release, answer_of = threading.Event(), provider.answer_of
+
+    def slowly(name: str) -> Answer:
+        release.wait(30)
+        return answer_of(name)
+
+    monkeypatch.setattr(provider, "answer_of", slowly)
+    asking = threading.Thread(target=is_answered, args=(APIClient(), "slow"))
+    asking.start()
+    try:
+        wait_until(lambda: provider.calls_to("slow"))
+        for _ in range(3):
+            assert health.check(slow.config).timed_out
+        assert client.get("/api/services/").json()["services"]["slow"]["state"] == "healthy"
+    finally:
+        release.set()
+        asking.join()
 
 
 def test_a_model_list_is_kept_and_offered_while_the_service_is_unhealthy(

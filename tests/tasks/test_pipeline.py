@@ -219,6 +219,21 @@ def test_an_unhealthy_service_is_called_last_with_that_reason(
     assert execute().json()["service_used"] == "ill"
 
 
+def test_a_call_that_finds_no_server_or_a_rejected_key_has_the_next_task_ask_others_first(
+    service: MakeService, execute: Execute, provider: FakeProvider, default_order: Order
+) -> None:
+    away = service("away", base_url="http://127.0.0.1:9/v1")
+    default_order(away, service("locked"), service("well"))
+    provider.misbehave("refuse", why="auth", service="locked", times=1)
+    assert execute().json()["service_used"] == "well"
+    assert execute().json()["service_used"] == "well"
+    decision = Task.objects.order_by("created_at").last().decision  # type: ignore[union-attr]
+    assert [each["service"] for each in decision["candidates"]] == ["well", "away", "locked"]
+    assert (provider.calls_to("locked"), provider.calls_to("well")) == (1, 2)
+    assert execute(service="locked").json()["status"] == "completed"
+    assert states()["locked"].obstacle == ""
+
+
 def test_a_service_without_its_key_says_which_variable_to_set(
     service: MakeService, execute: Execute, monkeypatch: pytest.MonkeyPatch
 ) -> None:
