@@ -1,0 +1,60 @@
+"""What Gemini counts: https://ai.google.dev/api/generate-content#UsageMetadata"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Final
+
+from services.adapters.base import Usage
+from services.adapters.usage import Raw, count
+
+# Documents are charged like pictures: https://ai.google.dev/gemini-api/docs/document-processing
+_KINDS: Final = {"AUDIO": "audio", "IMAGE": "image", "DOCUMENT": "image", "VIDEO": "video"}
+_DETAILS: Final = {
+    "promptTokensDetails": "input",
+    "toolUsePromptTokensDetails": "input",
+    "cacheTokensDetails": "cached",
+    "candidatesTokensDetails": "output",
+    "responseTokensDetails": "output",
+}
+# https://ai.google.dev/gemini-api/docs/optimization and, for Vertex AI,
+# https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1/GenerateContentResponse#TrafficType
+_TIERS: Final = {"flex": "flex", "priority": "priority", "provisioned_throughput": "provisioned_throughput"}
+
+
+def gemini_usage(raw: Raw) -> Usage | None:
+    """The usage in an answer, or in the events of a stream taken together; None where nothing was counted."""
+    prompt = count(raw, "promptTokenCount") + count(raw, "toolUsePromptTokenCount")
+    answer = count(raw, "candidatesTokenCount") or count(raw, "responseTokenCount")
+    thoughts, total = count(raw, "thoughtsTokenCount"), count(raw, "totalTokenCount")
+    if not answer and total > prompt + thoughts:
+        answer = total - prompt - thoughts
+    # Thoughts are counted beside the answer: https://ai.google.dev/gemini-api/docs/thinking#pricing
+    # Servers that only imitate the protocol may count them within, which the total tells.
+    is_within = thoughts <= answer and total == prompt + answer
+    usage = Usage(
+        prompt_tokens=prompt,
+        completion_tokens=answer if is_within else answer + thoughts,
+        cached_tokens=count(raw, "cachedContentTokenCount"),
+        reasoning_tokens=thoughts,
+        terms=_terms(raw),
+        modalities=_modalities(raw),
+    )
+    return usage if usage.total_tokens else None
+
+
+def _terms(raw: Raw) -> tuple[tuple[str, str], ...]:
+    said = raw.get("serviceTier") or raw.get("trafficType")
+    word = said.lower().removeprefix("service_tier_").removeprefix("on_demand_") if isinstance(said, str) else ""
+    return (("service_tier", _TIERS[word]),) if word in _TIERS else ()
+
+
+def _modalities(raw: Raw) -> tuple[tuple[str, int], ...]:
+    found: Counter[str] = Counter()
+    for name, side in _DETAILS.items():
+        details: Any = raw.get(name)
+        for each in details if isinstance(details, list) else ():
+            kind = _KINDS.get(str(each.get("modality"))) if isinstance(each, dict) else None
+            if kind and (tokens := count(each, "tokenCount")):
+                found[f"{side}_{kind}"] += tokens
+    return tuple(sorted(found.items()))
