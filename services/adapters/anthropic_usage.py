@@ -10,6 +10,10 @@ from services.adapters.usage import Raw, count
 
 # Values that stand for the usual price.
 _USUAL: Final = frozenset({"", "standard", "standard_only", "default", "auto", "global", "not_available"})
+_TIERS: Final = {
+    ("service_tier", "batch"): ("processing", "batch"),
+    ("service_tier", "priority"): ("commitment", "priority"),  # paid for by contract, at no listed price
+}
 _COUNTS: Final = (
     "input_tokens",
     "cache_read_input_tokens",
@@ -63,8 +67,7 @@ def _terms(raw: Raw) -> tuple[tuple[str, str], ...]:
     terms = [(name, _word(raw.get(name))) for name in ("service_tier", "speed", "inference_geo")]
     if any(step.get("type") == "advisor_message" for step in _beside(raw)):
         terms.append(("model", "advisor"))  # its tokens are charged at the price of another model
-    batch = {("service_tier", "batch"): ("processing", "batch")}
-    return tuple(batch.get(term, term) for term in terms if term[1] not in _USUAL)
+    return tuple(_TIERS.get(term, term) for term in terms if term[1] not in _USUAL)
 
 
 def _word(value: Any) -> str:
