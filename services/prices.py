@@ -91,7 +91,7 @@ def per_token(model: str, base_url: str, override: PriceOverride | None) -> tupl
     """US dollars for each token read and for each one written, nothing being cached; None where they are not known."""
     samples = Usage(prompt_tokens=_SAMPLE), Usage(completion_tokens=_SAMPLE)
     read, written = (_quote(usage, model, base_url, override) for usage in samples)
-    return None if read is None or written is None else (float(read.tokens) / _SAMPLE, float(written.tokens) / _SAMPLE)
+    return None if read is None or written is None else (float(read.tokens / _SAMPLE), float(written.tokens / _SAMPLE))
 
 
 def _quote(usage: Usage, model: str, base_url: str, override: PriceOverride | None) -> Quote | None:
