@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 from services.adapters.base import Usage
-from services.adapters.usage import Raw, count
+from services.adapters.usage import Raw, count, count_in
 
 # Values that stand for the usual price.
 _USUAL: Final = frozenset({"", "standard", "standard_only", "default", "auto", "global", "not_available"})
+_TERMS: Final = ("service_tier", "speed", "inference_geo")
 _TIERS: Final = {
     ("service_tier", "batch"): ("processing", "batch"),
     ("service_tier", "priority"): ("commitment", "priority"),  # paid for by contract, at no listed price
 }
-_COUNTS: Final = (
-    "input_tokens",
-    "cache_read_input_tokens",
-    "cache_creation_input_tokens",
-    "output_tokens",
-)
 
 
 def anthropic_usage(raw: Raw) -> Usage | None:
@@ -28,22 +23,32 @@ def anthropic_usage(raw: Raw) -> Usage | None:
     `input_tokens` are only those that the cache had no part in:
     https://platform.claude.com/docs/en/build-with-claude/prompt-caching#tracking-cache-performance
     """
-    extra = list(_beside(raw))
-    plain, cached, written, completion = (sum(count(each, name) for each in (raw, *extra)) for name in _COUNTS)
-    one_hour = sum(count(each, "cache_creation", "ephemeral_1h_input_tokens") for each in (raw, *extra))
-    five_minutes = sum(count(each, "cache_creation", "ephemeral_5m_input_tokens") for each in (raw, *extra))
-    written = max(written, one_hour + five_minutes)
+    plain, cached, written, one_hour, completion = _counts(raw)
+    if "iterations" in raw:
+        for step in _beside(raw):
+            beside = _counts(step)
+            plain, cached, written = plain + beside[0], cached + beside[1], written + beside[2]
+            one_hour, completion = one_hour + beside[3], completion + beside[4]
     usage = Usage(
         prompt_tokens=plain + cached + written,
         completion_tokens=completion,
         cached_tokens=cached,
         cache_write_tokens=written,
         cache_write_1h_tokens=one_hour,
-        reasoning_tokens=count(raw, "output_tokens_details", "thinking_tokens"),
-        searches=count(raw, "server_tool_use", "web_search_requests"),
+        reasoning_tokens=count_in(raw, "output_tokens_details", "thinking_tokens"),
+        searches=count_in(raw, "server_tool_use", "web_search_requests"),
         terms=_terms(raw),
     )
     return usage if usage.total_tokens else None
+
+
+def _counts(raw: Raw) -> tuple[int, int, int, int, int]:
+    """Tokens without a part of the cache, read from it, written to it, of these for an hour, and answered."""
+    five_minutes = count_in(raw, "cache_creation", "ephemeral_5m_input_tokens")
+    one_hour = count_in(raw, "cache_creation", "ephemeral_1h_input_tokens")
+    written = max(count(raw.get("cache_creation_input_tokens")), five_minutes + one_hour)
+    cached = count(raw.get("cache_read_input_tokens"))
+    return count(raw.get("input_tokens")), cached, written, one_hour, count(raw.get("output_tokens"))
 
 
 def _beside(raw: Raw) -> Iterator[Raw]:
@@ -64,11 +69,7 @@ def _terms(raw: Raw) -> tuple[tuple[str, str], ...]:
     https://platform.claude.com/docs/en/manage-claude/data-residency
     https://platform.claude.com/docs/en/build-with-claude/fast-mode
     """
-    terms = [(name, _word(raw.get(name))) for name in ("service_tier", "speed", "inference_geo")]
+    terms = [(name, value.lower()) for name in _TERMS if isinstance(value := raw.get(name), str)]
     if any(step.get("type") == "advisor_message" for step in _beside(raw)):
         terms.append(("model", "advisor"))  # its tokens are charged at the price of another model
     return tuple(_TIERS.get(term, term) for term in terms if term[1] not in _USUAL)
-
-
-def _word(value: Any) -> str:
-    return value.lower() if isinstance(value, str) else ""

@@ -24,9 +24,9 @@ _TIERS: Final = {"flex": "flex", "priority": "priority", "provisioned_throughput
 
 def gemini_usage(raw: Raw) -> Usage | None:
     """The usage in an answer, or in the events of a stream taken together; None where nothing was counted."""
-    prompt = count(raw, "promptTokenCount") + count(raw, "toolUsePromptTokenCount")
-    answer = count(raw, "candidatesTokenCount") or count(raw, "responseTokenCount")
-    thoughts, total = count(raw, "thoughtsTokenCount"), count(raw, "totalTokenCount")
+    prompt = count(raw.get("promptTokenCount")) + count(raw.get("toolUsePromptTokenCount"))
+    answer = count(raw.get("candidatesTokenCount")) or count(raw.get("responseTokenCount"))
+    thoughts, total = count(raw.get("thoughtsTokenCount")), count(raw.get("totalTokenCount"))
     if not answer and total > prompt + thoughts:
         answer = total - prompt - thoughts
     # Thoughts are counted beside the answer: https://ai.google.dev/gemini-api/docs/thinking#pricing
@@ -35,7 +35,7 @@ def gemini_usage(raw: Raw) -> Usage | None:
     usage = Usage(
         prompt_tokens=prompt,
         completion_tokens=answer if is_within else answer + thoughts,
-        cached_tokens=count(raw, "cachedContentTokenCount"),
+        cached_tokens=count(raw.get("cachedContentTokenCount")),
         reasoning_tokens=thoughts,
         terms=_terms(raw),
         modalities=_modalities(raw),
@@ -55,6 +55,6 @@ def _modalities(raw: Raw) -> tuple[tuple[str, int], ...]:
         details: Any = raw.get(name)
         for each in details if isinstance(details, list) else ():
             kind = _KINDS.get(str(each.get("modality"))) if isinstance(each, dict) else None
-            if kind and (tokens := count(each, "tokenCount")):
+            if kind and (tokens := count(each.get("tokenCount"))):
                 found[f"{side}_{kind}"] += tokens
     return tuple(sorted(found.items()))

@@ -40,7 +40,7 @@ from services.adapters.failure import Failure, ReportedError
 from services.adapters.http import HttpAdapter
 from services.adapters.openai_usage import openai_usage
 from services.adapters.openai_variants import CallPieces, arguments_text, finish_reason, for_clients, introduce
-from services.adapters.usage import Raw, UsageMeter, find, read_whole
+from services.adapters.usage import Raw, UsageMeter, read_whole
 from services.adapters.wire import embedded, finished, function_tool, make_call_id
 
 _DONE: Final = b"[DONE]"
@@ -283,6 +283,10 @@ class OpenAIAdapter(HttpAdapter):
         return _Reader(request, self._read_usage)
 
     def _usage_of(self, completion: _Completion) -> Usage | None:
+        # Nearly all answers have one usage object, and nothing to merge.
+        tier = {"service_tier": completion.service_tier} if completion.service_tier else {}
+        if isinstance(completion.usage, dict) and (usage := self._read_usage({**tier, **completion.usage})):
+            return usage
         meter = UsageMeter(self._read_usage)
         _note_usage(completion, meter)
         for index, choice in enumerate(completion.choices or ()):
@@ -480,8 +484,8 @@ def _note_usage(answer: _Answer, meter: UsageMeter) -> None:
     """What an answer, or a piece of one, says of its usage beside its choices."""
     if answer.service_tier:
         meter.service_tier = answer.service_tier
-    if answer.x_groq:
-        meter.add(find(answer.x_groq, ("usage",)))
+    if isinstance(answer.x_groq, dict):
+        meter.add(answer.x_groq.get("usage"))
     if answer.usage:
         meter.add(answer.usage)
 

@@ -9,52 +9,53 @@ from decimal import Decimal
 from typing import Any, Final
 
 from services.adapters.base import Usage
-from services.adapters.usage import Path, Raw, count, dollars, find, first_count
+from services.adapters.usage import Raw, count, dollars, first_count, flat
 
-_PROMPT: Final[tuple[Path, ...]] = (("prompt_tokens",), ("input_tokens",))
-_COMPLETION: Final[tuple[Path, ...]] = (("completion_tokens",), ("output_tokens",))
-_CACHED: Final[tuple[Path, ...]] = (
-    ("prompt_tokens_details", "cached_tokens"),  # OpenAI and most others
-    ("input_tokens_details", "cached_tokens"),
-    ("cached_tokens",),  # https://platform.kimi.ai/docs/api/chat, https://docs.together.ai/docs/prompt-caching
-    ("prompt_cache_hit_tokens",),  # https://api-docs.deepseek.com/guides/kv_cache
-    ("cache_read_input_tokens",),  # https://docs.litellm.ai/docs/completion/prompt_caching
-    ("prompt_tokens_details", "cache_read_input_tokens"),
-    ("cached_prompt_text_tokens",),  # older answers of xAI
-    ("num_cached_tokens",),  # https://docs.mistral.ai/api
+_PROMPT: Final[tuple[str, ...]] = ("prompt_tokens", "input_tokens")
+_COMPLETION: Final[tuple[str, ...]] = ("completion_tokens", "output_tokens")
+_CACHED: Final[tuple[str, ...]] = (
+    "prompt_tokens_details.cached_tokens",  # OpenAI and most others
+    "input_tokens_details.cached_tokens",
+    "cached_tokens",  # https://platform.kimi.ai/docs/api/chat, https://docs.together.ai/docs/prompt-caching
+    "prompt_cache_hit_tokens",  # https://api-docs.deepseek.com/guides/kv_cache
+    "cache_read_input_tokens",  # https://docs.litellm.ai/docs/completion/prompt_caching
+    "prompt_tokens_details.cache_read_input_tokens",
+    "cached_prompt_text_tokens",  # older answers of xAI
+    "num_cached_tokens",  # https://docs.mistral.ai/api
 )
-_CACHE_WRITES: Final[tuple[Path, ...]] = (
-    ("prompt_tokens_details", "cache_write_tokens"),  # OpenAI, OpenRouter
-    ("input_tokens_details", "cache_write_tokens"),
-    ("prompt_tokens_details", "cache_creation_tokens"),  # LiteLLM
-    ("prompt_tokens_details", "cached_creation_tokens"),  # New API
+_CACHE_WRITES: Final[tuple[str, ...]] = (
+    "prompt_tokens_details.cache_write_tokens",  # OpenAI, OpenRouter
+    "input_tokens_details.cache_write_tokens",
+    "prompt_tokens_details.cache_creation_tokens",  # LiteLLM
+    "prompt_tokens_details.cached_creation_tokens",  # New API
     # https://www.alibabacloud.com/help/en/model-studio/context-cache
-    ("prompt_tokens_details", "cache_creation_input_tokens"),
-    ("cache_creation_input_tokens",),  # LiteLLM
+    "prompt_tokens_details.cache_creation_input_tokens",
+    "cache_creation_input_tokens",  # LiteLLM
 )
-_ONE_HOUR_WRITES: Final[tuple[Path, ...]] = (
-    ("cache_creation", "ephemeral_1h_input_tokens"),
-    ("prompt_tokens_details", "cache_creation", "ephemeral_1h_input_tokens"),
-    ("prompt_tokens_details", "cache_creation_token_details", "ephemeral_1h_input_tokens"),  # LiteLLM
-    ("claude_cache_creation_1_h_tokens",),  # New API
+_ONE_HOUR_WRITES: Final[tuple[str, ...]] = (
+    "cache_creation.ephemeral_1h_input_tokens",
+    "prompt_tokens_details.cache_creation.ephemeral_1h_input_tokens",
+    "prompt_tokens_details.cache_creation_token_details.ephemeral_1h_input_tokens",  # LiteLLM
+    "claude_cache_creation_1_h_tokens",  # New API
 )
-_REASONING: Final[tuple[Path, ...]] = (
-    ("completion_tokens_details", "reasoning_tokens"),
-    ("output_tokens_details", "reasoning_tokens"),
-    ("reasoning_tokens",),  # Perplexity, Databricks
+_REASONING: Final[tuple[str, ...]] = (
+    "completion_tokens_details.reasoning_tokens",
+    "output_tokens_details.reasoning_tokens",
+    "reasoning_tokens",  # Perplexity, Databricks
 )
-_SEARCHES: Final[tuple[Path, ...]] = (
-    ("server_tool_use", "web_search_requests"),
-    ("num_search_queries",),  # https://docs.perplexity.ai/docs/getting-started/pricing
+_SEARCHES: Final[tuple[str, ...]] = (
+    "server_tool_use.web_search_requests",
+    "num_search_queries",  # https://docs.perplexity.ai/docs/getting-started/pricing
 )
-_MODALITIES: Final[tuple[tuple[str, Path], ...]] = (
-    ("input_audio", ("prompt_tokens_details", "audio_tokens")),
-    ("output_audio", ("completion_tokens_details", "audio_tokens")),
-    ("output_image", ("completion_tokens_details", "image_tokens")),
+_MODALITIES: Final[tuple[tuple[str, str], ...]] = (
+    ("input_audio", "prompt_tokens_details.audio_tokens"),
+    ("output_audio", "completion_tokens_details.audio_tokens"),
+    ("output_image", "completion_tokens_details.image_tokens"),
 )
 # Vendors that count reasoning beside the answer, and do not always say so by their total.
 # https://docs.x.ai/developers/rate-limits, https://docs.perplexity.ai/docs/getting-started/pricing
 _REASONING_BESIDE: Final = ("api.x.ai", "api.perplexity.ai")
+_COSTS: Final = frozenset({"cost", "cost_in_usd_ticks", "estimated_cost"})
 _TICKS: Final = 10_000_000_000  # to the dollar: https://docs.x.ai/developers/cost-tracking
 # Tiers at the usual price, Groq's "flex" among them: https://console.groq.com/docs/flex-processing
 _USUAL_TIERS: Final = frozenset({"", "default", "auto", "standard", "on_demand"})
@@ -65,8 +66,9 @@ def openai_usage(raw: Raw, base_url: str = "") -> Usage | None:
 
     `base_url` tells the vendor where the counts alone do not tell how they are to be read.
     """
-    tokens = _Tokens(raw, base_url)
-    charged, estimated, billing = _cost(raw)
+    named = flat(raw)
+    tokens = _Tokens(named, base_url)
+    charged, estimated, billing = _cost(raw) if not _COSTS.isdisjoint(raw) else (None, None, ())
     usage = Usage(
         prompt_tokens=tokens.prompt,
         completion_tokens=tokens.completion,
@@ -74,11 +76,11 @@ def openai_usage(raw: Raw, base_url: str = "") -> Usage | None:
         cache_write_tokens=tokens.written,
         cache_write_1h_tokens=tokens.written_1h,
         reasoning_tokens=tokens.reasoning,
-        searches=first_count(raw, _SEARCHES),
+        searches=first_count(named, _SEARCHES),
         cost=charged,
         estimated_cost=estimated,
-        terms=_tier(raw.get("service_tier"), base_url) + billing,
-        modalities=tuple((name, found) for name, path in _MODALITIES if (found := count(raw, *path))),
+        terms=_tier(named.get("service_tier"), base_url) + billing,
+        modalities=tuple((kind, count(named[name])) for kind, name in _MODALITIES if name in named),
     )
     return usage if usage.total_tokens else None
 
@@ -86,14 +88,14 @@ def openai_usage(raw: Raw, base_url: str = "") -> Usage | None:
 class _Tokens:
     """The counts in one convention: the prompt includes what its cache had, the completion its reasoning."""
 
-    def __init__(self, raw: Raw, base_url: str) -> None:
-        self.prompt = first_count(raw, _PROMPT)
-        self.completion = first_count(raw, _COMPLETION)
-        self.cached = first_count(raw, _CACHED)
-        self.written_1h = first_count(raw, _ONE_HOUR_WRITES)
-        self.written = max(first_count(raw, _CACHE_WRITES), self.written_1h)
-        self.reasoning = first_count(raw, _REASONING)
-        total = count(raw, "total_tokens")
+    def __init__(self, named: Raw, base_url: str) -> None:
+        self.prompt = first_count(named, _PROMPT)
+        self.completion = first_count(named, _COMPLETION)
+        self.cached = first_count(named, _CACHED)
+        self.written_1h = first_count(named, _ONE_HOUR_WRITES)
+        self.written = max(first_count(named, _CACHE_WRITES), self.written_1h)
+        self.reasoning = first_count(named, _REASONING)
+        total = count(named.get("total_tokens"))
         # What the total has beyond the two sums, or None where there is no total to go by.
         self._beyond = max(0, total - self.prompt - self.completion) if total else None
         self._include_reasoning(base_url)
@@ -156,7 +158,8 @@ def _cost(raw: Raw) -> tuple[Decimal | None, Decimal | None, tuple[tuple[str, st
         return charged, dollars(raw.get("estimated_cost")), ()  # DeepInfra only estimates
     # With one's own key OpenRouter charges a fee, and the vendor the rest to that key; without it the vendor's
     # share is within the cost. https://openrouter.ai/docs/use-cases/usage-accounting
-    upstream = dollars(find(raw, ("cost_details", "upstream_inference_cost")))
+    details = raw.get("cost_details")
+    upstream = dollars(details.get("upstream_inference_cost")) if isinstance(details, dict) else None
     return (None, None, (("billing", "byok"),)) if upstream is None else (charged + upstream, None, ())
 
 

@@ -18,32 +18,46 @@ MOST_TOKENS: Final = 10**12
 _MOST_DOLLARS: Final = 1_000_000  # for one call
 
 Raw = Mapping[str, Any]
-Path = tuple[str, ...]
 
 
-def find(raw: Any, path: Iterable[str]) -> Any:
-    """The value at `path` in nested objects, else None."""
-    for name in path:
-        raw = raw.get(name) if isinstance(raw, dict) else None
-    return raw
-
-
-def count(raw: Any, *path: str) -> int:
-    """The whole number at `path`, also where it is written as a text or with decimals; else 0.
+def count(value: Any) -> int:
+    """A whole number, also where it is written as a text or with decimals; else 0.
 
     An answer that was paid for is not lost over an odd count.
     """
-    value = find(raw, path) if path else raw
+    if type(value) is int:
+        return value if 0 < value <= MOST_TOKENS else 0
     if isinstance(value, str):
         value = _number(value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not isinstance(value, float):
         return 0
     return int(value) if math.isfinite(value) and 0 < value <= MOST_TOKENS else 0
 
 
-def first_count(raw: Raw, paths: Iterable[Path]) -> int:
-    """The first count above zero among `paths`: names that different servers use for the same thing."""
-    return next((found for path in paths if (found := count(raw, *path))), 0)
+def count_in(raw: Any, *path: str) -> int:
+    """The count at `path` in nested objects."""
+    for name in path:
+        raw = raw.get(name) if isinstance(raw, dict) else None
+    return count(raw)
+
+
+def flat(raw: Raw, prefix: str = "") -> dict[str, Any]:
+    """Nested objects as one, with dots in its names; without what is null, false, zero or empty."""
+    found: dict[str, Any] = {}
+    for name, value in raw.items():
+        if isinstance(value, dict):
+            found |= flat(value, f"{prefix}{name}.")
+        elif value:
+            found[prefix + name] = value
+    return found
+
+
+def first_count(flattened: Raw, names: Iterable[str]) -> int:
+    """The first count above zero among `names`, which different servers use for the same thing."""
+    for name in names:
+        if name in flattened and (found := count(flattened[name])):
+            return found
+    return 0
 
 
 def dollars(value: Any, unit: int = 1) -> Decimal | None:
@@ -116,7 +130,7 @@ class UsageMeter:
             _merge(merged, raw)
         merged.pop("total_tokens", None)
         return merged | {
-            "completion_tokens": sum(count(raw, "completion_tokens") for raw in self._choices.values()),
+            "completion_tokens": sum(count(raw.get("completion_tokens")) for raw in self._choices.values()),
         }
 
 
