@@ -204,6 +204,15 @@ class Usage:
     def total_tokens(self) -> int:
         return self.prompt_tokens + self.completion_tokens
 
+    @property
+    def details(self) -> dict[str, int | str] | None:
+        """What else decides the price, by name, as it is kept; None of most calls."""
+        if not (self.terms or self.modalities or self.searches or self.cache_write_1h_tokens):
+            return None
+        counts = {"cache_write_1h_tokens": self.cache_write_1h_tokens, "searches": self.searches}
+        by_kind = {f"{kind}_tokens": tokens for kind, tokens in self.modalities}
+        return {name: tokens for name, tokens in (counts | by_kind).items() if tokens} | dict(self.terms)
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
