@@ -16,6 +16,7 @@ from typing import Any, Self
 import requests
 import yaml
 
+from tests import empty_database
 from tests.watch import watch
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,8 +65,12 @@ class LiveOxide:
         watch.note(f"manage.py {arguments[0]}", done.stdout + done.stderr)
         return done
 
-    def start(self, *arguments: str) -> Self:
+    def start(self, *arguments: str, on_nothing: bool = False) -> Self:
+        """`on_nothing` has it make its database by itself, as the very first start does."""
         self.write_config()
+        data_dir = Path(self.surroundings()["OXIDE_DATA_DIR"])
+        if not (on_nothing or "DATABASE_URL" in self.environment or (data_dir / empty_database.NAME).exists()):
+            empty_database.copy_to(data_dir)
         watch.follow(self.output)
         with self.output.open("ab") as output:
             begin = output.tell()

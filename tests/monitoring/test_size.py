@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import expect
 
 from benchmarks.many_tasks import DAYS, RARE, fill
+from tests import empty_database
 from tests.browser import open_browser
 from tests.live import LiveOxide
 
@@ -69,8 +70,7 @@ def oxide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveOxide]:
     """Oxide with a million tasks."""
     oxide = LiveOxide(tmp_path_factory.mktemp("size"))
     try:
-        oxide.write_config()
-        oxide.run("migrate")
+        empty_database.copy_to(_database(oxide).parent)
         fill(_database(oxide), MILLION)
         oxide.start()
         yield oxide
