@@ -29,7 +29,7 @@ from services.adapters.base import (
 )
 from services.adapters.call import Call
 from services.adapters.failure import Failure, ReportedError, seconds
-from services.adapters.gemini_usage import gemini_usage
+from services.adapters.gemini_usage import gemini_usage, with_searches
 from services.adapters.http import HttpAdapter
 from services.adapters.usage import read_whole
 from services.adapters.wire import (
@@ -75,6 +75,7 @@ class _Content(msgspec.Struct):
 class _Candidate(msgspec.Struct, rename="camel"):
     content: _Content | None = None
     finish_reason: str | None = None
+    grounding_metadata: Any = None
 
     @property
     def parts(self) -> list[_Part]:
@@ -187,7 +188,7 @@ class GeminiAdapter(HttpAdapter):
             reasoning="".join(part.text for part in parts if part.thought),
             tool_calls=tuple(_tool_call(part.function_call) for part in parts if part.function_call),
         )
-        usage = read_whole(answer.usage_metadata, gemini_usage)
+        usage = read_whole(_counted(answer), gemini_usage)
         return finished(reply, request, _finish_reason(answer) or "stop", usage)
 
     def figures(self, payload: dict[str, Any]) -> Usage | None:
@@ -216,7 +217,7 @@ class _Reader(StreamReader):
         answer = _ANSWER.decode(event)
         _raise_error(answer)
         self.model = answer.model_version or self.model
-        self.meter.add(answer.usage_metadata)
+        self.meter.add(_counted(answer))
         for part in answer.candidate.parts if answer.candidate else []:
             yield from self._feed_part(part)
         self.finish = _finish_reason(answer) or self.finish
@@ -228,6 +229,11 @@ class _Reader(StreamReader):
             call = _tool_call(part.function_call)
             yield ToolCallDelta(self._calls, call.id, call.name, call.arguments)
             self._calls += 1
+
+
+def _counted(answer: _Answer) -> Any:
+    grounding = answer.candidate.grounding_metadata if answer.candidate else None
+    return with_searches(answer.usage_metadata, grounding, answer.model_version) if grounding else answer.usage_metadata
 
 
 def _path(model: str, method: str) -> str:

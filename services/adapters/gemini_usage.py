@@ -19,7 +19,8 @@ _DETAILS: Final = {
 }
 # https://ai.google.dev/gemini-api/docs/optimization and, for Vertex AI,
 # https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1/GenerateContentResponse#TrafficType
-_TIERS: Final = {"flex": "flex", "priority": "priority", "provisioned_throughput": "provisioned_throughput"}
+_TIERS: Final = frozenset({"flex", "priority", "provisioned_throughput"})
+_SEARCHES: Final = "webSearchQueries"
 
 
 def gemini_usage(raw: Raw) -> Usage | None:
@@ -29,6 +30,7 @@ def gemini_usage(raw: Raw) -> Usage | None:
     thoughts, total = count(raw.get("thoughtsTokenCount")), count(raw.get("totalTokenCount"))
     if not answer and total > prompt + thoughts:
         answer = total - prompt - thoughts
+    searches = count(raw.get(_SEARCHES))
     # Thoughts are counted beside the answer: https://ai.google.dev/gemini-api/docs/thinking#pricing
     # Servers that only imitate the protocol may count them within, which the total tells.
     is_within = thoughts <= answer and total == prompt + answer
@@ -37,16 +39,31 @@ def gemini_usage(raw: Raw) -> Usage | None:
         completion_tokens=answer if is_within else answer + thoughts,
         cached_tokens=count(raw.get("cachedContentTokenCount")),
         reasoning_tokens=thoughts,
-        terms=_terms(raw),
+        searches=searches,
+        # Some searches a day are free, so that the fee is at most this.
+        terms=_terms(raw) + ((("billing", "free_allowance"),) if searches else ()),
         modalities=_modalities(raw),
     )
     return usage if usage.total_tokens else None
 
 
+def with_searches(raw: Any, grounding: Any, model: str | None) -> dict[str, Any]:
+    """The usage of an answer with the number of web searches that it rests on, which stands elsewhere.
+
+    Up to version 2.5 each prompt that searches costs once, later each query does:
+    https://ai.google.dev/gemini-api/docs/google-search#pricing
+    """
+    usage = raw if isinstance(raw, dict) else {}
+    queries = grounding.get("webSearchQueries") if isinstance(grounding, dict) else None
+    searches = sum(map(bool, queries)) if isinstance(queries, list) else 0
+    by_prompt = (model or "").startswith(("gemini-1", "gemini-2"))
+    return {**usage, _SEARCHES: min(1, searches) if by_prompt else searches}
+
+
 def _terms(raw: Raw) -> tuple[tuple[str, str], ...]:
-    said = raw.get("serviceTier") or raw.get("trafficType")
-    word = said.lower().removeprefix("service_tier_").removeprefix("on_demand_") if isinstance(said, str) else ""
-    return (("service_tier", _TIERS[word]),) if word in _TIERS else ()
+    name = raw.get("serviceTier") or raw.get("trafficType")
+    tier = name.lower().removeprefix("service_tier_").removeprefix("on_demand_") if isinstance(name, str) else ""
+    return (("service_tier", tier),) if tier in _TIERS else ()
 
 
 def _modalities(raw: Raw) -> tuple[tuple[str, int], ...]:

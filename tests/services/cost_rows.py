@@ -342,6 +342,27 @@ _OF_GOOGLE = [
         nanodollars=bill((20, "0.3"), (10, "2.5"), (1290, "30")),
     ),
     Row(
+        name="Gemini: a prompt that searches the web has a fee, but for those that are free",
+        source="https://ai.google.dev/gemini-api/docs/google-search#pricing",
+        api="gemini",
+        base_url=GEMINI,
+        model="gemini-2.5-flash",
+        answer={
+            "candidates": [
+                {
+                    "content": {"parts": [{"text": "Hi"}]},
+                    "finishReason": "STOP",
+                    "groundingMetadata": {"webSearchQueries": ["euro 2024 winner", "euro 2024 final"]},
+                }
+            ],
+            "usageMetadata": {"promptTokenCount": 100, "candidatesTokenCount": 10, "totalTokenCount": 110},
+            "modelVersion": "gemini-2.5-flash",
+        },
+        tokens=usage_of(100, 10, searches=1),
+        nanodollars=bill((100, "0.3"), (10, "2.5")) + 35_000_000,
+        basis=CostBasis.ESTIMATED,
+    ),
+    Row(
         name="Gemini: the flex tier costs half",
         source="https://ai.google.dev/gemini-api/docs/optimization",
         api="gemini",

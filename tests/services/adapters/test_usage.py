@@ -14,7 +14,7 @@ from services.adapters.anthropic_usage import anthropic_usage
 from services.adapters.arrived import StreamReader
 from services.adapters.base import ChatRequest, Connection, Message, TextPart, Usage
 from services.adapters.estimate import completed
-from services.adapters.gemini_usage import gemini_usage
+from services.adapters.gemini_usage import gemini_usage, with_searches
 from services.adapters.http import HttpAdapter
 from services.adapters.openai_usage import openai_usage
 from services.adapters.registry import adapter_class
@@ -297,6 +297,23 @@ def test_odd_parts_of_anthropics_usage_are_passed_over(odd: dict[str, Any]) -> N
 )
 def test_odd_parts_of_geminis_usage_are_passed_over(odd: dict[str, Any]) -> None:
     assert gemini_usage({"promptTokenCount": 10, "candidatesTokenCount": 1, **odd}) == Usage(10, 1)
+
+
+@pytest.mark.parametrize(
+    ("model", "grounding", "searches"),
+    [
+        ("gemini-2.5-pro", {"webSearchQueries": ["a", "b", "c"]}, 1),
+        ("gemini-3-pro-preview", {"webSearchQueries": ["a", "", "c"]}, 2),
+        (None, {"webSearchQueries": ["a"]}, 1),
+        ("gemini-2.5-pro", {"webSearchQueries": []}, 0),
+        ("gemini-2.5-pro", {"webSearchQueries": "a"}, 0),
+        ("gemini-2.5-pro", [], 0),
+    ],
+)
+def test_geminis_searches_stand_beside_its_usage(model: str | None, grounding: object, searches: int) -> None:
+    found = gemini_usage(with_searches({"promptTokenCount": 10}, grounding, model))
+    assert found
+    assert found.searches == searches
 
 
 def test_thoughts_within_the_answer_are_counted_once() -> None:
