@@ -151,7 +151,7 @@ def test_an_attempt_at_the_usual_price_has_no_details(
 ) -> None:
     service("mine")
     (attempt,) = client.get(f"/api/tasks/{execute(service='mine').json()['task_id']}/").json()["attempts"]
-    assert attempt["usage_details"] is None
+    assert attempt["usage_details"] == {}
 
 
 def test_an_unknown_price_is_no_price_of_zero(service: MakeService, execute: Execute) -> None:
