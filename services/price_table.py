@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -40,13 +40,17 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """One model at one vendor. `context` selects among its prices, `factor` is for terms that they leave out."""
+    """One model at one vendor. `context` selects among its prices, `factor` is for terms that they leave out.
+
+    `searches` are those that every answer of it makes without counting them.
+    """
 
     model: ModelInfo
     provider: Provider
     context: dict[str, str]
     factor: Decimal
     is_exact: bool
+    searches: int
 
 
 def table_quote(usage: Usage, model: str, base_url: str) -> Quote | None:
@@ -55,6 +59,7 @@ def table_quote(usage: Usage, model: str, base_url: str) -> Quote | None:
     if listed is None:
         return None
     try:
+        usage = replace(usage, searches=listed.searches) if listed.searches > usage.searches else usage
         return _quote(usage, listed, with_modalities=bool(usage.modalities))
     except ValueError:  # the list has rules of its own for which counts can be
         return None
@@ -124,7 +129,9 @@ def _listed(model: str, base_url: str, terms: tuple[Term, ...], *, writes: bool)
         return None
     context = dict(term for term in terms if _has_variant(found.model, found.provider, term))
     factor, is_exact = factor_of(term for term in terms if term[0] not in context)
-    return _Listed(found.model, found.provider, context, factor, is_exact)
+    # These search for every answer: https://developers.openai.com/api/docs/guides/tools-web-search
+    searches = int(found.provider.id == "openai" and "-search-" in model)
+    return _Listed(found.model, found.provider, context, factor, is_exact, searches)
 
 
 def _has_variant(model: ModelInfo, provider: Provider, term: Term) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from services.adapters.base import Usage
+from services.adapters.charged import charged
 from services.adapters.usage import Raw, count, count_in
 
 # Values that stand for the usual price.
@@ -29,15 +30,20 @@ def anthropic_usage(raw: Raw) -> Usage | None:
             beside = _counts(step)
             plain, cached, written = plain + beside[0], cached + beside[1], written + beside[2]
             one_hour, completion = one_hour + beside[3], completion + beside[4]
+    is_within = "total_tokens" in raw and count(raw["total_tokens"]) == plain + completion
+    cost = charged(raw)
     usage = Usage(
-        prompt_tokens=plain + cached + written,
+        # A server that only imitates the protocol may count them within, which the total tells.
+        prompt_tokens=plain if is_within else plain + cached + written,
         completion_tokens=completion,
         cached_tokens=cached,
         cache_write_tokens=written,
         cache_write_1h_tokens=one_hour,
         reasoning_tokens=count_in(raw, "output_tokens_details", "thinking_tokens"),
         searches=count_in(raw, "server_tool_use", "web_search_requests"),
-        terms=_terms(raw),
+        cost=cost.cost,
+        estimated_cost=cost.estimated,
+        terms=_terms(raw) + cost.terms,
     )
     return usage if usage.total_tokens else None
 

@@ -75,9 +75,9 @@ class StreamReader(ABC):
         return estimate(self.request, "")
 
     def _usage_so_far(self) -> Usage:
-        usage = self.meter.usage
-        if usage is None or self.finish:
-            return completed(usage, self.request, self.written)
+        usage = completed(self.meter.usage, self.request, self.written)
+        if self.meter.usage is None or self.finish:
+            return usage
         # A count from the middle of an answer knows the prompt, but not yet all that was written, nor all it costs.
         guess = estimate(self.request, self.written)
         return replace(

@@ -5,11 +5,11 @@ docs/costs.md has the table of vendors.
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any, Final
 
 from services.adapters.base import Usage
-from services.adapters.usage import Raw, count, dollars, first_count, flat
+from services.adapters.charged import charged
+from services.adapters.usage import Raw, count, first_count, flat
 
 _PROMPT: Final[tuple[str, ...]] = ("prompt_tokens", "input_tokens")
 _COMPLETION: Final[tuple[str, ...]] = ("completion_tokens", "output_tokens")
@@ -45,6 +45,7 @@ _REASONING: Final[tuple[str, ...]] = (
 )
 _SEARCHES: Final[tuple[str, ...]] = (
     "server_tool_use.web_search_requests",
+    "num_sources_used",  # xAI
     "num_search_queries",  # https://docs.perplexity.ai/docs/getting-started/pricing
 )
 _MODALITIES: Final[tuple[tuple[str, str], ...]] = (
@@ -55,8 +56,6 @@ _MODALITIES: Final[tuple[tuple[str, str], ...]] = (
 # Vendors that count reasoning beside the answer, and do not always say so by their total.
 # https://docs.x.ai/developers/rate-limits, https://docs.perplexity.ai/docs/getting-started/pricing
 _REASONING_BESIDE: Final = ("api.x.ai", "api.perplexity.ai")
-_COSTS: Final = frozenset({"cost", "cost_in_usd_ticks", "estimated_cost"})
-_TICKS: Final = 10_000_000_000  # to the dollar: https://docs.x.ai/developers/cost-tracking
 # Tiers at the usual price, Groq's "flex" among them: https://console.groq.com/docs/flex-processing
 _USUAL_TIERS: Final = frozenset({"", "default", "auto", "standard", "on_demand"})
 
@@ -68,7 +67,7 @@ def openai_usage(raw: Raw, base_url: str = "") -> Usage | None:
     """
     named = flat(raw)
     tokens = _Tokens(named, base_url)
-    charged, estimated, billing = _cost(raw) if not _COSTS.isdisjoint(raw) else (None, None, ())
+    cost = charged(raw)
     usage = Usage(
         prompt_tokens=tokens.prompt,
         completion_tokens=tokens.completion,
@@ -77,9 +76,9 @@ def openai_usage(raw: Raw, base_url: str = "") -> Usage | None:
         cache_write_1h_tokens=tokens.written_1h,
         reasoning_tokens=tokens.reasoning,
         searches=first_count(named, _SEARCHES),
-        cost=charged,
-        estimated_cost=estimated,
-        terms=_tier(named.get("service_tier"), base_url) + billing,
+        cost=cost.cost,
+        estimated_cost=cost.estimated,
+        terms=_tier(named.get("service_tier"), base_url) + cost.terms,
         modalities=tuple((kind, count(named[name])) for kind, name in _MODALITIES if name in named),
     )
     return usage if usage.total_tokens else None
@@ -149,23 +148,3 @@ def _tier(tier: Any, base_url: str) -> tuple[tuple[str, str], ...]:
     if word in _USUAL_TIERS or (word == "flex" and "groq.com" in base_url):
         return ()
     return (("processing", "batch"),) if word == "batch" else (("service_tier", word),)
-
-
-def _cost(raw: Raw) -> tuple[Decimal | None, Decimal | None, tuple[tuple[str, str], ...]]:
-    """What the provider charged, what it only estimates, and terms under which neither is known."""
-    charged = _charged(raw)
-    if raw.get("is_byok") is not True or charged is None:
-        return charged, dollars(raw.get("estimated_cost")), ()  # DeepInfra only estimates
-    # With one's own key OpenRouter charges a fee, and the vendor the rest to that key; without it the vendor's
-    # share is within the cost. https://openrouter.ai/docs/use-cases/usage-accounting
-    details = raw.get("cost_details")
-    upstream = dollars(details.get("upstream_inference_cost")) if isinstance(details, dict) else None
-    return (None, None, (("billing", "byok"),)) if upstream is None else (charged + upstream, None, ())
-
-
-def _charged(raw: Raw) -> Decimal | None:
-    if (charged := dollars(raw.get("cost_in_usd_ticks"), _TICKS)) is not None:
-        return charged
-    cost = raw.get("cost")
-    # Perplexity itemises it: https://docs.perplexity.ai/docs/getting-started/pricing
-    return dollars(cost.get("total_cost") if isinstance(cost, dict) else cost)

@@ -277,6 +277,18 @@ def test_writes_by_lifetime_make_up_for_a_missing_sum() -> None:
     assert anthropic_usage(raw) == Usage(20, 1, cache_write_tokens=10, cache_write_1h_tokens=6)
 
 
+def test_anthropics_protocol_may_name_the_cost_too() -> None:
+    raw = {"input_tokens": 10, "output_tokens": 1, "cost": 0.1, "is_byok": True}
+    found = anthropic_usage({**raw, "cost_details": {"upstream_inference_cost": 0.5}})
+    assert found == Usage(10, 1, cost=Decimal("0.6"))
+
+
+def test_a_server_may_count_cached_tokens_within_anthropics_input() -> None:
+    raw = {"input_tokens": 1000, "cache_read_input_tokens": 900, "output_tokens": 10}
+    assert anthropic_usage({**raw, "total_tokens": 1010}) == Usage(1000, 10, cached_tokens=900)
+    assert anthropic_usage({**raw, "total_tokens": 1910}) == Usage(1900, 10, cached_tokens=900)
+
+
 @pytest.mark.parametrize(
     "odd",
     [
