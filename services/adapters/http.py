@@ -46,7 +46,7 @@ from services.adapters.sse import sse_data
 from services.adapters.transport import CurlStream, CurlTransport
 from services.text import storable
 
-_MESSAGE_LENGTH: Final = 2_000
+_MESSAGE_LENGTH: Final = 500
 _VENDOR_MESSAGE_LENGTH: Final = 16 * 1024
 _WORD_LENGTH: Final = 200
 _SETTLE_SECONDS: Final = 0.05  # between a protocol's own end of a stream and that of the HTTP body

@@ -26,7 +26,7 @@ def read(status: int, payload: Any) -> Failure:
             {"error": {"type": "rate_limit_error", "details": {"error_code": "enforced_spend_limit_reached"}}},
             ErrorKind.QUOTA,
         ),
-        (529, {"error": {"type": "overloaded_error"}}, ErrorKind.SERVER),
+        (529, {"error": {"type": "overloaded_error"}}, ErrorKind.OVERLOADED),
         (404, {"detail": "Not Found"}, ErrorKind.UNSUPPORTED),
         (404, {"error": {"message": "The model `gpt-9` does not exist"}}, ErrorKind.MODEL_NOT_FOUND),
         (400, {"detail": [{"msg": "field required"}]}, ErrorKind.BAD_REQUEST),
