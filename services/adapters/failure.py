@@ -132,7 +132,7 @@ _NO_MODEL: Final = re.compile(
 )
 _UNSUPPORTED: Final = re.compile(
     r"unsupported (request )?(parameter|value|argument|feature|field)"
-    r"|(does not|doesn't|cannot) support|(is|are) (not supported|unsupported|not permitted|not enabled)"
+    r"|(does not|doesn't|cannot) support|(?<!model )(is|are) (not supported|unsupported|not permitted|not enabled)"
     r"|(is deprecated|not available|not allowed|not supported) (for|with|by|on) (this|the) model"
     r"|requires? --jinja|no endpoints found that support",
     re.IGNORECASE,

@@ -16,9 +16,8 @@ from tests.waiting import wait_until
 
 ASKED: Any = [{"role": "user", "content": "What is quantum computing?"}]
 APIS = ("openai", "anthropic")
-TOO_LONG = {
-    "error": {"message": "This model's maximum context length is 8192 tokens.", "code": "context_length_exceeded"}
-}
+SMALL = "This model's maximum context length is 8192 tokens."
+TOO_LONG = {"error": {"message": SMALL, "code": "context_length_exceeded"}}
 
 
 @pytest.fixture(scope="module")
