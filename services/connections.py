@@ -15,7 +15,6 @@ from services import directory
 from services.adapters.base import Adapter, Connection
 from services.adapters.registry import adapter_class
 from services.config import ServiceConfig
-from services.pauses import pauses
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,6 @@ def _connect(config: ServiceConfig, api_key: str) -> Adapter:
         adapter = _adapter(config, api_key)
         _ready[config.name] = _Ready(config, api_key, adapter)
     if ready:
-        pauses.forget(config.name)
         ready.adapter.close()
     return adapter
 

@@ -10,7 +10,7 @@ from services.adapters.context_length import Figures, figures
     [
         ("prompt is too long: 214,850 tokens > 200000 maximum", 214850, 200000),
         (
-            "This model's maximum context length is 8191 tokens, however you requested 10346 tokens (10341 in your prompt)",
+            "This model's maximum context length is 8191 tokens, however you requested 10346 tokens (10341 in it)",
             10346,
             8191,
         ),
