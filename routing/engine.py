@@ -96,13 +96,7 @@ class Decision:
         """As it is kept with the task. By hand: `dataclasses.asdict` copies every text on its way."""
         return {
             "candidates": [
-                {
-                    "service": each.service,
-                    "model": each.model,
-                    "reason": each.reason,
-                    "rule_id": each.rule_id,
-                    "demoted": each.demoted,
-                }
+                {"service": each.service, "model": each.model, "reason": each.reason, "rule_id": each.rule_id}
                 for each in self.candidates
             ],
             "skipped": [
