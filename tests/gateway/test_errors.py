@@ -109,8 +109,10 @@ def test_a_rejected_key_is_not_told_as_if_it_were_the_clients() -> None:
             214850,
             200000,
             "prompt is too long: 214850 tokens > 200000 maximum",
-            "This model's maximum context length is 200000 tokens. However, your messages resulted in 214850 tokens. "
-            "Please reduce the length of the messages.",
+            (
+                "This model's maximum context length is 200000 tokens. However, your messages resulted in 214850 tokens. "
+                "Please reduce the length of the messages."
+            ),
         ),
         (
             "This model's maximum context length is 8192 tokens. However, your messages resulted in 8545 tokens.",
@@ -131,8 +133,10 @@ def test_a_rejected_key_is_not_told_as_if_it_were_the_clients() -> None:
             None,
             None,
             "input length and `max_tokens` exceed context limit: 199000 + 8192 > 200000",
-            "The prompt exceeds the model's maximum context length. "
-            "input length and `max_tokens` exceed context limit: 199000 + 8192 > 200000",
+            (
+                "The prompt exceeds the model's maximum context length. "
+                "input length and `max_tokens` exceed context limit: 199000 + 8192 > 200000"
+            ),
         ),
     ],
 )
