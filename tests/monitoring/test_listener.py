@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
+from apikeys.identity import ANYBODY
 from monitoring.listener import MOST_CHARACTERS, MOST_MESSAGES, Goodbye, Listener
 from monitoring.news import News, Topic
 
@@ -12,6 +13,7 @@ class Queue(Listener):
     def __init__(self) -> None:
         super().__init__(on_overflow=self.note, on_gap=lambda: None)
         self.overflows = 0
+        self.identity = ANYBODY
 
     def note(self) -> None:
         self.overflows += 1

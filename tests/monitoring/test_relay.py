@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from apikeys.identity import ANYBODY
 from monitoring import relay
 from monitoring.hub import Hub
 from monitoring.listener import Listener
@@ -42,6 +43,7 @@ class Client(Listener):
     def __init__(self) -> None:
         super().__init__(on_overflow=lambda: None, on_gap=self.note)
         self.gaps = 0
+        self.identity = ANYBODY
 
     def note(self) -> None:
         self.gaps += 1
