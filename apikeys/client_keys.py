@@ -14,6 +14,7 @@ from apikeys.models import ClientKey, digests, prefix_of
 from snapshots.snapshot import Snapshot
 
 USE_NOTED_EVERY = 60.0  # seconds
+HOW_TO_ADOPT = "Give each an owner in the admin pages (Keys for programs), or delete it and make a new key."
 
 
 @dataclass(frozen=True, slots=True)

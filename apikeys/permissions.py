@@ -12,7 +12,6 @@ from rest_framework.request import Request
 from apikeys.credentials import REFUSAL, caller
 from apikeys.identity import Identity, Scope
 
-
 OWN_OR_ALL = (Scope.READ, Scope.EXECUTE)
 """For views that show a caller without READ its own tasks, or nothing that belongs to anybody."""
 

@@ -135,7 +135,7 @@ class Relay:
             if message is not None:
                 try:
                     await self._take(message["channel"].decode(), message["data"])
-                except (LookupError, TypeError, ValueError) as error:
+                except (AttributeError, LookupError, TypeError, ValueError) as error:
                     self._note_nonsense(error)
 
     async def _take(self, channel: str, data: bytes) -> None:
@@ -149,9 +149,10 @@ class Relay:
             self._elsewhere[said["from"]] = _Wants(until, said["listening"], frozenset(said["tasks"]))
             self._forget_gone()
         else:
-            callers = said.get("callers", {})
-            news = said["news"]
-            await self._deliver([News(Topic(topic), about, event, callers.get(about, "")) for topic, about, event in news])
+            callers, news = said.get("callers", {}), said["news"]
+            await self._deliver(
+                [News(Topic(topic), about, event, callers.get(about, "")) for topic, about, event in news]
+            )
 
     async def _tell(self, client: Redis) -> None:
         next_beat = 0.0

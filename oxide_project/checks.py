@@ -6,7 +6,10 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 - Django's name
+from django.db import DatabaseError
 
+from apikeys import client_keys
+from apikeys.models import ClientKey
 from config.problems import ConfigInvalidError
 from config.reading import read
 from config.schema import SecurityEntry
@@ -36,6 +39,18 @@ def identity(app_configs: Any, **_: Any) -> list[CheckMessage]:  # noqa: ARG001 
         return []
     hint = "Set OXIDE_AUTH_ENABLED=true, unless only programs on this machine reach Oxide."
     return [Warning("Nobody is asked who they are: whoever calls can spend your money.", hint=hint, id="oxide.W002")]
+
+
+@register(Tags.security, deploy=True)
+def ownerless_keys(app_configs: Any, **_: Any) -> list[CheckMessage]:  # noqa: ARG001 - Django's signature
+    try:
+        names = ", ".join(ClientKey.objects.filter(enabled=True, owner=None).values_list("name", flat=True))
+    except DatabaseError:  # it is away, or not made yet
+        return []
+    if not names:
+        return []
+    message = f"These keys for programs have no owner and are refused once authentication is on: {names}."
+    return [Warning(message, hint=client_keys.HOW_TO_ADOPT, id="oxide.W003")]
 
 
 def _declared() -> SecurityEntry:

@@ -82,7 +82,9 @@ def filtered(query: HistoryFilter, identity: Identity) -> TaskQuerySet:
         "created_at__gte": query.created_after,
         "created_at__lt": query.created_before,
     }
-    found = Task.objects.visible_to(identity).filter(**{name: value for name, value in conditions.items() if value is not None})
+    found = Task.objects.visible_to(identity).filter(
+        **{name: value for name, value in conditions.items() if value is not None}
+    )
     if query.search:
         # Without a range of time SQLite would count by the table, and read what the other filters leave out.
         found = found.filter(
