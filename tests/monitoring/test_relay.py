@@ -247,7 +247,7 @@ def test_a_message_that_makes_no_sense_is_no_end(server: Redis, caplog: pytest.L
                 b"[]",
                 b"{}",
                 b'{"from": "x", "news": [["no such topic", "", {}]]}',
-                b'{"from": "x", "news": [], "callers": []}',
+                b'{"from": "x", "news": [["tasks", "x", {}]], "callers": []}',
             ):
                 await other.publish("oxide:0:news", nonsense)
                 await other.publish("oxide:0:wants", nonsense)

@@ -27,7 +27,7 @@ from monitoring.hub import hub
 from monitoring.progress import tracker
 from monitoring.statuses import statuses
 from monitoring.websocket_urls import urlpatterns
-from services import availability, health, signals
+from services import availability, directory, health, signals
 from services.adapters.base import ChatRequest, Message, Reply, TextPart
 from services.models import Service
 from tasks import recorder as recorder_module
@@ -200,7 +200,7 @@ def test_news_that_come_while_the_whole_is_being_read_are_told_after_it(monkeypa
 
 
 def test_who_cannot_be_told_the_whole_is_asked_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    def away() -> dict[str, Any]:
+    def away(_identity: Identity) -> dict[str, Any]:
         raise OperationalError("secret address")
 
     monkeypatch.setattr(overview, "read", away)
@@ -901,6 +901,7 @@ def test_a_key_that_loses_the_scope_read_hears_no_more_of_others(guarded: None) 
 def test_another_token_on_the_same_connection_hears_of_its_own_tasks(guarded: None) -> None:
     first, second = key("execute", name="first"), key("execute", name="second")
     tasks = {name: running(caller_of(name)) for name in ("first", "second")}
+    directory.current()  # events are published from threads that may read the database; here it is the event loop
 
     async def story() -> None:
         async with Client(protocols=["oxide", f"bearer.{first}"]) as client:
