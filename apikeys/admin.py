@@ -110,14 +110,14 @@ class ClientKeyAdmin(EditableList):
     def save_model(self, request: HttpRequest, obj: ClientKey, form: Any, change: bool) -> None:
         if not change:
             obj.draw_secret()
-            obj.owner = obj.owner or request.user
+            obj.owner = obj.owner or request.user  # type: ignore[assignment]  # these pages let in nobody else
         super().save_model(request, obj, form, change)
 
     @admin.action(permissions=["change"], description="Become the owner of selected keys that have none")
     def adopt(self, request: HttpRequest, keys: QuerySet[ClientKey]) -> None:
         orphans = list(keys.filter(owner=None))
         for key in orphans:
-            key.owner = request.user  # type: ignore[assignment]  # these pages let in nobody else
+            key.owner = request.user  # type: ignore[assignment]  # as above
             key.save(update_fields=["owner"])
         self.message_user(
             request, f"Keys that you own now: {len(orphans)}. They can do what you may, within their scopes."

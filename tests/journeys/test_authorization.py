@@ -319,7 +319,7 @@ def test_a_task_is_there_for_whoever_may_see_it_and_not_for_others(
 
 def ask(method: str, path: str, headers: dict[str, str], instead_of: Task | None = None) -> tuple[int, str]:
     """Status and body. `instead_of`: as if its id had been asked for."""
-    answer = APIClient().generic(method, path, headers=headers)
+    answer: Any = APIClient().generic(method, path, headers=headers)
     body = b"".join(answer.streaming_content) if answer.streaming else answer.content
     return answer.status_code, body.decode().replace(TASK, str(instead_of.pk)) if instead_of else body.decode()
 
@@ -328,18 +328,20 @@ def ask(method: str, path: str, headers: dict[str, str], instead_of: Task | None
 def test_a_list_of_tasks_holds_those_that_its_caller_may_see(
     headers: Mapping[str, dict[str, str]], callers: Mapping[str, str], query: str
 ) -> None:
-    found, expected = {}, {}
+    found: dict[tuple[str, str], set[str] | int] = {}
+    expected: dict[tuple[str, str], set[str] | int] = {}
     tasks = [(whose, add_task(whose, "completed")) for whose in (*sorted(callers.values()), None, "key:4711")]
     for name in [name for (name, _), shows in TASK_ROUTES.items() if shows == "found"]:
         as_json = "&as=json" if name == "task-export" else ""
         for who, scopes in CALLERS.items():
             status, body = ask("GET", reverse(name) + (query or "?") + as_json, headers[who])
             cell = (name, who)
-            found[cell] = {task["id"] for task in json.loads(body)["tasks"]} if status == 200 else status
+            ids = {task["id"] for task in json.loads(body)["tasks"]} if status == 200 else set()
+            found[cell] = ids if status == 200 else status
             may_see = [str(task.pk) for whose, task in tasks if READ in (scopes or ()) or whose == callers.get(who)]
             expected[cell] = 401 if scopes is None else set(may_see) if scopes & {READ, EXECUTE} else 403
             if status == 200 and name == "task-history":
-                assert json.loads(body)["total"] == len(found[cell]), cell
+                assert json.loads(body)["total"] == len(ids), cell
     assert found == expected
 
 

@@ -187,11 +187,12 @@ def pair(live: LiveOxide, tmp_path: Path, provider: FakeProvider) -> Iterator[tu
 @pytest.mark.slow
 @pytest.mark.xdist_group("scaled")
 def test_callers_are_kept_apart_in_every_process(pair: tuple[LiveOxide, LiveOxide], provider: FakeProvider) -> None:
-    provider.pace(0.3)
+    provider.pace(1.0)
     here, there = pair
     here.start()
     there.start()
     keys = make_keys(here, {"ada": None, "bob": None})
+    wait_until(lambda: there.get("/auth/me", headers=keys["ada"]).status_code == 200)
     with listening(here, keys["ada"]) as ada, listening(here, keys["bob"]) as bob:
         for connection in (ada, bob):
             hear(connection, "snapshot")
