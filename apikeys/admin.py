@@ -119,6 +119,7 @@ class ClientKeyAdmin(EditableList):
         for key in orphans:
             key.owner = request.user  # type: ignore[assignment]  # as above
             key.save(update_fields=["owner"])
+            self.log_change(request, key, [{"changed": {"fields": ["owner"]}}])
         self.message_user(
             request, f"Keys that you own now: {len(orphans)}. They can do what you may, within their scopes."
         )

@@ -28,7 +28,7 @@ class MessagesView(APIView):
 
 
 class CountTokensView(APIView):
-    scopes = {"post": Scope.EXECUTE}  # whoever answers it is called in Oxide's name
+    scopes = {"post": Scope.EXECUTE}
 
     def post(self, request: Request) -> Response:
         body = messages_body.read_to_count(request.data)

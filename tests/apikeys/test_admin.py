@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test import Client
@@ -63,6 +64,7 @@ def test_an_administrator_adopts_ownerless_keys(admin_client: Client, client: AP
     assert "Keys that you own now: 1" in answer.content.decode()
     assert client.get("/api/services/", headers=bearer(secret)).status_code == 200
     assert ClientKey.objects.get(name="ownerless").owner == admin_user
+    assert LogEntry.objects.get().object_repr == "ownerless"
     assert ClientKey.objects.get(name="owned").owner == other
 
 
