@@ -138,10 +138,9 @@ class EventsConsumer(AsyncConsumer):  # type: ignore[misc]
         if identity.scopes.isdisjoint(OWN_OR_ALL):
             self._refuse(Goodbye(4403, "not allowed"), "FORBIDDEN", _NOT_ALLOWED)
             return
-        sees_more = identity.sees_all_tasks and not self._listener.identity.sees_all_tasks
-        self._listener.identity = identity
+        before, self._listener.identity = self._listener.identity, identity
         if self._is_admitted:
-            if sees_more:
+            if not before.sees_all_tasks and (identity.sees_all_tasks or identity.caller != before.caller):
                 self._tell_whole_again()
         else:
             self._is_admitted = True

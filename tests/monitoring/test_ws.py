@@ -901,12 +901,14 @@ def test_a_key_that_loses_the_scope_read_hears_no_more_of_others(guarded: None) 
 def test_another_token_on_the_same_connection_hears_of_its_own_tasks(guarded: None) -> None:
     first, second = key("execute", name="first"), key("execute", name="second")
     tasks = {name: running(caller_of(name)) for name in ("first", "second")}
+    waiting = stored(Status.QUEUED, caller=caller_of("second"))
     directory.current()  # events are published from threads that may read the database; here it is the event loop
 
     async def story() -> None:
         async with Client(protocols=["oxide", f"bearer.{first}"]) as client:
             await client.hear("snapshot")
             assert (await client.ask({"type": "auth", "token": second}))["name"] == "second"
+            assert [task["task_id"] for task in (await client.hear("snapshot"))["data"]["tasks"]] == [str(waiting.pk)]
             for task in tasks.values():
                 events.task_progress(task)
             assert (await client.hear("task_progress"))["task_id"] == str(tasks["second"].pk)
