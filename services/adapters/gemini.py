@@ -28,9 +28,10 @@ from services.adapters.base import (
     Usage,
 )
 from services.adapters.call import Call
-from services.adapters.failure import Failure, ReportedError, seconds
+from services.adapters.failure import Failure, ReportedError
 from services.adapters.gemini_usage import gemini_usage, with_searches
 from services.adapters.http import HttpAdapter
+from services.adapters.pause import seconds
 from services.adapters.usage import read_whole
 from services.adapters.wire import (
     arguments_object,

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tasks', '0007_filter_by_index'),
+        ('tasks', '0009_task_caller'),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('services', '0003_shared_health'),
+        ('services', '0004_retry_twice_by_default'),
     ]
 
     operations = [
