@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from apikeys.permissions import known_caller
 from gateway import headers
 from services.adapters.base import Reply
-from services.adapters.failure import seconds
+from services.adapters.pause import seconds
 from tasks import pipeline
 from tasks.errors import Code, Failure, TaskFailedError
 from tasks.pipeline import Run

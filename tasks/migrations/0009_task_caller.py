@@ -6,7 +6,7 @@ class Migration(migrations.Migration):
     # of them take a second, nearly all of it for the index.
 
     dependencies = [
-        ("tasks", "0007_filter_by_index"),
+        ("tasks", "0008_more_kinds_of_errors"),
     ]
 
     operations = [
