@@ -320,6 +320,10 @@ class Attempt(Metered):
     finish_reason = models.CharField(max_length=20, blank=True)
     started_at = models.DateTimeField(default=timezone.now)
     latency_ms = models.FloatField(null=True)
+    # Null, for few have any: and a column without a default is added without writing a million rows again.
+    usage_details = models.JSONField(
+        null=True, help_text="What else decided its price, such as the service tier, searches, writes for an hour."
+    )
 
     class Meta:
         ordering = ["number"]
@@ -348,6 +352,7 @@ class Attempt(Metered):
     def _keep(self, reply: Reply, cost: Cost) -> None:
         self.model = storable(reply.model)[:200] or self.model
         self.meter(reply.usage, cost)
+        self.usage_details = reply.usage.details
 
 
 class TaskCount(Tally):

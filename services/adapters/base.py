@@ -177,9 +177,15 @@ class Usage:
     """Tokens of one call, in one convention whatever the vendor's own.
 
     `prompt_tokens` includes those read from and written to a cache, `completion_tokens` includes
-    reasoning ones.
-    `reported` is false where the provider said nothing and the figures are an estimate.
-    `cost` is in US dollars, and only where the provider itself named it.
+    reasoning ones, `cache_write_tokens` includes those written for an hour.
+    `reported` is false where the provider said nothing and the counts are an estimate.
+    `cost` is in US dollars, and only where the provider itself said what it charged;
+    `estimated_cost` is what it only estimates. `searches` are web searches with a fee of their own.
+
+    `terms` are pairs that change the price of the tokens, named as in the price table:
+    ("service_tier", "flex"), ("processing", "batch"), ("speed", "fast"), ("inference_geo", "us").
+    `modalities` are parts of the counts that may have another price, such as ("input_audio", 120);
+    before the underscore stands input, cached or output, after it audio, image or video.
     """
 
     prompt_tokens: int = 0
@@ -189,10 +195,24 @@ class Usage:
     reasoning_tokens: int = 0
     reported: bool = True
     cost: Decimal | None = None
+    estimated_cost: Decimal | None = None
+    cache_write_1h_tokens: int = 0
+    searches: int = 0
+    terms: tuple[tuple[str, str], ...] = ()
+    modalities: tuple[tuple[str, int], ...] = ()
 
     @property
     def total_tokens(self) -> int:
         return self.prompt_tokens + self.completion_tokens
+
+    @property
+    def details(self) -> dict[str, int | str] | None:
+        """What else decides the price, by name, as it is kept; None of most calls."""
+        if not (self.terms or self.modalities or self.searches or self.cache_write_1h_tokens):
+            return None
+        counts = {"cache_write_1h_tokens": self.cache_write_1h_tokens, "searches": self.searches}
+        by_kind = {f"{kind}_tokens": tokens for kind, tokens in self.modalities}
+        return {name: tokens for name, tokens in (counts | by_kind).items() if tokens} | dict(self.terms)
 
 
 @dataclass(frozen=True, slots=True)
