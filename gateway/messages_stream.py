@@ -11,7 +11,7 @@ from gateway import errors, messages_answer
 from gateway.dialect_stream import DialectStream
 from gateway.in_turn import InTurn
 from gateway.messages_body import OUR_SIGNATURE
-from services.adapters.base import Delta, ReasoningDelta, Reply, TextDelta, ToolCallDelta, Verbatim
+from services.adapters.base import Delta, ImageDelta, ReasoningDelta, Reply, TextDelta, ToolCallDelta, Verbatim
 from services.adapters.estimate import estimate
 from tasks.event_stream import encoded, event
 from tasks.pipeline import Run
@@ -77,6 +77,9 @@ class MessageStream(DialectStream):
             case ReasoningDelta(text):
                 yield from self._open("thinking", 0, {"type": "thinking", "thinking": "", "signature": ""})
                 yield self._delta({"type": "thinking_delta", "thinking": text})
+            case ImageDelta(image):
+                yield from self._end_block()
+                yield from self._open("image", self._index + 1, messages_answer.image(image))
             case ToolCallDelta(index, identity, name, arguments):
                 yield from self._open(
                     "tool_use", index, {"type": "tool_use", "id": identity, "name": name, "input": {}}

@@ -101,7 +101,7 @@ def decide(request: TaskRequest) -> Verdict:
     """
     task_type, confidence = _type_of(request)
     states = availability.states()
-    demand = Demand(task_type, request.service, request.chat.model, request.chat.features)
+    demand = Demand(task_type, request.service, request.chat.model, request.chat.features, request.chat.needed_by)
     decision = choose(demand, rulebook.current(), states, _chance)
     return Verdict(task_type, confidence, decision, {name: state.config for name, state in states.items()})
 
@@ -247,6 +247,7 @@ def _attempt(run: Run, service: ServiceConfig, candidate: Candidate) -> Events:
 
 def _call(run: Run, service: ServiceConfig, candidate: Candidate) -> Events:
     adapter, call = adapter_for(service), run.call.shortened(service.timeout_seconds)
+    run.attempts[-1].dropped = call.dropped
     if run.request.embedding:
         return _embed(adapter, replace(run.request.embedding, model=candidate.model), call)
     chat = run.request.chat
