@@ -95,7 +95,7 @@ def read(raw: object) -> ResponsesBody:
     return body
 
 
-def task_request(body: ResponsesBody, raw: Mapping[str, Any] = MappingProxyType({})) -> TaskRequest:
+def task_request(body: ResponsesBody, raw: Any = MappingProxyType({})) -> TaskRequest:
     """`raw` is what `body` was read from. Raises `BodyError` and `names.ModelNotFoundError`."""
     named = names.resolve(body.model or ANY_SERVICE)
     messages = tuple(_messages(body))

@@ -25,7 +25,7 @@ _SETTINGS: Final = (
     "tool_choice",
     "parallel_tool_calls",
 )
-_EMPTY: Final = (None, "", (), [], {}, False)
+_EMPTY: Final[tuple[Any, ...]] = (None, "", (), [], {}, False)
 
 
 def fields(request: ChatRequest, body: Mapping[str, Any], sent_as: Mapping[str, tuple[str, ...]]) -> Iterator[str]:

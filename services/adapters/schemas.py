@@ -49,7 +49,7 @@ def _as_object(schema: dict[str, Any]) -> dict[str, Any]:
     if "object" in kinds or None in kinds or isinstance(schema.get("properties"), Mapping):
         return {**plain, "type": "object", "properties": schema.get("properties") or {}}
     inner = {name: value for name, value in schema.items() if name not in ("$schema", "$id", "$defs", "definitions")}
-    shared = {name: schema[name] for name in ("$defs", "definitions") if name in schema}
+    shared: dict[str, Any] = {name: schema[name] for name in ("$defs", "definitions") if name in schema}
     return {"type": "object", "properties": {"value": inner}, "required": ["value"], **shared}
 
 
