@@ -160,6 +160,8 @@ def task_request(body: ChatBody, raw: Any) -> TaskRequest:
 
 def tool_choice(choice: str | Mapping[str, Any] | None) -> str:
     """As `ChatRequest.tool_choice`."""
+    if choice == "any":  # Mistral's word: https://docs.mistral.ai/capabilities/function_calling
+        return "required"
     if isinstance(choice, str) or choice is None:
         if choice not in (None, "auto", "none", "required"):
             raise BodyError('tool_choice must be "auto", "none", "required" or an object that names a function.')
