@@ -115,11 +115,17 @@ def task_request(body: ResponsesBody, raw: Any = MappingProxyType({})) -> TaskRe
             json_schema=_json_schema(text_format),
             json_object=bool(text_format and text_format.type == "json_object"),
             effort=effort(body.reasoning.effort) if body.reasoning else "",
-            untranslated=tuple(name for name in raw if name not in _READ and raw[name] not in (None, "", [], {})),
+            untranslated=tuple(_untranslated(body, raw)),
         ),
         task_type=named.task_type,
         service=named.service,
     )
+
+
+def _untranslated(body: ResponsesBody, raw: Mapping[str, Any]) -> Iterator[str]:
+    yield from (name for name, value in raw.items() if name not in _READ and value not in (None, "", [], {}))
+    if body.text and body.text.verbosity:
+        yield "text.verbosity"
 
 
 def _messages(body: ResponsesBody) -> Iterator[Message]:
@@ -224,7 +230,7 @@ def _tools(body: ResponsesBody) -> Iterator[Tool]:
         if not tool.name:
             raise BodyError(f"tools[{i}].name is missing: name the function.")
         parameters = tool.parameters if isinstance(tool.parameters, dict) else {}
-        yield Tool(tool.name, tool.description or "", parameters)
+        yield Tool(tool.name, tool.description or "", parameters, bool(tool.strict))
 
 
 def _tool_choice(body: ResponsesBody) -> str:

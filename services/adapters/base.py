@@ -128,11 +128,12 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A function that the model may call; `parameters` is its JSON Schema."""
+    """A function that the model may call; `parameters` is its JSON Schema, which the model keeps to where `strict`."""
 
     name: str
     description: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ from services.adapters.wire import arguments_text, count, embedded, finished, ma
 _MOST_DOLLARS: Final = 1_000_000  # for one call; also false for what is not a number
 _DONE: Final = b"[DONE]"
 _VENDORS: Final[Mapping[str, str]] = {"openai": "api.openai.com", "mistral": "api.mistral.ai"}
+_MOST_STOPS: Final = 4  # at OpenAI itself: https://platform.openai.com/docs/api-reference/chat/create
 _CALL_IDS: Final[Mapping[str, Spelling]] = {"openai": OPENAI_IDS, "mistral": MISTRAL_IDS, "any": ANY}
 _NAMELESS: Final = "a tool call in it names no function"
 # OpenRouter's words where no provider of a model can do what is asked, and where there is no such model.
@@ -223,7 +224,8 @@ class OpenAIAdapter(HttpAdapter):
 
     def body(self, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
         try:
-            body = openai_request.body(self.prepared(request), self.options["max_tokens_field"])
+            most_stops = _MOST_STOPS if self._vendor == "openai" else None
+            body = openai_request.body(self.prepared(request), self.options["max_tokens_field"], most_stops)
         except openai_request.UntranslatableError as error:
             raise self.error(ErrorKind.UNSUPPORTED, str(error)) from error
         return body | self._streaming(None) if stream else body

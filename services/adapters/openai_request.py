@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, Final
 
-from services.adapters.base import ChatRequest, FilePart, ImagePart, JsonSchema, Message, Part, TextPart
+from services.adapters.base import ChatRequest, FilePart, ImagePart, JsonSchema, Message, Part, TextPart, Tool
 from services.adapters.conversation import Spelling
 from services.adapters.wire import function_tool, object_text
 
@@ -23,12 +23,12 @@ class UntranslatableError(Exception):
     """The protocol has no form for a part of the request. The message is worded to follow the service's name."""
 
 
-def body(request: ChatRequest, max_tokens_field: str) -> dict[str, Any]:
+def body(request: ChatRequest, max_tokens_field: str, most_stops: int | None = None) -> dict[str, Any]:
     """Everything but what a stream needs. Raises `UntranslatableError`."""
     result: dict[str, Any] = {"model": request.model, "messages": list(_turns(request.messages))}
     if request.max_tokens is not None:
         result[max_tokens_field] = request.max_tokens
-    if stops := [stop for stop in request.stop if stop]:
+    if stops := [stop for stop in request.stop if stop][:most_stops]:
         result["stop"] = stops
     return result | _settings(request) | _tools(request)
 
@@ -147,10 +147,17 @@ def _response_format(schema: JsonSchema) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": wanted}
 
 
+def _tool(tool: Tool) -> dict[str, Any]:
+    described = function_tool(tool)
+    if tool.strict:
+        described["function"]["strict"] = True
+    return described
+
+
 def _tools(request: ChatRequest) -> dict[str, Any]:
     if not request.tools:
         return {}
-    result: dict[str, Any] = {"tools": [function_tool(tool) for tool in request.tools]}
+    result: dict[str, Any] = {"tools": [_tool(tool) for tool in request.tools]}
     if request.tool_choice in ("auto", "none", "required"):
         result["tool_choice"] = request.tool_choice
     elif request.tool_choice:

@@ -8,7 +8,7 @@ import pytest
 
 from apikeys.decoding import BodyError
 from gateway import responses_body
-from services.adapters.base import ChatRequest, FilePart, ImagePart, Message, TextPart, ToolCall
+from services.adapters.base import ChatRequest, FilePart, ImagePart, Message, TextPart, Tool, ToolCall
 
 pytestmark = pytest.mark.django_db
 
@@ -79,3 +79,9 @@ def test_fields_that_are_not_read_are_named() -> None:
 def test_mistakes_are_named(part: dict[str, Any], advice: str) -> None:
     with pytest.raises(BodyError, match=advice):
         read(input=said(part))
+
+
+def test_a_strict_function_stays_strict() -> None:
+    schema = {"type": "object", "properties": {}, "additionalProperties": False}
+    tool = {"type": "function", "name": "f", "parameters": schema, "strict": True}
+    assert read(tools=[tool]).tools == (Tool("f", parameters=schema, strict=True),)

@@ -16,6 +16,7 @@ from services.adapters.base import (
     ImagePart,
     Message,
     Native,
+    Tool,
     ToolCall,
     Usage,
 )
@@ -374,3 +375,9 @@ def test_a_recording_is_sent_and_a_document_at_an_address_is_not(
     assert part == {"type": "input_audio", "input_audio": {"data": "SUQz", "format": "mp3"}}
     document = Message("user", (FilePart("application/pdf", url="https://example.org/a.pdf"),))
     assert failure(adapter, replace(question, messages=(document,)), "complete").kind is ErrorKind.UNSUPPORTED
+
+
+def test_a_strict_tool_is_sent_as_one(adapter: Adapter, provider: FakeProvider, question: ChatRequest) -> None:
+    adapter.complete(replace(question, tools=(Tool("f", strict=True), Tool("g"))), call())
+    told = [tool["function"].get("strict") for tool in provider.requests[0].json["tools"]]
+    assert told == [True, None]
