@@ -102,7 +102,10 @@ class CallPieces:
         self._told = 0
 
     def piece(self, number: int | None, identity: str, name: str, arguments: Any) -> ToolCallDelta | None:
-        """None where it has to wait for the name. `arguments` of None say nothing, the text "null" that there are none."""
+        """None where it has to wait for the name.
+
+        `arguments` of None say nothing; the text "null" says that there are none.
+        """
         call = self._call(number, identity, name)
         said = piece_text(arguments) if call.has_arguments or call.held else _first_text(arguments)
         call.has_arguments = call.has_arguments or bool(said.strip())
