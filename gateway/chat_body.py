@@ -39,7 +39,7 @@ _OPENAI_ONLY = ("audio", "functions", "logit_bias", "logprobs", "prediction", "w
 
 
 # What is read here of a body: a provider of another protocol gets this alone.
-_TRANSLATED = frozenset(
+TRANSLATED = frozenset(
     {
         "model",
         "messages",
@@ -149,7 +149,7 @@ def task_request(body: ChatBody, raw: Any) -> TaskRequest:
             json_schema=_json_schema(body.response_format),
             json_object=bool(body.response_format and body.response_format.type == "json_object"),
             effort=effort(body.reasoning_effort),
-            native=Native("openai", raw, translated=_TRANSLATED),
+            native=Native("openai", raw, translated=TRANSLATED),
             needs=frozenset(needed_by),
             needed_by=needed_by,
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -29,7 +30,7 @@ from services.adapters.call import Call
 from services.adapters.conversation import ANTHROPIC_IDS, Spelling
 from services.adapters.failure import Failure, ReportedError
 from services.adapters.http import HttpAdapter
-from services.adapters.wire import arguments_text, count, finished, require_answer
+from services.adapters.wire import arguments_object, arguments_text, count, finished, make_call_id, require_answer
 
 # https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons
 _FINISH_REASONS: Final[Mapping[str | None, FinishReason]] = {
@@ -47,15 +48,15 @@ _NO_CREDIT: Final = re.compile(r"credit balance|(usage|spend(ing)?) limit", re.I
 
 class _Block(msgspec.Struct):
     type: str
-    text: str = ""
-    thinking: str = ""
-    id: str = ""
-    name: str = ""
+    text: str | None = None
+    thinking: str | None = None
+    id: str | None = None
+    name: str | None = None
     input: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class _Message(msgspec.Struct):
-    content: list[_Block]
+    content: list[_Block] | None = None
     model: str | None = None
     stop_reason: str | None = None
     usage: Any = None
@@ -65,9 +66,9 @@ class _Delta(msgspec.Struct):
     """What is new in a block, or at the end in the message."""
 
     type: str = ""
-    text: str = ""
-    thinking: str = ""
-    partial_json: str = ""
+    text: str | None = None
+    thinking: str | None = None
+    partial_json: str | None = None
     stop_reason: str | None = None
 
 
@@ -181,15 +182,19 @@ class AnthropicAdapter(HttpAdapter):
 
     def parse_reply(self, content: bytes, request: ChatRequest) -> Reply:
         message = _MESSAGE.decode(content)
-        text = "".join(block.text for block in message.content if block.type == "text")
+        blocks = message.content or []
+        text = "".join(block.text or "" for block in blocks if block.type == "text")
         reply = Reply(
             model=message.model or request.model,
             text=json_text.unfenced(text) if _is_json_in_words(request) else text,
-            reasoning="".join(block.thinking for block in message.content if block.type == "thinking"),
-            tool_calls=tuple(_tool_call(block) for block in message.content if block.type == "tool_use"),
+            reasoning="".join(block.thinking or "" for block in blocks if block.type == "thinking"),
+            tool_calls=tuple(_tool_call(block) for block in blocks if block.type == "tool_use"),
         )
         _require_answer(reply, message.stop_reason)
-        return finished(reply, request, _FINISH_REASONS.get(message.stop_reason, "stop"), _usage(message.usage))
+        reply = finished(reply, request, _FINISH_REASONS.get(message.stop_reason, "stop"), _usage(message.usage))
+        if self._native(request) and not all(map(_is_clear, blocks)):
+            return replace(reply, native=_cleared(content, reply))
+        return reply
 
     def figures(self, payload: dict[str, Any]) -> Usage | None:
         return _usage(payload.get("usage"))
@@ -209,7 +214,7 @@ def _as_events(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """A whole message as the events that stream it: each block in one piece."""
     begun = {**message, "content": [], "stop_reason": None, "stop_sequence": None}
     yield {"type": "message_start", "message": begun}
-    for index, block in enumerate(message["content"]):
+    for index, block in enumerate(message.get("content") or ()):
         empty, deltas = _as_deltas(block)
         yield {"type": "content_block_start", "index": index, "content_block": empty}
         yield from ({"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas)
@@ -278,7 +283,7 @@ class _Reader(StreamReader):
         if block.type == "tool_use":
             self._calls[index] = len(self._calls)
             self._silent_calls[index] = arguments_text(block.input)
-            yield ToolCallDelta(self._calls[index], block.id, block.name)
+            yield ToolCallDelta(self._calls[index], block.id or make_call_id(), block.name or "")
         else:
             yield from self._said(block.text, block.thinking)
 
@@ -288,9 +293,9 @@ class _Reader(StreamReader):
             self._silent_calls.pop(index, None)
             yield ToolCallDelta(self._calls[index], arguments=delta.partial_json)
         else:  # what the model wrote for a tool of the vendor's own
-            self.beside += delta.partial_json
+            self.beside += delta.partial_json or ""
 
-    def _said(self, text: str, thinking: str) -> Iterator[Delta]:
+    def _said(self, text: str | None, thinking: str | None) -> Iterator[Delta]:
         if thinking:
             yield ReasoningDelta(thinking)
         if text and self._fence:
@@ -325,10 +330,24 @@ def _require_answer(reply: Reply, stop_reason: str | None) -> None:
         require_answer(reply, stop_reason)
 
 
+def _is_clear(block: _Block) -> bool:
+    """Whether clients understand it as it is."""
+    return block.type != "tool_use" or (bool(block.id) and bytes(block.input).startswith(b"{"))
+
+
+def _cleared(content: bytes, reply: Reply) -> bytes:
+    """The answer with an id and an object as input for each call."""
+    answer = msgspec.json.decode(content)
+    called = (block for block in answer["content"] if block["type"] == "tool_use")
+    for block, call in zip(called, reply.tool_calls, strict=True):
+        block |= {"id": call.id, "input": arguments_object(call.arguments)}
+    return msgspec.json.encode(answer)
+
+
 def _tool_call(block: _Block) -> ToolCall:
-    if not block.id or not block.name:
-        raise msgspec.ValidationError("a tool call in it has no id or no name")
-    return ToolCall(block.id, block.name, arguments_text(block.input))
+    if not block.name:
+        raise msgspec.ValidationError("a tool call in it has no name")
+    return ToolCall(block.id or make_call_id(), block.name, arguments_text(block.input))
 
 
 def _usage(figures: Any) -> Usage | None:

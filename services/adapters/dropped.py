@@ -29,16 +29,19 @@ _EMPTY: Final[tuple[Any, ...]] = (None, "", (), [], {}, False)
 
 
 def fields(request: ChatRequest, body: Mapping[str, Any], sent_as: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
-    """`sent_as` says where in the body each setting stands, as a path with dots; any one of several counts."""
+    """`sent_as` says where in the body each setting stands, as a path with dots; any one of several counts.
+
+    One that is not in it stands under its own name.
+    """
     native = request.native
     names = _NAMES[native.protocol if native else "openai"]
     for setting in _SETTINGS:
         if _is_asked(setting, getattr(request, setting)) and not any(
-            _stands(body, path) for path in sent_as.get(setting, ())
+            _stands(body, path) for path in sent_as.get(setting, (setting,))
         ):
             yield names.get(setting, setting)
     yield from request.untranslated
-    if native:
+    if native and native.translated:
         for name, value in native.body.items():
             if name not in native.translated and value not in _EMPTY and not _stands_anywhere(body, name, sent_as):
                 yield name

@@ -8,6 +8,7 @@ from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
@@ -177,11 +178,11 @@ _EMBEDDINGS: Final = msgspec.json.Decoder(_EmbeddingList)
 class OpenAIAdapter(HttpAdapter):
     """`base_url` ends where "/chat/completions" is to follow, as in https://api.openai.com/v1
 
-    Options: `max_tokens_field` is what the limit is called ("max_completion_tokens" for OpenAI's
-    reasoning models); `stream_usage` says whether to ask for figures at the end of a stream;
-    `key_path` is an address that a health check asks too, where the list of models is open to all;
-    `tool_call_ids` is whose rules the ids of tool calls have to keep: "openai", "mistral" or "any". OpenAI and
-    Mistral themselves are known by their addresses; the option is for servers with the rules of one of them.
+    Options: `max_tokens_field` is what the limit is called ("max_completion_tokens" at OpenAI itself);
+    `stream_usage` says whether to ask for figures at the end of a stream; `key_path` is an address that a
+    health check asks too, where the list of models is open to all; `tool_call_ids` is whose rules the ids
+    of tool calls have to keep: "openai", "mistral" or "any". OpenAI and Mistral themselves are known by
+    their addresses; the option is for servers with the rules of one of them.
     """
 
     OPTIONS: ClassVar[Mapping[str, Any]] = {
@@ -225,17 +226,24 @@ class OpenAIAdapter(HttpAdapter):
     def body(self, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
         try:
             most_stops = _MOST_STOPS if self._vendor == "openai" else None
-            body = openai_request.body(self.prepared(request), self.options["max_tokens_field"], most_stops)
+            body = openai_request.body(self.prepared(request), self._limit_field, most_stops)
         except openai_request.UntranslatableError as error:
             raise self.error(ErrorKind.UNSUPPORTED, str(error)) from error
         return body | self._streaming(None) if stream else body
 
-    @property
+    @cached_property
     def call_ids(self) -> Spelling:
         """By the option `tool_call_ids`, or by the vendor at this address."""
-        return _CALL_IDS[self.options["tool_call_ids"] or self._vendor]
+        return _CALL_IDS.get(str(self.options["tool_call_ids"] or self._vendor), ANY)
 
-    @property
+    @cached_property
+    def _limit_field(self) -> str:
+        # OpenAI itself takes the new name for all models, the old one only for some:
+        # https://platform.openai.com/docs/api-reference/chat/create#chat-create-max_tokens
+        default = "max_completion_tokens" if self._vendor == "openai" else self.OPTIONS["max_tokens_field"]
+        return str(self.connection.options.get("max_tokens_field") or default)
+
+    @cached_property
     def _vendor(self) -> str:
         host = urlsplit(self.connection.base_url).hostname or ""
         return next((name for name, ending in _VENDORS.items() if host.endswith(ending)), "any")
@@ -247,7 +255,7 @@ class OpenAIAdapter(HttpAdapter):
         body.pop("stream", None)
         limits = [body.pop(name, None) for name in ("max_completion_tokens", "max_tokens")]
         if (limit := next((each for each in limits if each is not None), None)) is not None:
-            body[self.options["max_tokens_field"]] = limit
+            body[self._limit_field] = limit
         if stream:
             body |= self._streaming(native.body.get("stream_options"))
         return self._without_omitted(body)

@@ -16,6 +16,12 @@ from services.adapters.wire import function_tool, object_text
 
 # Models that know more grades than "high": https://platform.openai.com/docs/guides/reasoning
 _GRADED: Final = re.compile(r"gpt-(5\.([2-9]|1-codex-max)|[6-9])")
+# What older ones know in place of "none" and "minimal".
+_LEAST: Final = (
+    (re.compile(r"(^|/)(chat)?gpt-(3|4)"), ""),
+    (re.compile(r"(^|/)o[134](-|$)"), "low"),
+    (re.compile(r"(^|/)gpt-5(-|$)"), "minimal"),
+)
 _AUDIO_FORMATS: Final = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/wav": "wav", "audio/x-wav": "wav"}
 
 
@@ -137,9 +143,14 @@ def _settings(request: ChatRequest) -> dict[str, Any]:
 
 
 def _effort(request: ChatRequest) -> str:
-    if request.effort not in ("xhigh", "max"):
-        return request.effort
-    return "xhigh" if _GRADED.search(request.model) else "high"
+    """The grade as the model knows it; none where it does not think."""
+    if request.effort in ("xhigh", "max"):
+        return "xhigh" if _GRADED.search(request.model) else "high"
+    if request.effort in ("none", "minimal"):
+        for models, grade in _LEAST:
+            if models.search(request.model):
+                return grade
+    return request.effort
 
 
 def _response_format(schema: JsonSchema) -> dict[str, Any]:

@@ -155,6 +155,33 @@ def test_the_result_of_a_task_holds_its_images(ask: Callable[..., Any], provider
     assert Task.objects.get().result == f"Here:\n\n![image]({ADDRESS})"
 
 
+# The same protocol
+
+
+@pytest.mark.parametrize("input_", [None, '{"q": 1}', {"q": 1}])
+def test_a_streamed_call_begins_with_an_object(ask: Callable[..., Any], provider: FakeProvider, input_: Any) -> None:
+    block = {"type": "tool_use", "id": "t1", "name": "look", "input": input_}
+    sent = [
+        {"type": "message_start", "message": {"content": [], "model": "m"}},
+        {"type": "content_block_start", "index": 0, "content_block": block},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "tool_use"}},
+        {"type": "message_stop"},
+    ]
+    body = "".join(f"data: {json.dumps(each)}\n\n" for each in sent).encode()
+    provider.misbehave("raw", body=body, content_type="text/event-stream")
+    told = ask("/v1/messages", "anthropic", stream=True).told
+    (begun,) = (each for each in told if each["type"] == "content_block_start")
+    assert begun["content_block"] == {**block, "input": {"q": 1} if input_ else {}}
+
+
+def test_a_completion_drops_only_what_is_not_translated(client: APIClient, service: MakeService) -> None:
+    service("first", "gemini")
+    body = {"model": "first", "prompt": "Hi", "max_tokens": 5, "temperature": 0.5, "user": "ada"}
+    answer: Any = client.post("/v1/completions", body, format="json")
+    assert answer.headers["x-oxide-dropped"] == "user"
+
+
 # Fallback
 
 

@@ -381,3 +381,49 @@ def test_a_strict_tool_is_sent_as_one(adapter: Adapter, provider: FakeProvider, 
     adapter.complete(replace(question, tools=(Tool("f", strict=True), Tool("g"))), call())
     told = [tool["function"].get("strict") for tool in provider.requests[0].json["tools"]]
     assert told == [True, None]
+
+
+@pytest.mark.parametrize(
+    ("model", "effort", "told"),
+    [
+        ("gpt-4o", "none", None),
+        ("openai/o3-mini", "none", "low"),
+        ("gpt-5-mini", "none", "minimal"),
+        ("gpt-5.2", "none", "none"),
+        ("qwen3", "minimal", "minimal"),
+    ],
+)
+def test_the_least_effort_is_one_that_the_model_knows(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, model: str, effort: Any, told: str | None
+) -> None:
+    adapter.complete(replace(question, model=model, effort=effort), call())
+    assert provider.requests[0].json.get("reasoning_effort") == told
+
+
+@pytest.mark.parametrize(
+    ("address", "options", "name"),
+    [
+        ("https://api.openai.com/v1", {}, "max_completion_tokens"),
+        ("https://api.openai.com/v1", {"max_tokens_field": "max_tokens"}, "max_tokens"),
+        ("https://api.groq.com/openai/v1", {}, "max_tokens"),
+    ],
+)
+def test_openai_itself_takes_the_new_name_of_the_limit(
+    make_adapter: MakeAdapter, question: ChatRequest, address: str, options: dict[str, Any], name: str
+) -> None:
+    adapter = make_adapter("openai", base_url=address, **options)
+    assert isinstance(adapter, OpenAIAdapter)
+    native = Native("openai", {"messages": [], "max_tokens": 5})
+    for body in (
+        adapter.body(replace(question, max_tokens=5), stream=False),
+        adapter.native_body(native, question, stream=False),
+    ):
+        assert {key: value for key, value in body.items() if key.startswith("max_")} == {name: 5}
+
+
+def test_openai_itself_takes_four_stops(make_adapter: MakeAdapter, question: ChatRequest) -> None:
+    asked = replace(question, stop=tuple("abcdef"))
+    for address, stops in (("https://api.openai.com/v1", "abcd"), ("http://localhost:8000/v1", "abcdef")):
+        adapter = make_adapter("openai", base_url=address)
+        assert isinstance(adapter, OpenAIAdapter)
+        assert adapter.body(asked, stream=False)["stop"] == list(stops)
