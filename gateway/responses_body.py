@@ -20,7 +20,18 @@ from gateway import names
 from gateway.chat_body import effort, tool_choice
 from gateway.fields import text_of
 from routing.engine import ANY_SERVICE
-from services.adapters.base import ChatRequest, FilePart, JsonSchema, Message, Part, Role, TextPart, Tool, ToolCall
+from services.adapters.base import (
+    ChatRequest,
+    FilePart,
+    JsonSchema,
+    Message,
+    Native,
+    Part,
+    Role,
+    TextPart,
+    Tool,
+    ToolCall,
+)
 from services.adapters.wire import arguments_text
 from tasks import media
 from tasks.body import image
@@ -115,17 +126,11 @@ def task_request(body: ResponsesBody, raw: Any = MappingProxyType({})) -> TaskRe
             json_schema=_json_schema(text_format),
             json_object=bool(text_format and text_format.type == "json_object"),
             effort=effort(body.reasoning.effort) if body.reasoning else "",
-            untranslated=tuple(_untranslated(body, raw)),
+            native=Native("responses", raw, translated=_READ),
         ),
         task_type=named.task_type,
         service=named.service,
     )
-
-
-def _untranslated(body: ResponsesBody, raw: Mapping[str, Any]) -> Iterator[str]:
-    yield from (name for name, value in raw.items() if name not in _READ and value not in (None, "", [], {}))
-    if body.text and body.text.verbosity:
-        yield "text.verbosity"
 
 
 def _messages(body: ResponsesBody) -> Iterator[Message]:

@@ -19,7 +19,7 @@ from services.text import storable
 
 Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
-Protocol = Literal["openai", "anthropic"]
+Protocol = Literal["openai", "anthropic", "responses"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
@@ -152,6 +152,7 @@ class Native:
     Such a provider gets `body` as it is, but for the model and what a stream needs, and its answer
     goes back as it came. `headers` are the client's that belong to the protocol. `translated` are the
     fields of the body that a `ChatRequest` also holds: a provider of another protocol gets these alone.
+    No provider is asked in the protocol of OpenAI's Responses, which is translated always.
     """
 
     protocol: Protocol
@@ -169,7 +170,6 @@ class ChatRequest:
     is to think before it answers; empty, that is left to it. `extra` holds parameters that Oxide
     does not interpret: they are laid over the provider's request body as they are. `needs` are
     features beside those that can be seen from the rest; `needed_by` names the fields that need them.
-    `untranslated` names fields of the client's body that no provider is sent.
     """
 
     model: str
@@ -192,7 +192,6 @@ class ChatRequest:
     native: Native | None = None
     needs: frozenset[Feature] = frozenset()
     needed_by: Mapping[Feature, str] = field(default_factory=dict)
-    untranslated: tuple[str, ...] = ()
 
     @property
     def features(self) -> frozenset[Feature]:

@@ -10,6 +10,7 @@ from services.adapters.base import ChatRequest
 # What the settings of a `ChatRequest` are called in each dialect; where nothing stands here, as in Oxide.
 _NAMES: Final[Mapping[str, Mapping[str, str]]] = {
     "openai": {"effort": "reasoning_effort"},
+    "responses": {"effort": "reasoning.effort", "max_tokens": "max_output_tokens"},
     "anthropic": {"effort": "thinking", "stop": "stop_sequences", "parallel_tool_calls": "disable_parallel_tool_use"},
 }
 _SETTINGS: Final = (
@@ -40,7 +41,6 @@ def fields(request: ChatRequest, body: Mapping[str, Any], sent_as: Mapping[str, 
             _stands(body, path) for path in sent_as.get(setting, (setting,))
         ):
             yield names.get(setting, setting)
-    yield from request.untranslated
     if native and native.translated:
         for name, value in native.body.items():
             if name not in native.translated and value not in _EMPTY and not _stands_anywhere(body, name, sent_as):

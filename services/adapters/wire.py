@@ -44,9 +44,9 @@ def finished(reply: Reply, request: ChatRequest, reason: FinishReason, usage: Us
 def require_answer(reply: Reply, reason: str, advice: str = "") -> None:
     """Refuse an answer without any content that ended for a reason other than the model's own.
 
-    It is a failure that may pass, not an empty answer: it is tried again, or elsewhere.
+    It is a failure that may pass, not an empty answer: it is tried again, or elsewhere. Thoughts alone are no content.
     """
-    if not (reply.text or reply.reasoning or reply.tool_calls or reply.images):
+    if not (reply.text.strip() or reply.tool_calls or reply.images):
         raise ReportedError(Failure(None, f"{advice or 'It sent no content'} (finish reason {reason})"))
 
 

@@ -64,9 +64,11 @@ def test_calls_and_their_results_are_read_in_every_shape() -> None:
     assert (second.tool_calls, nothing.text) == ((ToolCall("d", "f", "{}"),), "")
 
 
-def test_fields_that_are_not_read_are_named() -> None:
-    asked = read(prompt_cache_key="k", service_tier="flex", safety_identifier=None, temperature=1, include=["x"])
-    assert asked.untranslated == ("prompt_cache_key", "service_tier")
+def test_the_body_goes_along_for_what_a_service_has_words_for() -> None:
+    native = read(prompt_cache_key="k", num_ctx=4096, temperature=1).native
+    assert native is not None
+    assert native.body["num_ctx"] == 4096
+    assert set(native.body) - native.translated == {"prompt_cache_key", "num_ctx"}
 
 
 @pytest.mark.parametrize(

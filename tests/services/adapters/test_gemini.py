@@ -142,6 +142,14 @@ def test_an_end_without_content_is_a_failure_that_may_pass(
     assert error.partial.usage.total_tokens == 5
 
 
+@pytest.mark.parametrize("part", [{"text": "Hm.", "thought": True}, {"text": " \n"}])
+def test_thoughts_alone_are_no_content(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, way: str, part: Any
+) -> None:
+    answered(provider, way, content={"parts": [part]}, finishReason="MALFORMED_FUNCTION_CALL")
+    assert failure(adapter, question, way).kind is ErrorKind.SERVER
+
+
 @pytest.mark.parametrize("reason", ["OTHER", "MALFORMED_FUNCTION_CALL", "BRAND_NEW"])
 def test_what_was_said_before_an_odd_end_counts(
     adapter: Adapter, provider: FakeProvider, question: ChatRequest, way: str, reason: str
