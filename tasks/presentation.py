@@ -40,6 +40,7 @@ class AttemptShown(TypedDict):
     cost_basis: str
     usage: Usage
     dropped: list[str]
+    usage_details: dict[str, int | str]
 
 
 class TaskAnswer(TypedDict):
@@ -238,6 +239,7 @@ def attempt(row: Attempt) -> AttemptShown:
         "cost_basis": row.cost_basis,
         "usage": usage(row),
         "dropped": row.dropped or [],
+        "usage_details": row.usage_details or {},
     }
 
 

@@ -30,11 +30,13 @@ from services.adapters.base import (
 )
 from services.adapters.call import Call
 from services.adapters.conversation import Spelling
-from services.adapters.failure import Failure, ReportedError, seconds
+from services.adapters.failure import Failure, ReportedError
+from services.adapters.gemini_usage import gemini_usage, with_searches
 from services.adapters.http import HttpAdapter
+from services.adapters.pause import seconds
+from services.adapters.usage import read_whole
 from services.adapters.wire import (
     arguments_text,
-    count,
     embedded,
     finished,
     make_call_id,
@@ -104,6 +106,7 @@ class _Candidate(msgspec.Struct, rename="camel"):
     content: _Content | None = None
     finish_reason: str | None = None
     finish_message: str | None = None
+    grounding_metadata: Any = None
 
     @property
     def parts(self) -> list[_Part]:
@@ -228,10 +231,11 @@ class GeminiAdapter(HttpAdapter):
             images=tuple(image for part in parts if (image := part.image)),
         )
         _require_answer(reply, answer.candidate)
-        return finished(reply, request, _finish_reason(answer) or "stop", _usage(answer.usage_metadata))
+        usage = read_whole(_counted(answer), gemini_usage)
+        return finished(reply, request, _finish_reason(answer) or "stop", usage)
 
     def figures(self, payload: dict[str, Any]) -> Usage | None:
-        return _usage(payload.get("usageMetadata"))
+        return read_whole(payload.get("usageMetadata"), gemini_usage)
 
     def reader(self, request: ChatRequest) -> StreamReader:
         return _Reader(request)
@@ -249,7 +253,7 @@ class _Reader(StreamReader):
     """The protocol has no mark for its end: the stream just ends, after a finish reason."""
 
     def __init__(self, request: ChatRequest) -> None:
-        super().__init__(request)
+        super().__init__(request, gemini_usage)
         self._calls = 0
         self._last: _Candidate | None = None  # the one that told the reason to finish
 
@@ -257,7 +261,7 @@ class _Reader(StreamReader):
         answer = _ANSWER.decode(event)
         _raise_error(answer)
         self.model = answer.model_version or self.model
-        self.usage = _usage(answer.usage_metadata) or self.usage
+        self.meter.add(_counted(answer))
         for part in answer.candidate.parts if answer.candidate else []:
             yield from self._feed_part(part)
         if reason := _finish_reason(answer):
@@ -278,6 +282,11 @@ class _Reader(StreamReader):
             self._calls += 1
         if image := part.image:
             yield ImageDelta(image)
+
+
+def _counted(answer: _Answer) -> Any:
+    grounding = answer.candidate.grounding_metadata if answer.candidate else None
+    return with_searches(answer.usage_metadata, grounding, answer.model_version) if grounding else answer.usage_metadata
 
 
 def _path(model: str, method: str) -> str:
@@ -301,18 +310,6 @@ def _require_answer(reply: Reply, candidate: _Candidate | None) -> None:
     reason = candidate.finish_reason if candidate else None
     if candidate and reason and reason not in _FINISH_REASONS:
         require_answer(reply, reason, candidate.finish_message or "")
-
-
-def _usage(figures: Any) -> Usage | None:
-    # Thoughts are counted beside the answer, not within: https://ai.google.dev/gemini-api/docs/thinking#pricing
-    thoughts = count(figures, "thoughtsTokenCount")
-    usage = Usage(
-        prompt_tokens=count(figures, "promptTokenCount") + count(figures, "toolUsePromptTokenCount"),
-        completion_tokens=count(figures, "candidatesTokenCount") + thoughts,
-        cached_tokens=count(figures, "cachedContentTokenCount"),
-        reasoning_tokens=thoughts,
-    )
-    return usage if usage.total_tokens else None
 
 
 def _retry_delay(payload: Any) -> float | None:

@@ -148,6 +148,7 @@ class Attempt(TypedDict):
     cost_basis: str
     usage: Usage
     dropped: list[str]
+    usage_details: dict[str, int | str]
 
 
 class TaskDetail(TaskSummary):

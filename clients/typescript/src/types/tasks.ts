@@ -127,6 +127,8 @@ export interface Attempt {
   usage: Usage;
   /** Fields of the request that were not sent to this service, since its protocol has no word for them. */
   dropped: string[];
+  /** What else decided its price, such as `service_tier`, `searches`, `cache_write_1h_tokens`; empty of most. */
+  usage_details: Record<string, number | string>;
 }
 
 /** What a task came to. `cost` is in US dollars, and null where no price is known; `execution_time` in seconds. */

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tasks', '0007_filter_by_index'),
+        ('tasks', '0010_attempt_usage_details'),
     ]
 
     operations = [
