@@ -33,7 +33,7 @@ class ServiceConfig:
     api_key_env: str = ""
     timeout_seconds: float = 120.0
     max_concurrency: int = 16
-    max_retries: int = 1
+    max_retries: int = 2
     health: HealthSettings = field(default_factory=HealthSettings)
     price: PriceOverride | None = None
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -15,6 +15,7 @@ from apikeys import keyring
 from services import connections, health
 from services.breaker import breakers
 from services.models import Service
+from services.pauses import pauses
 from services.places import bulkhead
 from snapshots import snapshot
 from tasks.recorder import recorder
@@ -75,6 +76,7 @@ def fresh_memory() -> Iterator[None]:
     health.forget_all()
     bulkhead._last_end.clear()
     breakers.clear()
+    pauses.clear()
 
 
 @pytest.fixture
