@@ -200,10 +200,11 @@ def test_on_the_first_day_it_says_what_is_missing_and_what_to_do(live: LiveOxide
     live.start()
     with browse(live) as page:
         page.goto("/")
-        help_ = page.get_by_role("region", name="No model can be asked yet")
+        help_ = page.get_by_role("region", name="No service answers at the moment")
         expect(help_).to_contain_text("openai has no API key: set NO_SUCH_KEY")
         expect(help_).to_contain_text("ollama run llama2")
         live.post("/api/services/ollama_local/disable/").raise_for_status()
+        help_ = page.get_by_role("region", name="No model can be asked yet")
         expect(help_).to_contain_text("Do this next: openai needs a key: enter it, or set NO_SUCH_KEY and restart.")
         where = help_.get_by_role("link", name="Enter its key")
         expect(where).to_have_attribute("href", "/admin/apikeys/providerkey/add/?service=openai")

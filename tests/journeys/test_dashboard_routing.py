@@ -72,7 +72,7 @@ def test_lanes_show_who_is_asked_in_order_and_what_stands_in_the_way(live: LiveO
 
 
 def test_a_typed_prompt_is_explained_and_asks_nobody(live: LiveOxide, provider: FakeProvider) -> None:
-    live.declare("first", provider.base_url("openai", service="first"), api="openai")
+    live.declare("first", provider.base_url("openai", service="first"), api="openai", models=["alpha"])
     live.declare("asleep", provider.base_url("openai", service="asleep"), api="openai", enabled=False)
     live.config["routing"]["rules"] = [{"id": "words", "task_type": "translation", "service": "first", "priority": 7}]
     live.start()

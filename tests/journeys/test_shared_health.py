@@ -115,20 +115,20 @@ def test_both_know_the_same_whoever_checked(pair: Pair) -> None:
         assert shown(pair.here, service) == shown(pair.there, service)
     assert shown(pair.there)["models"] == ["alpha", "beta"]
     assert pair.checks() == [HERE]
-    pair.provider.misbehave("status", service="mine", status=500)
+    pair.provider.misbehave("status", service="mine", status=401)
     assert not pair.there.post("/api/services/mine/test/").json()["healthy"]
     wait_until(lambda: not shown(pair.here)["healthy"])
     assert shown(pair.here) == shown(pair.there)
     assert pair.checks() == [HERE, THERE]
 
 
-def test_a_service_that_falls_ill_is_left_out_by_both_and_told_of_once(pair: Pair) -> None:
+def test_a_service_that_falls_ill_is_called_last_by_both_and_told_of_once(pair: Pair) -> None:
     pair.start(every=1)
     for oxide in pair.both:
         wait_until(lambda oxide=oxide: shown(oxide)["healthy"] and shown(oxide, "spare")["healthy"])  # type: ignore[misc]
     with connect(pair.there.url.replace("http", "ws") + "/ws", proxy=None) as connection:
         assert json.loads(connection.recv(30))["data"]["services"]["mine"]["healthy"]
-        pair.provider.misbehave("status", service="mine", status=500)
+        pair.provider.misbehave("status", service="mine", status=401)
         for oxide in pair.both:
             wait_until(lambda oxide=oxide: not shown(oxide)["healthy"])  # type: ignore[misc]
             assert oxide.execute().json()["service_used"] == "spare"
@@ -149,7 +149,7 @@ def test_a_service_that_falls_ill_is_left_out_by_both_and_told_of_once(pair: Pai
 def test_a_service_that_is_changed_is_checked_anew_and_one_that_is_disabled_is_forgotten_by_both(pair: Pair) -> None:
     pair.start(every=3600)
     before = last_check(pair.here, "spare")
-    pair.provider.misbehave("status", service="spare", status=500)
+    pair.provider.misbehave("status", service="spare", status=401)
     with pair.postgres.connect("pair") as database:
         database.execute("UPDATE services_service SET model = 'beta' WHERE name = 'spare'")
         database.execute("UPDATE snapshots_revision SET number = number + 1 WHERE name = 'services'")
