@@ -180,7 +180,7 @@ def test_services_says_of_each_how_it_is_and_below_what_bars_it(
     env: dict[str, str], live: LiveOxide, provider: FakeProvider
 ) -> None:
     provider.misbehave("status", service="first", status=401)
-    assert not live.post("/api/services/first/test/").json()["healthy"]
+    assert live.execute(service="first").status_code == 502
     live.post("/api/services/second/disable/")
     table, _, below = piped(env, "services").out.partition("\n\n")
     live.post("/api/services/second/enable/")
