@@ -86,7 +86,7 @@ def test_the_list_tells_what_stands_in_the_way_of_each(client: APIClient, servic
     assert (body["well"]["obstacle"], body["well"]["breaker"]) == ("", "closed")
     assert body["keyless"]["obstacle"].startswith("has no API key: set NO_SUCH_KEY")
     assert body["tired"]["breaker"] == "open"
-    assert "left alone" in body["tired"]["obstacle"]
+    assert "circuit breaker is open" in body["tired"]["obstacle"]
 
 
 def test_programs_are_told_by_a_code_what_keeps_a_service_from_being_asked(
