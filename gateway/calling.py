@@ -23,7 +23,8 @@ CALLED_OFF = "The task was called off. Send it again."
 def begin(request: Request, wanted: TaskRequest, *, streams: bool = False) -> Run:
     """Prepare a task on behalf of whoever calls. Raises what `pipeline.prepare` raises."""
     patience = None if streams else _patience(request)
-    wanted = replace(wanted, client=known_caller(request).name, timeout_seconds=patience)
+    identity = known_caller(request)
+    wanted = replace(wanted, client=identity.name, caller=identity.caller, timeout_seconds=patience)
     return pipeline.prepare(wanted, getattr(request, "cancel", None))
 
 
@@ -48,6 +49,8 @@ def tell(response: HttpResponseBase, run: Run) -> HttpResponseBase:
     if answering := run.answering:
         told["x-oxide-service"] = answering.service
         told["x-oxide-model"] = _header(answering.model)
+        if answering.dropped:
+            told["x-oxide-dropped"] = _header(", ".join(answering.dropped))
     if not task.is_open:
         told["x-oxide-cost"] = "unknown" if task.cost is None else f"{task.cost:f}"
         told["x-oxide-cost-basis"] = task.cost_basis

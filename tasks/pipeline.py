@@ -112,7 +112,7 @@ def decide(request: TaskRequest) -> Verdict:
     """
     task_type, confidence = _type_of(request)
     states = availability.states()
-    demand = Demand(task_type, request.service, request.chat.model, request.chat.features)
+    demand = Demand(task_type, request.service, request.chat.model, request.chat.features, request.chat.needed_by)
     decision = choose(demand, rulebook.current(), states, _chance)
     if not pauses.is_empty:
         operation = EMBEDDINGS if request.embedding else CHAT
@@ -301,6 +301,7 @@ def _note_refusal(run: Run, candidate: Candidate, error: ProviderError) -> None:
 
 def _call(run: Run, service: ServiceConfig, candidate: Candidate) -> Events:
     adapter, call = adapter_for(service), run.call.shortened(service.timeout_seconds)
+    run.attempts[-1].dropped = call.dropped
     if run.request.embedding:
         return _embed(adapter, replace(run.request.embedding, model=candidate.model), call)
     chat = run.request.chat
