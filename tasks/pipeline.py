@@ -243,7 +243,7 @@ def _ask(run: Run, service: ServiceConfig, candidate: Candidate, *, has_good: bo
         except ProviderError as error:
             failures, last = failures + 1, error
             wait = delay_before_retry(error, failures, run.call.remaining)
-            falls_back = error.kind is ErrorKind.RATE_LIMITED and has_good
+            falls_back = error.kind in (ErrorKind.RATE_LIMITED, ErrorKind.TIMEOUT) and has_good
             if run.heard or falls_back or wait is None or failures > (0 if candidate.demoted else service.max_retries):
                 raise
             delay = wait

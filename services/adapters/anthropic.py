@@ -44,8 +44,6 @@ _FINISH_REASONS: Final[Mapping[str | None, FinishReason]] = {
     "tool_use": "tool_calls",
     "refusal": "content_filter",
 }
-# An empty account answers 400: https://platform.claude.com/docs/en/api/errors
-_NO_CREDIT: Final = re.compile(r"credit balance|(usage|spend(ing)?) limit", re.IGNORECASE)
 
 
 class _Block(msgspec.Struct):
@@ -207,10 +205,6 @@ class AnthropicAdapter(HttpAdapter):
 
     def parse_models(self, content: bytes) -> list[str]:
         return [model.id for model in _MODELS.decode(content).data]
-
-    def kind_of(self, failure: Failure) -> ErrorKind:
-        out_of_credit = failure.status == 400 and _NO_CREDIT.search(failure.message)
-        return ErrorKind.QUOTA if out_of_credit else failure.kind
 
 
 def _as_events(message: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -127,7 +127,7 @@ _NO_MODEL: Final = re.compile(
     r"\b(model|deployment)\b.{0,120}?(not exist|not found|not available|no longer|not loaded|deprecated|decommissioned"
     r"|retired|discontinued|shut ?down|is not supported\b(?! (in|with|by|for)))"
     r"|not found the model|(unknown|invalid|no such|unsupported|non-serverless) model\b|no models? loaded"
-    r"|not a valid model|could not find (the )?model",
+    r"|not a valid model|could not find (the )?model|no endpoints found",
     re.IGNORECASE,
 )
 _UNSUPPORTED: Final = re.compile(

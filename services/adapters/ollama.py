@@ -207,10 +207,6 @@ class OllamaAdapter(HttpAdapter):
     def parse_models(self, content: bytes) -> list[str]:
         return [model.name for model in _MODELS.decode(content).models]
 
-    def kind_of(self, failure: Failure) -> ErrorKind:
-        # `"llama2" does not support tools`: https://github.com/ollama/ollama/blob/main/server/routes.go
-        return ErrorKind.UNSUPPORTED if "does not support" in failure.message else failure.kind
-
     def _message(self, message: Message, names: Mapping[str, str]) -> dict[str, Any]:
         result: dict[str, Any] = {"role": message.role, "content": self._text(message)}
         if message.images:

@@ -55,11 +55,6 @@ _VENDORS: Final[Mapping[str, str]] = {"openai": "api.openai.com", "mistral": "ap
 _MOST_STOPS: Final = 4  # at OpenAI itself: https://platform.openai.com/docs/api-reference/chat/create
 _CALL_IDS: Final[Mapping[str, Spelling]] = {"openai": OPENAI_IDS, "mistral": MISTRAL_IDS, "any": ANY}
 _NAMELESS: Final = "a tool call in it names no function"
-# OpenRouter's words where no provider of a model can do what is asked, and where there is no such model.
-_CANNOT: Final = re.compile(
-    r"no endpoints found that support|does not support (tool|image|function|vision)", re.IGNORECASE
-)
-_NO_SUCH_MODEL: Final = re.compile(r"no endpoints found|not a valid model", re.IGNORECASE)
 
 
 class _Function(msgspec.Struct):
@@ -345,10 +340,6 @@ class OpenAIAdapter(HttpAdapter):
         return [model.id for model in _MODELS.decode(content).data]
 
     def kind_of(self, failure: Failure) -> ErrorKind:
-        if _CANNOT.search(failure.message):
-            return ErrorKind.UNSUPPORTED
-        if _NO_SUCH_MODEL.search(failure.message):
-            return ErrorKind.MODEL_NOT_FOUND
         if failure.status == 403 and "flagged" in failure.message:
             # OpenRouter's moderation; the key is good. https://openrouter.ai/docs/api/reference/errors-and-debugging
             return ErrorKind.BAD_REQUEST

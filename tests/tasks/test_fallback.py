@@ -117,6 +117,15 @@ def test_a_service_tries_three_times_unless_it_says_otherwise(
     assert provider.calls_to("only") == 3
 
 
+def test_a_service_that_hangs_is_not_tried_again_where_there_is_another(
+    service: MakeService, execute: Execute, provider: FakeProvider, default_order: Order
+) -> None:
+    default_order(service("first", max_retries=2, timeout_seconds=0.3), service("second"))
+    provider.misbehave("hang", service="first")
+    assert execute().json()["service_used"] == "second"
+    assert provider.calls_to("first") == 1
+
+
 # Rate limits
 
 
