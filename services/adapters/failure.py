@@ -220,7 +220,9 @@ class Failure:
         return found if isinstance(found, str) else ""
 
     def _kind_by_text(self) -> ErrorKind | None:
-        return next((kind for pattern, kind in _TEXTS if pattern.search(self.message)), None)
+        # A fault of the server's own may mention a model or billing, too.
+        texts = [each for each in _TEXTS if self.status != 500 or each[1] is ErrorKind.UNSUPPORTED]
+        return next((kind for pattern, kind in texts if pattern.search(self.message)), None)
 
 
 def _status(payload: Any) -> int | None:
