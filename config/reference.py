@@ -19,9 +19,11 @@ _SECTIONS: Mapping[str, tuple[type[BaseModel], str]] = {
     ),
     "services.NAME.price": (
         Price,
-        "US dollars: a million tokens, a request, a web search. Tokens without a price here cost what the others of "
-        "their side do. Where an answer names a service tier with a known factor (flex, batch), the tokens' price is "
-        "multiplied by it.",
+        (
+            "US dollars: a million tokens, a request, a web search. Tokens without a price here cost what the others "
+            "of their side do. Where an answer names a service tier with a known factor (flex, batch), the tokens' "
+            "price is multiplied by it."
+        ),
     ),
     "routing": (RoutingEntry, ""),
     "routing.rules": (RuleEntry, "Each entry of the list is one rule."),

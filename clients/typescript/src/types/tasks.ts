@@ -299,6 +299,25 @@ export interface Spent {
   cost_basis: CostBasis | '';
 }
 
+/** The error of a provider: `message`, `type`, `code` and `param` are its own words, empty where it sent none. */
+export interface ProviderErrorBody {
+  service: string;
+  /** Its HTTP status. */
+  status: number | null;
+  /** What Oxide takes it for, as in an attempt's `error_kind`. */
+  kind: string;
+  message: string;
+  type: string;
+  code: string;
+  param: string;
+  advice: string;
+  /** Whether the same request may succeed later. */
+  retryable: boolean;
+  /** Where a prompt was too long. */
+  prompt_tokens: number | null;
+  maximum_tokens: number | null;
+}
+
 /** An error as Oxide tells it. Of a failed task it also holds its id and its attempts. */
 export interface ErrorBody {
   error: string;
@@ -307,6 +326,7 @@ export interface ErrorBody {
   task_id?: string;
   status?: string;
   attempts?: Attempt[];
+  provider_error?: ProviderErrorBody;
   /** Of a configuration that cannot be used. */
   problems?: ConfigProblem[];
 }
