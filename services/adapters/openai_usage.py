@@ -81,7 +81,7 @@ def openai_usage(raw: Raw, base_url: str = "") -> Usage | None:
         terms=_tier(named.get("service_tier"), base_url) + cost.terms,
         modalities=tuple((kind, count(named[name])) for kind, name in _MODALITIES if name in named),
     )
-    return usage if usage.total_tokens else None
+    return usage if usage.total_tokens or usage.cost else None
 
 
 class _Tokens:

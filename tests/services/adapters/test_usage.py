@@ -237,6 +237,12 @@ def test_what_the_provider_charged(raw: dict[str, Any], expected: Decimal | None
     assert found.cost == expected
 
 
+def test_a_cost_without_tokens_is_kept() -> None:
+    raw = {"prompt_tokens": 0, "completion_tokens": 0, "cost": 0.01}
+    assert completed(openai_usage(raw), REQUEST, "x" * 8) == Usage(10, 2, reported=False, cost=Decimal("0.01"))
+    assert openai_usage({**raw, "cost": 0}) is None
+
+
 def test_an_answer_cut_after_a_running_total_is_not_taken_for_the_whole_cost() -> None:
     usage = {"prompt_tokens": 50, "completion_tokens": 1, "total_tokens": 51, "cost": 0.001}
     reader = read("openai", [{"choices": [{"index": 0, "delta": {"content": "x" * 40}}], "usage": usage}])
