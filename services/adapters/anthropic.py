@@ -56,7 +56,7 @@ class _Block(msgspec.Struct):
 
 
 class _Message(msgspec.Struct):
-    content: list[_Block] | None = None
+    content: list[_Block] | None
     model: str | None = None
     stop_reason: str | None = None
     usage: Any = None

@@ -141,7 +141,8 @@ class OllamaAdapter(HttpAdapter):
             "messages": [self._message(message, names) for message in request.messages],
             "stream": stream,  # left out it means true
         }
-        if options := self._settings(request):
+        asked = _asked_beside(request)
+        if options := self._settings(request, asked):
             body["options"] = options
         if request.tools and request.tool_choice != "none":
             self._refuse_forced_tools(request)
@@ -150,15 +151,14 @@ class OllamaAdapter(HttpAdapter):
             body["format"] = dict(request.json_schema.schema)
         elif request.json_object:
             body["format"] = "json"
-        if (think := _asked_beside(request).get("think", _think(request))) is not None:
+        if (think := asked.get("think", _think(request))) is not None:
             body["think"] = think
-        if (keep_alive := _asked_beside(request).get("keep_alive", self.options["keep_alive"])) is not None:
+        if (keep_alive := asked.get("keep_alive", self.options["keep_alive"])) is not None:
             body["keep_alive"] = keep_alive
         return body
 
-    def _settings(self, request: ChatRequest) -> dict[str, Any]:
+    def _settings(self, request: ChatRequest, asked: Mapping[str, Any]) -> dict[str, Any]:
         """The service's own length of context, what the request says, and what it says in Ollama's words."""
-        asked = _asked_beside(request)
         whole = asked.get("options")
         options = {
             "num_ctx": self.options["num_ctx"],
@@ -289,7 +289,9 @@ def _options(request: ChatRequest) -> dict[str, Any]:
 
 def _asked_beside(request: ChatRequest) -> Mapping[str, Any]:
     """What the request says in Ollama's own words: in a body of OpenAI's, or as parameters of a task."""
-    return {**request.native.body, **request.extra} if request.native else request.extra
+    if request.native is None:
+        return request.extra
+    return {**request.native.body, **request.extra} if request.extra else request.native.body
 
 
 def _think(request: ChatRequest) -> bool | str | None:
