@@ -31,6 +31,7 @@ from oxide_client.errors import (
     UnexpectedAnswerError,
     UnsupportedMediaTypeError,
     ValidationError,
+    WrongAddressError,
 )
 from oxide_client.errors import of_body as error_of
 from oxide_client.live import LiveEvent
@@ -84,6 +85,7 @@ __all__ = [
     "UnexpectedAnswerError",
     "UnsupportedMediaTypeError",
     "ValidationError",
+    "WrongAddressError",
     "__version__",
     "error_of",
 ]

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 
 from oxide_client.calls import Call
-from oxide_client.errors import ConnectionFailedError, ConnectionLostError, OxideError
+from oxide_client.errors import ConnectionFailedError, ConnectionLostError, OxideError, WrongAddressError
 
 _FIRST_PAUSE = 0.5
 _LONGEST_OWN_PAUSE = 8.0
@@ -46,6 +46,8 @@ def backoff(failures: int, first: float, longest: float) -> float:
 
 
 def may_repeat(error: OxideError, call: Call[object]) -> bool:
+    if isinstance(error, WrongAddressError):
+        return False
     if isinstance(error, ConnectionFailedError) or error.status == 429:
         return True
     if isinstance(error, ConnectionLostError):

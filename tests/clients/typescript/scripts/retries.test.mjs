@@ -149,7 +149,7 @@ test('retries', { concurrency: true }, async (t) => {
     check('a name that nobody has, likewise', async () => {
       const error = await new Oxide('http://oxide.invalid', { maxRetries: 0 }).metrics().catch((error) => error);
       assert.ok(error instanceof ConnectionFailedError, String(error));
-      assert.match(error.message, /oxide\.invalid.*Check the address/);
+      assert.match(error.message, /oxide\.invalid.*Check the name of the host/);
     }),
 
     check('the total time ends a call, its tries included', async (t) => {
