@@ -95,7 +95,7 @@ def read(raw: object) -> ChatBody:
 
 def task_request(body: ChatBody, raw: Any) -> TaskRequest:
     """`raw` is what `body` was read from. Raises `BodyError` and `names.ModelNotFoundError`."""
-    named = names.resolve(body.model)
+    named = names.resolve(body.wanted_model)
     return TaskRequest(
         chat=ChatRequest(
             model=named.model,

@@ -44,7 +44,7 @@ def read(raw: object) -> CompletionBody:
 
 def task_request(body: CompletionBody, raw: Any) -> TaskRequest:
     """`raw` is what `body` was read from. Raises `BodyError` and `names.ModelNotFoundError`."""
-    named, prompt = names.resolve(body.model), _prompt(body)
+    named, prompt = names.resolve(body.wanted_model), _prompt(body)
     return TaskRequest(
         chat=ChatRequest(
             model=named.model,

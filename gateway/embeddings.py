@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from apikeys.decoding import BodyError
 from gateway import names
+from routing.engine import ANY_SERVICE
 from routing.task_types import TaskType
 from services.adapters.base import (
     ChatRequest,
@@ -27,8 +28,8 @@ from tasks.request import TaskRequest
 MOST_INPUTS = 2048
 
 
-class EmbeddingsBody(Struct):
-    model: str
+class EmbeddingsBody(Struct, kw_only=True):
+    model: str | None = None
     input: str | list[str | int | list[int]]
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: Annotated[int, Meta(ge=1, le=100_000)] | None = None
@@ -36,8 +37,9 @@ class EmbeddingsBody(Struct):
 
 def task_request(body: EmbeddingsBody, raw: Any) -> TaskRequest:
     """`raw` is what `body` was read from. Raises `BodyError` and `names.ModelNotFoundError`."""
-    named = names.resolve(body.model)
+    named = names.resolve(body.model or ANY_SERVICE)
     if not named.model:
+        # Vectors of different models cannot be compared, so none is chosen for the client.
         raise BodyError("model must name a model that makes embeddings, as in openai/text-embedding-3-small.")
     inputs = _inputs(body.input)
     shown = tuple(TextPart(text if isinstance(text, str) else f"[{len(text)} tokens]") for text in inputs)

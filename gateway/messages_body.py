@@ -16,6 +16,7 @@ from apikeys import decoding
 from apikeys.decoding import BodyError
 from gateway import names
 from gateway.fields import text_of
+from routing.engine import ANY_SERVICE
 from services.adapters.base import (
     ChatRequest,
     Effort,
@@ -77,8 +78,8 @@ class OutputConfig(Struct):
     format: OutputFormat | None = None
 
 
-class MessagesBody(Struct):
-    model: str
+class MessagesBody(Struct, kw_only=True):
+    model: str | None = None
     messages: list[Turn]
     max_tokens: Annotated[int, Meta(ge=1)] | None = None
     system: Blocks | None = None
@@ -112,7 +113,7 @@ def task_request(body: MessagesBody, raw: Any, headers: Mapping[str, str]) -> Ta
     """`raw` is what `body` was read from; `headers` are the request's. Raises `BodyError` and
     `names.ModelNotFoundError`.
     """
-    named = names.resolve(body.model)
+    named = names.resolve(body.model or ANY_SERVICE)
     return TaskRequest(
         chat=ChatRequest(
             model=named.model,

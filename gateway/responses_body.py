@@ -17,6 +17,7 @@ from apikeys.decoding import BodyError
 from gateway import names
 from gateway.chat_body import effort, tool_choice
 from gateway.fields import text_of
+from routing.engine import ANY_SERVICE
 from services.adapters.base import ChatRequest, JsonSchema, Message, Part, Role, TextPart, Tool, ToolCall
 from tasks.body import image
 from tasks.request import TaskRequest
@@ -56,8 +57,8 @@ class ResponseReasoning(Struct):
     summary: str | None = None
 
 
-class ResponsesBody(Struct):
-    model: str
+class ResponsesBody(Struct, kw_only=True):
+    model: str | None = None
     input: str | list[dict[str, Any]]
     instructions: str | None = None
     stream: bool | None = None
@@ -88,7 +89,7 @@ def read(raw: object) -> ResponsesBody:
 
 def task_request(body: ResponsesBody) -> TaskRequest:
     """Raises `BodyError` and `names.ModelNotFoundError`."""
-    named = names.resolve(body.model)
+    named = names.resolve(body.model or ANY_SERVICE)
     messages = tuple(_messages(body))
     if not any(message.role != "system" for message in messages):
         raise BodyError("input is empty: say what is to be answered.")

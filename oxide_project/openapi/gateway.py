@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
 
 from gateway.anthropic_views import CountTokensView, MessagesView
 from gateway.chat_answer import ChatCompletion
@@ -21,9 +21,15 @@ from oxide_project.openapi.shapes import answers_in, json_body, streamed
 
 _CALL_ERRORS = (404, 413, 415, 500, 502, 503, 504)
 _MODEL = (
-    "`model` is `auto`, `auto/<task type>`, the name of a service, `<service>/<model>`, or the name of a model that "
+    "`model` is `auto` (also where it is left out), `auto/<task type>`, the name of a service, `<service>/<model>`, or the name of a model that "
     "some service has."
 )
+_MODEL_PAGES = [
+    OpenApiParameter("limit", {"type": "integer", "minimum": 1}, description="At most that many"),
+    OpenApiParameter("after", str, description="OpenAI's form: what follows this model"),
+    OpenApiParameter("after_id", str, description="Anthropic's form: what follows this model"),
+    OpenApiParameter("before_id", str, description="Anthropic's form: what precedes this model"),
+]
 _FIRST_CHAT = OpenApiExample(
     "A first chat",
     {"model": "auto", "messages": [{"role": "user", "content": "Explain quantum computing"}]},
@@ -94,7 +100,9 @@ def _models() -> None:
             tags=["OpenAI"],
             operation_id="v1_models_list",
             summary="What `model` may say",
-            description="In Anthropic's form where the header `anthropic-version` is sent.",
+            description="In Anthropic's form, with its own parameters, for Anthropic's clients: they send the header "
+            "`anthropic-version`. Without `limit` the list is whole.",
+            parameters=_MODEL_PAGES,
             responses=answers_in(OpenAIError, {200: OpenAIModelList}),
         )
     )(ModelListView)

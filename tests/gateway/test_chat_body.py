@@ -262,11 +262,6 @@ def test_mistakes_are_named(fields: dict[str, Any], advice: str) -> None:
         read(**fields)
 
 
-def test_a_model_is_named_always() -> None:
-    with pytest.raises(BodyError, match="model"):
-        chat_body.read({"messages": ASKED})
-
-
 @pytest.mark.parametrize("raw", [None, [], "x", 7])
 def test_a_body_is_an_object(raw: Any) -> None:
     with pytest.raises(BodyError, match="Send a JSON object"):

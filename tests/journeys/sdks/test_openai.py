@@ -272,6 +272,48 @@ def test_the_models(client: OpenAI, provider: FakeProvider, oxide: LiveOxide) ->
         oxide.post("/api/services/openai/test/")
 
 
+def test_the_models_page_by_page(oxide: LiveOxide) -> None:
+    every = [model["id"] for model in oxide.get("/v1/models").json()["data"]]
+    page = oxide.get("/v1/models", params={"limit": 2, "after": every[1]}).json()
+    assert [model["id"] for model in page["data"]] == every[2:4]
+    assert (page["has_more"], page["first_id"], page["last_id"]) == (True, every[2], every[3])
+    for wrong in ({"limit": "many"}, {"after": "nobody/none"}):
+        answer = oxide.get("/v1/models", params=wrong)
+        assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
+        assert next(iter(wrong)) in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("path", ["/v1/files", "/v1/chat", "/v1/responses/none/cancel"])
+def test_what_is_not_there_is_told_in_openais_form(client: OpenAI, path: str) -> None:
+    with pytest.raises(openai.NotFoundError) as caught:
+        client.get(path.removeprefix("/v1"), cast_to=object)
+    assert (caught.value.code, caught.value.type) == ("not_found", "invalid_request_error")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/chat/completions", {"messages": ASKED}),
+        ("/v1/completions", {"prompt": "Hello"}),
+        ("/v1/responses", {"input": "Hello"}),
+        ("/v1/messages", {"messages": ASKED, "max_tokens": 10}),
+    ],
+)
+def test_a_request_without_a_model_leaves_the_choice_to_oxide(
+    oxide: LiveOxide, path: str, body: dict[str, Any]
+) -> None:
+    for model in ({}, {"model": None}, {"model": ""}):
+        for stream in ({}, {"stream": True}):
+            answer = oxide.post(path, json={**body, **model, **stream})
+            assert (answer.status_code, answer.headers["x-oxide-service"]) == (200, "openai"), answer.text
+
+
+def test_a_model_of_embeddings_is_named_always(oxide: LiveOxide) -> None:
+    for model in ({}, {"model": None}, {"model": ""}):
+        answer = oxide.post("/v1/embeddings", json={"input": "Hello", **model})
+        assert (answer.status_code, "model must name a model" in answer.text) == (400, True)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_completions(client: OpenAI, kind: str) -> None:
     answer = client.completions.create(model=kind, prompt="Say something.")
