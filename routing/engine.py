@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
 
@@ -49,12 +49,16 @@ class Rulebook:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What a task needs. `service` is a name, or "" or "auto" for any; an empty `model` leaves it open."""
+    """What a task needs. `service` is a name, or "" or "auto" for any; an empty `model` leaves it open.
+
+    `needed_by` names the fields of the request that need a feature.
+    """
 
     task_type: TaskType
     service: str = ""
     model: str = ""
     features: frozenset[Feature] = frozenset()
+    needed_by: Mapping[Feature, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +261,7 @@ _LACKING = {
     Feature.JSON_SCHEMA: "cannot keep to a JSON schema",
     Feature.JSON_OBJECT: "cannot be held to answer in JSON",
     Feature.EMBEDDINGS: "makes no embeddings",
+    Feature.COMPLETIONS: "has no /completions, which this request needs",
     Feature.OPENAI: "speaks another protocol than OpenAI's, which alone has what this request asks for",
     Feature.ANTHROPIC: "speaks another protocol than Anthropic's, which alone has what this request asks for",
 }
@@ -271,12 +276,17 @@ def _misfit(state: ServiceState, demand: Demand, model: str) -> Skipped | None:
     config = state.config
     if not demand.features <= state.features:
         lacking = demand.features - state.features
-        return Skipped(config.name, ", ".join(text for key, text in _LACKING.items() if key in lacking), True)
+        return Skipped(config.name, ", ".join(_lack(key, demand) for key in _LACKING if key in lacking), True)
     if model and not state.offers(model):
         return Skipped(config.name, f"does not offer model {model}", bool(demand.model))
     if not model and config.type == "http":
         return Skipped(config.name, "has no model to ask for: name one in the task, in a rule or as its default", True)
     return Skipped(config.name, state.obstacle) if state.obstacle else None
+
+
+def _lack(feature: Feature, demand: Demand) -> str:
+    fields = demand.needed_by.get(feature)
+    return f"{_LACKING[feature]} ({fields})" if fields else _LACKING[feature]
 
 
 def _out_of_its_line(state: ServiceState, demand: Demand) -> Skipped | None:

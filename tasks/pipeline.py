@@ -101,7 +101,7 @@ def decide(request: TaskRequest) -> Verdict:
     """
     task_type, confidence = _type_of(request)
     states = availability.states()
-    demand = Demand(task_type, request.service, request.chat.model, request.chat.features)
+    demand = Demand(task_type, request.service, request.chat.model, request.chat.features, request.chat.needed_by)
     decision = choose(demand, rulebook.current(), states, _chance)
     return Verdict(task_type, confidence, decision, {name: state.config for name, state in states.items()})
 

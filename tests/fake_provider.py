@@ -225,8 +225,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         _, self.service, self.api, *_ = self.path.split("/")
-        self.dialect: Dialect = DIALECTS[self.api]
         self.asked = json.loads(body) if body else None
+        self.dialect: Dialect = DIALECTS[self.api].at(self.path, self.asked or {})
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.provider.record(Recorded(self.service, self.api, self.command, self.path, headers, self.asked))
         fault = self.provider.next_fault(self.service)

@@ -21,8 +21,8 @@ from oxide_project.openapi.shapes import answers_in, json_body, streamed
 
 _CALL_ERRORS = (404, 413, 415, 500, 502, 503, 504)
 _MODEL = (
-    "`model` is `auto` (also where it is left out), `auto/<task type>`, the name of a service, `<service>/<model>`, or the name of a model that "
-    "some service has."
+    "`model` is `auto`, `auto/<task type>`, the name of a service, `<service>/<model>`, or the name of a model that "
+    "some service has; without it, `auto`."
 )
 _MODEL_PAGES = [
     OpenApiParameter("limit", {"type": "integer", "minimum": 1}, description="At most that many"),
@@ -75,7 +75,8 @@ def _completions() -> None:
         post=extend_schema(
             tags=["OpenAI"],
             summary="Continue a text, as OpenAI's older API has it",
-            description=_MODEL,
+            description=f"{_MODEL} One prompt alone is answered by every kind of service. Several prompts, tokens, "
+            "`n`, `best_of`, `echo`, `suffix` and `logprobs` need an OpenAI-compatible service with `/completions`.",
             request=json_body(CompletionBody),
             responses=streamed(answers_in(OpenAIError, {200: TextCompletion}, *_CALL_ERRORS)),
         )

@@ -35,6 +35,7 @@ class Feature(enum.StrEnum):
     JSON_SCHEMA = "json_schema"
     JSON_OBJECT = "json_object"
     EMBEDDINGS = "embeddings"
+    COMPLETIONS = "completions"  # to continue texts as OpenAI's older API does, which a chat cannot do
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
 
@@ -122,7 +123,7 @@ class ChatRequest:
     JSON object, where `json_schema` asks for one of a certain shape. `effort` is how much a model
     is to think before it answers; empty, that is left to it. `extra` holds parameters that Oxide
     does not interpret: they are laid over the provider's request body as they are. `needs` are
-    features beside those that can be seen from the rest.
+    features beside those that can be seen from the rest; `needed_by` names the fields that need them.
     """
 
     model: str
@@ -143,6 +144,7 @@ class ChatRequest:
     extra: Mapping[str, Any] = field(default_factory=dict)
     native: Native | None = None
     needs: frozenset[Feature] = frozenset()
+    needed_by: Mapping[Feature, str] = field(default_factory=dict)
 
     @property
     def features(self) -> frozenset[Feature]:

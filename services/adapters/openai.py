@@ -47,7 +47,9 @@ _DONE: Final = b"[DONE]"
 _NAMELESS: Final = "a tool call in it names no function"
 # OpenRouter's words where no provider of a model can do what is asked, and where there is no such model.
 _CANNOT: Final = re.compile(
-    r"no endpoints found that support|does not support (tool|image|function|vision)", re.IGNORECASE
+    r"no endpoints found that support|does not support (tool|image|function|vision)"
+    r"|not supported in the v1/completions",  # OpenAI, asked to continue a text with a model for chats
+    re.IGNORECASE,
 )
 _NO_SUCH_MODEL: Final = re.compile(r"no endpoints found|not a valid model", re.IGNORECASE)
 
@@ -174,7 +176,7 @@ class OpenAIAdapter(HttpAdapter):
         "stream_usage": True,
         "key_path": None,
     }
-    FEATURES = HttpAdapter.FEATURES | {Feature.OPENAI}
+    FEATURES = HttpAdapter.FEATURES | {Feature.OPENAI, Feature.COMPLETIONS}
     PROTOCOL = "openai"
     MODELS_PATH = "/models"
 
@@ -187,7 +189,7 @@ class OpenAIAdapter(HttpAdapter):
         return headers
 
     def chat_path(self, request: ChatRequest, *, stream: bool) -> str:  # noqa: ARG002
-        return "/chat/completions"
+        return "/completions" if _continues(request) else "/chat/completions"
 
     def check(self, call: Call) -> list[str]:
         path = self.options["key_path"] or self._default_key_path()
@@ -211,6 +213,8 @@ class OpenAIAdapter(HttpAdapter):
         body = {**native.body, "model": request.model}
         body.pop("stream_options", None)
         body.pop("stream", None)
+        if _continues(request):  # the older API has one name for its limit
+            return self._without_omitted(body | (self._streaming(native.body.get("stream_options")) if stream else {}))
         limits = [body.pop(name, None) for name in ("max_completion_tokens", "max_tokens")]
         if (limit := next((each for each in limits if each is not None), None)) is not None:
             body[self.options["max_tokens_field"]] = limit
@@ -229,7 +233,8 @@ class OpenAIAdapter(HttpAdapter):
         answer = msgspec.json.decode(content)
         head = {**answer, "object": "chat.completion.chunk", "usage": None}
         for choice in answer["choices"]:
-            yield msgspec.json.encode({**head, "choices": [_as_delta(choice)]})
+            is_text = isinstance(choice.get("text"), str)
+            yield msgspec.json.encode({**head, "choices": [choice if is_text else _as_delta(choice)]})
         if answer.get("usage"):
             yield msgspec.json.encode({**head, "choices": [], "usage": answer["usage"]})
 
@@ -250,6 +255,8 @@ class OpenAIAdapter(HttpAdapter):
         return embedded(request, answer.model or request.model, vectors, _usage(answer.usage))
 
     def parse_reply(self, content: bytes, request: ChatRequest) -> Reply:
+        if _continues(request):
+            return _text_reply(content, request)
         completion = _COMPLETION.decode(content)
         _raise_error(completion)
         if not completion.choices:
@@ -273,7 +280,7 @@ class OpenAIAdapter(HttpAdapter):
         return _usage(payload.get("usage"))
 
     def reader(self, request: ChatRequest) -> StreamReader:
-        return _Reader(request)
+        return _TextReader(request) if _continues(request) else _Reader(request)
 
     def parse_models(self, content: bytes) -> list[str]:
         return [model.id for model in _MODELS.decode(content).data]
@@ -484,6 +491,64 @@ def _raise_error(answer: _Answer) -> None:
         raise ReportedError(Failure.within({"code": answer.code, "message": answer.message}))
 
 
-def _raise_choice_error(choice: _Choice | _ChunkChoice) -> None:
+def _raise_choice_error(choice: _Choice | _ChunkChoice | _TextChoice) -> None:
     if choice.error or choice.finish_reason == "error":
         raise ReportedError(Failure.within({"error": choice.error}))
+
+
+# To continue a text: https://platform.openai.com/docs/api-reference/completions
+
+
+class _TextChoice(msgspec.Struct):
+    """A whole choice, or in a stream a piece of one."""
+
+    text: str | None = None
+    index: int | None = None
+    finish_reason: str | None = None
+    error: Any = None
+
+
+class _Texts(_Answer):
+    choices: list[_TextChoice] | None = None
+
+
+_TEXTS: Final = msgspec.json.Decoder(_Texts)
+
+
+class _TextReader(_Reader):
+    def feed(self, event: bytes) -> Iterator[Delta]:
+        if event.strip() == _DONE:
+            self.finish = self.finish or "stop"
+            self.is_over = True
+            return
+        chunk = _TEXTS.decode(event)
+        _raise_error(chunk)
+        self.model = chunk.model or self.model
+        self.usage = _usage(chunk.usage) or self.usage
+        for choice in chunk.choices or ():
+            _raise_choice_error(choice)
+            if choice.index:  # of several texts the first is the one
+                self.beside += choice.text or ""
+                continue
+            if choice.text:
+                yield TextDelta(choice.text)
+            if choice.finish_reason:
+                self.finish = finish_reason(choice.finish_reason)
+
+
+def _continues(request: ChatRequest) -> bool:
+    """Whether it is no chat, but goes to `/completions` as its client wrote it."""
+    return Feature.COMPLETIONS in request.needs
+
+
+def _text_reply(content: bytes, request: ChatRequest) -> Reply:
+    answer = _TEXTS.decode(content)
+    _raise_error(answer)
+    if not answer.choices:
+        raise msgspec.ValidationError("there is no choice in it")
+    choices = sorted(answer.choices, key=lambda choice: choice.index or 0)
+    _raise_choice_error(choices[0])
+    reply = Reply(model=answer.model or request.model, text=choices[0].text or "")
+    written = "".join(choice.text or "" for choice in choices)
+    usage = _usage(answer.usage) or estimate(request, written)
+    return finished(reply, request, finish_reason(choices[0].finish_reason), usage)
