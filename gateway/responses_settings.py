@@ -41,7 +41,7 @@ class ResponseSettings(TypedDict):
     user: str | None
 
 
-def settings(body: ResponsesBody, raw: Mapping[str, Any]) -> ResponseSettings:
+def settings(body: ResponsesBody, raw: Any) -> ResponseSettings:
     """`raw` is what `body` was read from: it has the fields that no provider is sent."""
     tier = _text(raw, "service_tier")
     return {
