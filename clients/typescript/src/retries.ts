@@ -1,10 +1,4 @@
-import {
-  ConnectionFailedError,
-  ConnectionLostError,
-  type OxideError,
-  RateLimitError,
-  WrongAddressError,
-} from './errors.js';
+import { ConnectionFailedError, ConnectionLostError, type OxideError, RateLimitError } from './errors.js';
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 8_000;
@@ -18,7 +12,6 @@ const REFUSALS = new Set(['Service busy', 'Service not available']);
  * nothing: sent away by a rate limit, turned away before anybody was asked, or never sent.
  */
 export function mayRepeat(error: OxideError, onlyReads: boolean): boolean {
-  if (error instanceof WrongAddressError) return false;
   if (error instanceof RateLimitError || error instanceof ConnectionFailedError) return true;
   if (error instanceof ConnectionLostError) return onlyReads;
   return error.status === 503 && (onlyReads || didNothing(error));

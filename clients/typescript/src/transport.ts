@@ -1,7 +1,7 @@
 import { checkedAddress, connectionError, mayWantTls, tlsMismatch } from './addresses.js';
 import { Deadline } from './deadline.js';
 import { errorOfResponse } from './error-answers.js';
-import { OxideError, UnauthorizedError, UnexpectedAnswerError } from './errors.js';
+import { OxideError, UnauthorizedError, UnexpectedAnswerError, WrongAddressError } from './errors.js';
 import {
   type CallOptions,
   type ClientOptions,
@@ -82,6 +82,7 @@ export class Transport {
   #pauseAfter(error: unknown, failures: number, call: Call, deadline: Deadline): number | undefined {
     const onlyReads = readsOnly(call);
     if (!(error instanceof OxideError) || deadline.signal.aborted || !mayRepeat(error, onlyReads)) return undefined;
+    if (error instanceof WrongAddressError) return undefined;
     const longest = this.options.maxRetryDelayMs ?? DEFAULT_MAX_RETRY_DELAY_MS;
     if ((error.retryAfter ?? 0) * 1000 > longest) return undefined;
     const pause = pauseBefore(failures, error.retryAfter);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import subprocess
 import tomllib
 from collections.abc import Iterator
@@ -84,6 +85,20 @@ def test_a_closed_standard_input_adds_nothing(env: dict[str, str]) -> None:
     done = subprocess.run(shell, env=env, capture_output=True, text=True, timeout=30, check=False)
     assert (done.stdout, done.returncode) == ("Hello\n", 2)
     assert "say what is to be done" in done.stderr
+
+
+def test_a_socket_that_is_never_written_to_adds_nothing(env: dict[str, str]) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        command = ["oxide", "ask", "Hello", "--service", "echo"]
+        done = subprocess.run(command, env=env, stdin=theirs, capture_output=True, text=True, timeout=30, check=False)
+        assert done.stdout == "Hello\n"
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.sendall(b"world")
+        ours.shutdown(socket.SHUT_WR)
+        done = subprocess.run(command, env=env, stdin=theirs, capture_output=True, text=True, timeout=30, check=False)
+        assert done.stdout == "Hello\n\nworld\n"
 
 
 def test_nothing_is_read_from_a_terminal_beside_a_prompt(env: dict[str, str]) -> None:

@@ -28,7 +28,7 @@ class Retries:
 
     def pause_after(self, error: OxideError, call: Call[object], failures: int, remaining: float) -> float | None:
         """Seconds until the next try; None where there is none."""
-        if failures > self.most or not may_repeat(error, call):
+        if failures > self.most or isinstance(error, WrongAddressError) or not may_repeat(error, call):
             return None
         if error.retry_after is None:
             pause = backoff(failures, _FIRST_PAUSE, _LONGEST_OWN_PAUSE)
@@ -46,8 +46,6 @@ def backoff(failures: int, first: float, longest: float) -> float:
 
 
 def may_repeat(error: OxideError, call: Call[object]) -> bool:
-    if isinstance(error, WrongAddressError):
-        return False
     if isinstance(error, ConnectionFailedError) or error.status == 429:
         return True
     if isinstance(error, ConnectionLostError):

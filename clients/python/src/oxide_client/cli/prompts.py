@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import os
 import re
+import select
+import stat
 import sys
 import threading
 from collections.abc import Iterator
@@ -13,6 +16,7 @@ from oxide_client.cli import terminal
 from oxide_client.cli.arguments import UsageError
 
 _PATIENCE_SECONDS = 5.0
+_SOCKET_SECONDS = 2.0
 # PowerShell writes such files. The longer mark begins with the shorter one.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -47,10 +51,20 @@ def _is_terminal() -> bool:
 
 def _piped() -> str:
     """What comes beside a prompt; nothing is waited for at a terminal."""
-    if _is_terminal():
+    if _is_terminal() or _is_silent_socket():
         return ""
     with _patience():
         return _standard_input()
+
+
+def _is_silent_socket() -> bool:
+    """Programs that start others often leave a socket open that they never write to; a shell's pipe is none."""
+    try:
+        if not stat.S_ISSOCK(os.fstat(sys.stdin.fileno()).st_mode):
+            return False
+        return not select.select([sys.stdin], [], [], _SOCKET_SECONDS)[0]
+    except (AttributeError, OSError, ValueError):  # closed, or replaced by another stream
+        return False
 
 
 def _standard_input() -> str:
