@@ -37,6 +37,7 @@ _TYPES = {
     "object": "names with values",
 }
 _OPTIONS = {
+    "context_window": "how many tokens its models take, as one number or by model: `{llama2: 4096}`",
     "default_max_tokens": "the limit of an answer where a request names none: the protocol wants one",
     "delay_seconds": "how long an answer takes",
     "keep_alive": "how long a model stays in memory after a call, as Ollama writes it: `10m`",

@@ -225,7 +225,7 @@ class ServiceEntry(_Entry):
         examples=[64],
     )
     max_retries: int = Field(
-        default=1, ge=0, le=10, description="further attempts after a failure that may pass", examples=[2]
+        default=2, ge=0, le=10, description="further attempts after a failure that may pass", examples=[1]
     )
     price: Price | None = Field(
         default=None,

@@ -6,11 +6,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apikeys.permissions import OWN_OR_ALL
 from gateway import model_list, model_pages, names
 from gateway.paths import dialect_of
 
 
 class ModelListView(APIView):
+    scopes = {"get": OWN_OR_ALL}
+
     def get(self, request: Request) -> Response:
         dialect = dialect_of(request.path, request.headers) or "openai"
         page = model_pages.page(tuple(names.offers()), request.query_params, dialect)
@@ -18,6 +21,8 @@ class ModelListView(APIView):
 
 
 class ModelView(APIView):
+    scopes = {"get": OWN_OR_ALL}
+
     def get(self, request: Request, model: str) -> Response:
         offer = names.offer(model)
         is_anthropic = _is_anthropic(request)

@@ -57,7 +57,7 @@ class Service(Switchable):
     max_concurrency = models.PositiveIntegerField(
         default=16, validators=[MinValueValidator(1)], help_text="Calls in flight at once, in each process."
     )
-    max_retries = models.PositiveSmallIntegerField(default=1, validators=[MaxValueValidator(10)])
+    max_retries = models.PositiveSmallIntegerField(default=2, validators=[MaxValueValidator(10)])
     input_price = models.DecimalField(
         max_digits=12, decimal_places=6, null=True, blank=True, help_text="US dollars a million tokens."
     )

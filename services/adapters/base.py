@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal
 
 from services.adapters import quoting
 from services.adapters.call import Call
+from services.adapters.context_length import Figures
 from services.text import storable
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -269,10 +270,12 @@ StreamEvent = Delta | Verbatim | Finish
 class ErrorKind(enum.StrEnum):
     """Why a call failed; decides whether Oxide tries again, tries elsewhere or tells the caller."""
 
-    CONNECT = "connect"  # no connection: refused, unknown host, TLS
+    CONNECT = "connect"  # no response: refused, unknown host, TLS, reset
     TIMEOUT = "timeout"  # the deadline came first
     RATE_LIMITED = "rate_limited"  # 429
+    OVERLOADED = "overloaded"  # 529
     SERVER = "server"  # 5xx, 408, 409, 425
+    BROKEN = "broken"  # the connection broke within the response
     MALFORMED = "malformed"  # an answer that is not what the protocol says
     AUTH = "auth"  # our key was refused
     QUOTA = "quota"  # our account is empty
@@ -283,8 +286,28 @@ class ErrorKind(enum.StrEnum):
     CANCELLED = "cancelled"  # the caller went away or said stop
 
 
-_PASSING = {ErrorKind.CONNECT, ErrorKind.TIMEOUT, ErrorKind.RATE_LIMITED, ErrorKind.SERVER, ErrorKind.MALFORMED}
-_CALLERS = {ErrorKind.BAD_REQUEST, ErrorKind.CONTEXT_LENGTH, ErrorKind.CANCELLED}
+_TRANSIENT = frozenset(
+    {
+        ErrorKind.CONNECT,
+        ErrorKind.TIMEOUT,
+        ErrorKind.RATE_LIMITED,
+        ErrorKind.OVERLOADED,
+        ErrorKind.SERVER,
+        ErrorKind.BROKEN,
+        ErrorKind.MALFORMED,
+    }
+)
+_CALLERS = frozenset({ErrorKind.BAD_REQUEST, ErrorKind.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class VendorError:
+    """An error in the provider's own words, with keys masked; each field is empty where the provider sent none."""
+
+    message: str
+    type: str = ""
+    code: str = ""
+    param: str = ""
 
 
 class ProviderError(Exception):
@@ -292,7 +315,11 @@ class ProviderError(Exception):
 
     `message` is safe to show: it never holds a key. `status` is the provider's HTTP status, or
     None. `retry_after` is in seconds, as the provider asked. `partial` is what had arrived of the
-    answer, so that it can be kept and paid for.
+    answer, so that it can be kept and paid for. `vendor` is the error as the provider reported it,
+    None where it reported none, and `advice` what the operator or caller can do about it.
+    `context` holds the numbers of a complaint that the prompt is too long.
+    `lacks_operation` tells that the operation (chat, embeddings, …) is not available: "service" for
+    every model of the service, "model" for the model asked.
     """
 
     def __init__(
@@ -311,21 +338,30 @@ class ProviderError(Exception):
         self.status = status
         self.retry_after = retry_after
         self.partial = partial
+        self.vendor: VendorError | None = None
+        self.advice = ""
+        self.context = Figures()
+        self.lacks_operation: Literal["", "service", "model"] = ""
+
+    @property
+    def vendor_message(self) -> str:
+        return self.vendor.message if self.vendor else ""
 
     @property
     def permanent(self) -> bool:
         """Whether the same call to the same service would fail again."""
-        return self.kind not in _PASSING
+        return self.kind not in _TRANSIENT
 
     @property
     def is_callers(self) -> bool:
-        """Whether no other service could do better: the request itself is at fault, or withdrawn."""
+        """Whether no other service is to be tried: the request itself is at fault, or withdrawn."""
         return self.kind in _CALLERS
 
     @property
     def shows_ill_health(self) -> bool:
-        """Whether it says something about the service rather than about this request."""
-        return self.kind in _PASSING
+        """Whether it says something about the service rather than about this request or the rate of requests."""
+        is_refusal = self.status is not None and 400 <= self.status < 500
+        return self.kind in _TRANSIENT and self.kind is not ErrorKind.RATE_LIMITED and not is_refusal
 
 
 @dataclass(frozen=True, slots=True)

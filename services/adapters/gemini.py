@@ -28,8 +28,9 @@ from services.adapters.base import (
     Usage,
 )
 from services.adapters.call import Call
-from services.adapters.failure import Failure, ReportedError, seconds
+from services.adapters.failure import Failure, ReportedError
 from services.adapters.http import HttpAdapter
+from services.adapters.pause import seconds
 from services.adapters.wire import (
     arguments_object,
     count,

@@ -47,9 +47,7 @@ _DONE: Final = b"[DONE]"
 _NAMELESS: Final = "a tool call in it names no function"
 # OpenRouter's words where no provider of a model can do what is asked, and where there is no such model.
 _CANNOT: Final = re.compile(
-    r"no endpoints found that support|does not support (tool|image|function|vision)"
-    r"|not supported in the v1/completions",  # OpenAI, asked to continue a text with a model for chats
-    re.IGNORECASE,
+    r"no endpoints found that support|does not support (tool|image|function|vision)", re.IGNORECASE
 )
 _NO_SUCH_MODEL: Final = re.compile(r"no endpoints found|not a valid model", re.IGNORECASE)
 
