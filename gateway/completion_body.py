@@ -11,6 +11,7 @@ from typing import Any
 
 from apikeys import decoding
 from gateway import names
+from gateway.chat_body import TRANSLATED
 from gateway.fields import SampledBody
 from gateway.inputs import Given, Inputs, shown, texts_or_tokens
 from services.adapters.base import ChatRequest, Feature, Native
@@ -56,7 +57,7 @@ def task_request(body: CompletionBody, raw: Any) -> TaskRequest:
             presence_penalty=body.presence_penalty,
             frequency_penalty=body.frequency_penalty,
             stop=body.stops,
-            native=Native("openai", raw if is_its_own else _as_chat(raw, prompts[0])),
+            native=Native("openai", raw if is_its_own else _as_chat(raw, prompts[0]), translated=TRANSLATED),
             needs=frozenset(needed_by),
             needed_by=needed_by,
         ),

@@ -23,6 +23,7 @@ class SampledBody(Struct, kw_only=True):
     max_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None
+    top_k: int | None = None
     n: int | None = None
     seed: int | None = None
     presence_penalty: float | None = None

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from gateway.responses_settings import ResponseSettings
-from services.adapters.base import FinishReason, Reply, ToolCall, Usage
+from services.adapters.base import FinishReason, ImagePart, Reply, ToolCall, Usage
 from tasks.models import Task
 
 Item = dict[str, Any]
@@ -85,7 +85,8 @@ def usage(spent: Usage) -> dict[str, Any]:
 
 def items(task: Task, reply: Reply) -> Iterator[Item]:
     found = list(_items(task, reply))
-    found[-1]["status"] = last_status(reply)
+    if found[-1]["type"] != "image_generation_call":  # which has other words, and comes whole
+        found[-1]["status"] = last_status(reply)
     yield from found
 
 
@@ -94,10 +95,12 @@ def _items(task: Task, reply: Reply) -> Iterator[Item]:
     if reply.reasoning:
         yield thoughts(task, index, reply.reasoning)
         index += 1
-    if reply.text or not reply.tool_calls:
+    if reply.text or not (reply.tool_calls or reply.images):
         yield message(task, index, reply.text)
         index += 1
-    for place, call in enumerate(reply.tool_calls, start=index):
+    for place, drawn in enumerate(reply.images, start=index):
+        yield image(task, place, drawn)
+    for place, call in enumerate(reply.tool_calls, start=index + len(reply.images)):
         yield function_call(task, place, call)
 
 
@@ -121,6 +124,12 @@ def message(task: Task, index: int, text: str, status: str = "completed") -> Ite
 
 def text_part(text: str) -> dict[str, Any]:
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+
+
+def image(task: Task, index: int, drawn: ImagePart) -> Item:
+    """An image that the model drew: https://platform.openai.com/docs/guides/tools-image-generation"""
+    identity = f"ig_{task.pk.hex}_{index}"
+    return {"id": identity, "type": "image_generation_call", "status": "completed", "result": drawn.data or drawn.url}
 
 
 def function_call(task: Task, index: int, call: ToolCall, status: str = "completed") -> Item:

@@ -96,6 +96,6 @@ def _tool(tool: ResponseTool) -> dict[str, Any]:
         "type": "function",
         "name": tool.name,
         "description": tool.description,
-        "parameters": tool.parameters or {},
+        "parameters": tool.parameters if isinstance(tool.parameters, dict) else {},
         "strict": bool(tool.strict),
     }

@@ -17,7 +17,7 @@ class ResponsesView(APIView):
 
     def post(self, request: Request) -> HttpResponseBase:
         body = responses_body.read(request.data)
-        run = calling.begin(request, responses_body.task_request(body), streams=bool(body.stream))
+        run = calling.begin(request, responses_body.task_request(body, request.data), streams=bool(body.stream))
         settings = responses_settings.settings(body, request.data)
         if body.stream:
             return ResponseStream(run, settings)

@@ -270,6 +270,9 @@ def _barred(state: ServiceState, *, named: bool = False) -> Skipped | None:
 _LACKING = {
     Feature.TOOLS: "cannot call tools",
     Feature.IMAGES: "cannot take images",
+    Feature.FILES: "cannot take documents",
+    Feature.AUDIO: "cannot take audio",
+    Feature.IMAGE_OUTPUT: "cannot draw images",
     Feature.JSON_SCHEMA: "cannot keep to a JSON schema",
     Feature.JSON_OBJECT: "cannot be held to answer in JSON",
     Feature.EMBEDDINGS: "makes no embeddings",

@@ -298,6 +298,7 @@ def _note_refusal(run: Run, candidate: Candidate, error: ProviderError) -> None:
 
 def _call(run: Run, service: ServiceConfig, candidate: Candidate) -> Events:
     adapter, call = adapter_for(service), run.call.shortened(service.timeout_seconds)
+    run.attempts[-1].dropped = call.dropped
     if run.request.embedding:
         return _embed(adapter, replace(run.request.embedding, model=candidate.model), call)
     chat = run.request.chat

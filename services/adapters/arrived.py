@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from services.adapters.assembly import Assembly
-from services.adapters.base import ChatRequest, Delta, Finish, FinishReason, Reply, Usage
-from services.adapters.estimate import estimate
+from services.adapters.base import ChatRequest, Delta, Finish, FinishReason, Reply, ToolCallDelta, Usage
+from services.adapters.estimate import completed, estimate
+from services.adapters.usage import Raw, UsageMeter
 from services.adapters.wire import with_tools
 
 
@@ -23,16 +24,18 @@ class StreamReader(ABC):
     """Reads the events of one stream, and keeps what has come of the answer.
 
     A vendor's `feed` yields the deltas of one event and sets what the event tells besides:
-    `model`, `usage`, `finish` once the provider has said why the answer ended, and `is_over` once
-    nothing more is to come. A stream that ends while `finish` is None is a broken one.
+    `model`, `finish` once the provider has said why the answer ended, and `is_over` once
+    nothing more is to come. What it counts goes into `meter`, which `read_usage` reads.
+    A stream that ends while `finish` is None is a broken one.
     """
 
-    def __init__(self, request: ChatRequest) -> None:
+    def __init__(self, request: ChatRequest, read_usage: Callable[[Raw], Usage | None]) -> None:
         self.request = request
         self.model = request.model
-        self.usage: Usage | None = None
+        self.meter = UsageMeter(read_usage)
         self.finish: FinishReason | None = None
         self.is_over = False
+        self.names: Mapping[str, str] = {}  # what the client calls tools that were sent under another name
         self.beside = ""  # what was written besides this answer: other answers to the same request
         self._answer = Assembly()
 
@@ -46,6 +49,8 @@ class StreamReader(ABC):
 
     def read(self, event: bytes) -> Iterator[Delta]:
         for delta in self.feed(event):
+            if self.names and isinstance(delta, ToolCallDelta) and delta.name in self.names:
+                delta = replace(delta, name=self.names[delta.name])  # noqa: PLW2901
             self._answer.add(delta)
             yield delta
 
@@ -54,7 +59,14 @@ class StreamReader(ABC):
         if self.finish is None:
             raise CutShortError
         reason = with_tools(self.finish, self._answer.tool_calls)
-        return Finish(reason, self.usage or estimate(self.request, self.written), self.model)
+        return Finish(reason, completed(self.meter.usage, self.request, self.written), self.model)
+
+    @property
+    def so_far(self) -> Reply:
+        """What has come of the answer, whether or not there is any."""
+        return self._answer.reply(
+            model=self.model, finish_reason=self.finish or "stop", usage=self.meter.usage or Usage()
+        )
 
     @property
     def written(self) -> str:
@@ -64,7 +76,7 @@ class StreamReader(ABC):
     @property
     def partial(self) -> Reply | None:
         """What has come so far; None where nothing has."""
-        if self._answer.is_empty and not self.beside and self.usage is None:
+        if self._answer.is_empty and not self.beside and self.meter.usage is None:
             return None
         return self._answer.reply(model=self.model, finish_reason=self.finish or "stop", usage=self._usage_so_far())
 
@@ -73,12 +85,18 @@ class StreamReader(ABC):
         return estimate(self.request, "")
 
     def _usage_so_far(self) -> Usage:
+        usage = completed(self.meter.usage, self.request, self.written)
+        if self.meter.usage is None or self.finish:
+            return usage
+        # A count from the middle of an answer knows the prompt, but not yet all that was written, nor all it costs.
         guess = estimate(self.request, self.written)
-        if self.usage is None or self.finish:
-            return self.usage or guess
-        # A count from the middle of an answer knows the prompt, but not yet all that was written.
-        written = max(self.usage.completion_tokens, guess.completion_tokens)
-        return replace(self.usage, completion_tokens=written, reported=False)
+        return replace(
+            usage,
+            completion_tokens=max(usage.completion_tokens, guess.completion_tokens),
+            reported=False,
+            cost=None,
+            estimated_cost=usage.cost or usage.estimated_cost,
+        )
 
 
 class WholeAnswer:

@@ -218,6 +218,14 @@ def _outcome(status: int, needed: str) -> str:
     return "sent to log in" if status == 302 and needed == PAGE else "let in"
 
 
+def test_who_may_not_get_may_not_ask_for_the_head(headers: Mapping[str, dict[str, str]]) -> None:
+    for (name, method), (path, needed) in TABLE.items():
+        if method == "GET" and needed not in (OPEN, KNOWN, PAGE):
+            for who in ("nobody", "viewer", "key to execute only", "key to administrate only"):
+                status = APIClient().head(path, headers=headers[who]).status_code
+                assert _outcome(status, needed) == verdict(needed, CALLERS[who]), (name, who)
+
+
 def test_every_method_that_is_not_there_is_closed_to_strangers(headers: Mapping[str, dict[str, str]]) -> None:
     for (name, _), (path, needed) in TABLE.items():
         if needed not in (OPEN, KNOWN, PAGE):

@@ -147,6 +147,8 @@ class Attempt(TypedDict):
     cost: float | None
     cost_basis: str
     usage: Usage
+    dropped: list[str]
+    usage_details: dict[str, int | str]
 
 
 class TaskDetail(TaskSummary):
