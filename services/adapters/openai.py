@@ -35,6 +35,7 @@ from services.adapters.base import (
 from services.adapters.call import Call
 from services.adapters.conversation import ANY, MISTRAL_IDS, OPENAI_IDS, Spelling
 from services.adapters.estimate import completed
+from services.adapters.estimate import estimate
 from services.adapters.failure import Failure, ReportedError
 from services.adapters.http import HttpAdapter
 from services.adapters.openai_usage import openai_usage

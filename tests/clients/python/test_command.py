@@ -91,13 +91,17 @@ def test_a_socket_that_is_never_written_to_adds_nothing(env: dict[str, str]) -> 
     ours, theirs = socket.socketpair()
     with ours, theirs:
         command = ["oxide", "ask", "Hello", "--service", "echo"]
-        done = subprocess.run(command, env=env, stdin=theirs, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(
+            command, env=env, stdin=theirs.fileno(), capture_output=True, text=True, timeout=30, check=False
+        )
         assert done.stdout == "Hello\n"
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.sendall(b"world")
         ours.shutdown(socket.SHUT_WR)
-        done = subprocess.run(command, env=env, stdin=theirs, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(
+            command, env=env, stdin=theirs.fileno(), capture_output=True, text=True, timeout=30, check=False
+        )
         assert done.stdout == "Hello\n\nworld\n"
 
 
