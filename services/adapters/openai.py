@@ -35,7 +35,6 @@ from services.adapters.base import (
 from services.adapters.call import Call
 from services.adapters.conversation import ANY, MISTRAL_IDS, OPENAI_IDS, Spelling
 from services.adapters.estimate import completed
-from services.adapters.estimate import estimate
 from services.adapters.failure import Failure, ReportedError
 from services.adapters.http import HttpAdapter
 from services.adapters.openai_usage import openai_usage
@@ -570,5 +569,5 @@ def _text_reply(content: bytes, request: ChatRequest, meter: UsageMeter) -> Repl
     reply = Reply(model=answer.model or request.model, text=choices[0].text or "")
     written = "".join(choice.text or "" for choice in choices)
     _note_usage(answer, meter)
-    usage = meter.usage or estimate(request, written)
+    usage = completed(meter.usage, request, written)
     return finished(reply, request, finish_reason(choices[0].finish_reason), usage)
