@@ -276,6 +276,7 @@ _LACKING = {
     Feature.JSON_SCHEMA: "cannot keep to a JSON schema",
     Feature.JSON_OBJECT: "cannot be held to answer in JSON",
     Feature.EMBEDDINGS: "makes no embeddings",
+    Feature.COMPLETIONS: "has no /completions, which this request needs",
     Feature.OPENAI: "speaks another protocol than OpenAI's, which alone has what this request asks for",
     Feature.ANTHROPIC: "speaks another protocol than Anthropic's, which alone has what this request asks for",
 }

@@ -31,7 +31,7 @@ from services.prices import Cost, cost_of
 from snapshots.connections import release_connection
 from tasks import running, signals
 from tasks.backoff import delay_before_retry, waiting
-from tasks.demotion import CHAT, EMBEDDINGS, STREAM, demoted
+from tasks.demotion import demoted, operation_of
 from tasks.errors import (
     Code,
     Failure,
@@ -95,9 +95,7 @@ class Run:
 
     @property
     def operation(self) -> str:
-        if self.request.embedding:
-            return EMBEDDINGS
-        return STREAM if self.in_pieces else CHAT
+        return operation_of(self.request, in_pieces=self.in_pieces)
 
     def begin(self) -> None:
         """The clock runs from here, not from when a background task was accepted."""
@@ -115,8 +113,7 @@ def decide(request: TaskRequest) -> Verdict:
     demand = Demand(task_type, request.service, request.chat.model, request.chat.features, request.chat.needed_by)
     decision = choose(demand, rulebook.current(), states, _chance)
     if not pauses.is_empty:
-        operation = EMBEDDINGS if request.embedding else CHAT
-        decision = replace(decision, candidates=demoted(decision.candidates, operation))
+        decision = replace(decision, candidates=demoted(decision.candidates, operation_of(request)))
     return Verdict(task_type, confidence, decision, {name: state.config for name, state in states.items()})
 
 

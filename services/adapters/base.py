@@ -39,6 +39,7 @@ class Feature(enum.StrEnum):
     JSON_SCHEMA = "json_schema"
     JSON_OBJECT = "json_object"
     EMBEDDINGS = "embeddings"
+    COMPLETIONS = "completions"  # to continue texts as OpenAI's older API does, which a chat cannot do
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
 
