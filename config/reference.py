@@ -8,7 +8,16 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from config.schema import Declaration, Price, RateLimits, RoutingEntry, RuleEntry, SecurityEntry, ServiceEntry
+from config.schema import (
+    Declaration,
+    HealthEntry,
+    Price,
+    RateLimits,
+    RoutingEntry,
+    RuleEntry,
+    SecurityEntry,
+    ServiceEntry,
+)
 from services.adapters.registry import ADAPTERS, adapter_class
 
 _SECTIONS: Mapping[str, tuple[type[BaseModel], str]] = {
@@ -16,6 +25,10 @@ _SECTIONS: Mapping[str, tuple[type[BaseModel], str]] = {
     "services.NAME": (
         ServiceEntry,
         "NAME has up to 50 letters, digits, `_`, `-` and `.`, a letter or digit first.",
+    ),
+    "services.NAME.health": (
+        HealthEntry,
+        "Checks decide only in which order services are called, and real calls outrank them.",
     ),
     "services.NAME.price": (
         Price,

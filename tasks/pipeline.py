@@ -325,6 +325,7 @@ def _admitted(breaker: Breaker, service: ServiceConfig, call: Call, *, is_last_r
     try:
         yield
     except ProviderError as error:
+        health.note_failure(service.name, error)
         # Where the task's own time ran out, the caller was in a hurry: no fault of the service.
         if error.shows_ill_health and call.remaining:
             breaker.record_failure()

@@ -68,12 +68,15 @@ class FakeProvider:
         self.hangups = 0
         """How many clients closed the connection before they had their answer."""
         self.model_names = ["alpha", "beta"]
+        self.unknown_models: frozenset[str] = frozenset()
+        """Names for which it answers that there is no such model."""
         self.reported: list[tuple[str, Tokens]] = []
         """What was said of the tokens of each answer that was sent to its end, by service."""
         self._answers: dict[str, Answer] = {}
         self._pauses: dict[str, float] = {}
         self._faults: dict[str, deque[Fault]] = {}
         self._standing: dict[str, Fault] = {}
+        self._in_checks: dict[str, Fault] = {}
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self.stopped = threading.Event()
@@ -128,13 +131,17 @@ class FakeProvider:
         else:
             self._faults.setdefault(service, deque()).extend([found] * times)
 
+    def misbehave_in_checks(self, fault: str, *, service: str = "", **details: Any) -> None:
+        """The same for requests without a body, such as those for the list of models, alone."""
+        self._in_checks[service] = Fault(fault, details)
+
     def behave(self, service: str = "") -> None:
         self._standing.pop(service, None)
         self._faults.pop(service, None)
 
     def reset(self) -> None:
         """Be as in the beginning: no fault, the usual answers, all at once. What was recorded stays."""
-        for settings in (self._standing, self._faults, self._answers, self._pauses):
+        for settings in (self._standing, self._in_checks, self._faults, self._answers, self._pauses):
             settings.clear()
 
     def requests_to(self, service: str) -> list[Recorded]:
@@ -164,8 +171,10 @@ class FakeProvider:
     def answer_of(self, service: str) -> Answer:
         return self._answers.get(service) or self._answers.get("") or Answer()
 
-    def next_fault(self, service: str, path: str) -> Fault | None:
+    def next_fault(self, service: str, path: str, *, is_check: bool = False) -> Fault | None:
         with self._lock:
+            if is_check and (found := self._in_checks.get(service) or self._in_checks.get("")):
+                return found
             for name in (service, ""):
                 if self._faults.get(name) and path.endswith(self._faults[name][0].path):
                     return self._faults[name].popleft()
@@ -224,6 +233,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._serve()
 
+    def do_HEAD(self) -> None:
+        self._serve()
+
+    def do_OPTIONS(self) -> None:
+        self._serve()
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in http.server
         """Quiet."""
 
@@ -234,9 +249,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.dialect: Dialect = DIALECTS[self.api].at(self.path, self.asked or {})
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.provider.record(Recorded(self.service, self.api, self.command, self.path, headers, self.asked))
-        fault = self.provider.next_fault(self.service, self.path)
+        fault = self.provider.next_fault(self.service, self.path, is_check=not body)
         try:
-            if fault:
+            if self.asked and self.dialect.model(self.path, self.asked) in self.provider.unknown_models:
+                self.refuse("model")
+            elif fault:
                 _FAULTS[fault.name](self, **fault.details)
             else:
                 self.answer()
@@ -291,9 +308,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content) if length is None else length))
+        if status != 204:
+            self.send_header("Content-Length", str(len(content) if length is None else length))
         self.end_headers()
-        self.wfile.write(content)
+        if status != 204 and self.command != "HEAD":
+            self.wfile.write(content)
         self.wfile.flush()
 
     def begin_stream(self) -> None:

@@ -90,17 +90,8 @@ class _Count(msgspec.Struct):
     input_tokens: int
 
 
-class _Model(msgspec.Struct):
-    id: str
-
-
-class _Models(msgspec.Struct):
-    data: list[_Model]
-
-
 _MESSAGE: Final = msgspec.json.Decoder(_Message)
 _EVENT: Final = msgspec.json.Decoder(_Event)
-_MODELS: Final = msgspec.json.Decoder(_Models)
 _KIND: Final = msgspec.json.Decoder(_Kind)
 _COUNT: Final = msgspec.json.Decoder(_Count)
 # What the address that counts tokens takes of a request.
@@ -203,8 +194,6 @@ class AnthropicAdapter(HttpAdapter):
     def reader(self, request: ChatRequest) -> StreamReader:
         return _Reader(request)
 
-    def parse_models(self, content: bytes) -> list[str]:
-        return [model.id for model in _MODELS.decode(content).data]
 
 
 def _as_events(message: dict[str, Any]) -> Iterator[dict[str, Any]]:

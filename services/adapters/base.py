@@ -447,6 +447,32 @@ class ProviderError(Exception):
         return self.kind in _TRANSIENT and self.kind is not ErrorKind.RATE_LIMITED and not is_refusal
 
 
+Method = Literal["GET", "HEAD", "POST", "OPTIONS"]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How a service is to be checked. An empty `path` stands for the protocol's own list of models.
+
+    A `path` with a slash in front begins at the server's root, another one at the service's base URL.
+    """
+
+    path: str = ""
+    method: Method = "GET"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check of a service that is there brought to light.
+
+    `models` is what it lists; empty where that is not known. `list_problem` says why the list could not be read, in a
+    sentence that begins with the service's name; "" where it could, or was not asked for.
+    """
+
+    models: tuple[str, ...] = ()
+    list_problem: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
     """Where and how one service is reached: all that an adapter may know of its configuration.
@@ -512,12 +538,13 @@ class Adapter(ABC):
     def models(self, call: Call) -> list[str]:
         """The names of the models on offer. Never a paid call."""
 
-    def check(self, call: Call) -> list[str]:
-        """Prove that the service is there and takes our key, without paying for it.
+    def check(self, call: Call, probe: Probe = Probe()) -> Checked:  # noqa: ARG002 - frozen
+        """Find out, without paying for it, whether the service is there and takes our key.
 
-        Returns the models seen on the way, which costs nothing more to know.
+        Raises `ProviderError` only where calls cannot succeed either: no connection, no answer in time, a rejected
+        key. Any other answer shows that the service is there.
         """
-        return self.models(call)
+        return Checked(tuple(self.models(call)))
 
     def close(self) -> None:  # noqa: B027 - most adapters hold nothing to let go of
         """Let go of idle connections."""

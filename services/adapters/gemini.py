@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from services.adapters import gemini_request
+from services.adapters import gemini_request, model_names
 from services.adapters.arrived import StreamReader
 from services.adapters.base import (
     ChatRequest,
@@ -65,7 +65,7 @@ _FINISH_REASONS: Final[Mapping[str, FinishReason]] = {
         "content_filter",
     ),
 }
-_USED: Final = {"generateContent", "embedContent"}
+_USED: Final = ("generateContent", "embedContent")
 
 
 class _Call(msgspec.Struct):
@@ -135,15 +135,6 @@ class _Answer(msgspec.Struct, rename="camel"):
         return bool(self.prompt_feedback and self.prompt_feedback.block_reason)
 
 
-class _Model(msgspec.Struct, rename="camel"):
-    name: str
-    supported_generation_methods: list[str] = []
-
-
-class _Models(msgspec.Struct):
-    models: list[_Model] = []
-
-
 class _Vector(msgspec.Struct):
     values: tuple[float, ...]
 
@@ -157,7 +148,6 @@ class _Count(msgspec.Struct, rename="camel"):
 
 
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
-_MODELS: Final = msgspec.json.Decoder(_Models)
 _EMBEDDINGS: Final = msgspec.json.Decoder(_EmbeddingList)
 _COUNT: Final = msgspec.json.Decoder(_Count)
 
@@ -240,13 +230,18 @@ class GeminiAdapter(HttpAdapter):
     def reader(self, request: ChatRequest) -> StreamReader:
         return _Reader(request)
 
-    def parse_models(self, content: bytes) -> list[str]:
-        models = _MODELS.decode(content).models
-        useful = [model for model in models if _USED & set(model.supported_generation_methods)]
-        return [model.name.removeprefix("models/") for model in useful]
+    def parse_models(self, content: bytes) -> list[str] | None:
+        found = model_names.read(content, is_useful=_is_useful)
+        return None if found is None else list(dict.fromkeys(name.removeprefix("models/") for name in found))
 
     def pause_of(self, failure: Failure) -> float | None:
         return failure.retry_after if failure.retry_after is not None else _retry_delay(failure.payload)
+
+
+def _is_useful(entry: model_names.Entry) -> bool:
+    """Whether a listed model answers or embeds. Other servers of this protocol may not say what theirs are for."""
+    methods = entry.get("supportedGenerationMethods")
+    return not isinstance(methods, list) or any(method in _USED for method in methods)
 
 
 class _Reader(StreamReader):

@@ -11,18 +11,20 @@ from contextlib import contextmanager
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, cast
+from urllib.parse import urlsplit
 
 import msgspec
 import requests
 from requests import exceptions
 from requests.structures import CaseInsensitiveDict
 
-from services.adapters import conversation, dropped, tool_names
+from services.adapters import conversation, dropped, model_names, tool_names
 from services.adapters.arrived import CutShortError, StreamReader, WholeAnswer
 from services.adapters.assembly import events_of
 from services.adapters.base import (
     Adapter,
     ChatRequest,
+    Checked,
     Connection,
     EmbeddingRequest,
     Embeddings,
@@ -30,6 +32,7 @@ from services.adapters.base import (
     Feature,
     Finish,
     Native,
+    Probe,
     ProviderError,
     Reply,
     StreamEvent,
@@ -42,7 +45,7 @@ from services.adapters.context_length import Figures, figures
 from services.adapters.conversation import ANY, Spelling
 from services.adapters.curl import AddressRefused, BrokenWithin, Cancelled, CancelledUnsent, ReplyTooLarge
 from services.adapters.estimate import estimate, estimate_inputs
-from services.adapters.failure import Failure, ReportedError
+from services.adapters.failure import Failure, ReportedError, rejects_key
 from services.adapters.pause import seconds
 from services.adapters.sse import sse_data
 from services.adapters.transport import CurlStream, CurlTransport
@@ -116,8 +119,9 @@ class HttpAdapter(Adapter):
     @abstractmethod
     def reader(self, request: ChatRequest) -> StreamReader: ...
 
-    @abstractmethod
-    def parse_models(self, content: bytes) -> list[str]: ...
+    def parse_models(self, content: bytes) -> list[str] | None:
+        """The models that an answer lists; None where it is no list of models."""
+        return model_names.read(content)
 
     # These three are for adapters that have `Feature.EMBEDDINGS`: `embed` refuses for all others.
 
@@ -175,7 +179,22 @@ class HttpAdapter(Adapter):
 
     def models(self, call: Call) -> list[str]:
         with self._explaining(call):
-            return self.parse_models(self._get(self.MODELS_PATH, call))
+            content = self._get(self.MODELS_PATH, call)
+            found = self.parse_models(content)
+            if found is None:
+                _raise_reported(content)
+                raise msgspec.ValidationError("there is no list of models in it")
+            return found
+
+    def check(self, call: Call, probe: Probe = Probe()) -> Checked:  # noqa: B008 - frozen
+        if probe.path:
+            return self._check_at(probe, call)
+        try:
+            return Checked(tuple(self.models(call)))
+        except ProviderError as error:
+            if rules_calls_out(error):
+                raise
+            return Checked(list_problem=error.message)
 
     def close(self) -> None:
         self._transport.close()
@@ -183,6 +202,29 @@ class HttpAdapter(Adapter):
     def error(self, kind: ErrorKind, message: str) -> ProviderError:
         """An error to be raised; `message` follows the name of the service."""
         return ProviderError(kind, self._fit_to_show(f"{self.connection.service} {message}"))
+
+    def _check_at(self, probe: Probe, call: Call) -> Checked:
+        """An address that was chosen to tell how the service is: there a 5xx says that it is not well."""
+        request = self._prepare(probe.method, "", b"" if probe.method == "POST" else None)
+        request.url = self._address(probe.path)
+        try:
+            with self._explaining(call):
+                content = self._exchange(request, call).content
+        except ProviderError as error:
+            if rules_calls_out(error) or (error.status or 0) >= 500:
+                raise
+            return Checked()
+        try:
+            return Checked(tuple(self.parse_models(content) or ()))
+        except _UNREADABLE:
+            return Checked()
+
+    def _address(self, path: str) -> str:
+        base = self.connection.base_url.rstrip("/")
+        if not path.startswith("/"):
+            return f"{base}/{path}"
+        parts = urlsplit(base)
+        return f"{parts.scheme}://{parts.netloc}{path}"
 
     def _read_stream(self, response: requests.Response, reader: StreamReader) -> Iterator[StreamEvent]:
         chunks = _chunks(response)
@@ -341,6 +383,11 @@ class HttpAdapter(Adapter):
         return text if len(text) <= _MESSAGE_LENGTH else text[: _MESSAGE_LENGTH - 1] + "…"
 
 
+def rules_calls_out(error: ProviderError) -> bool:
+    """Whether a failed check shows that calls fail, too. Any other answer over HTTP shows that the service is there."""
+    return rejects_key(error) or error.kind in (ErrorKind.CONNECT, ErrorKind.TIMEOUT, ErrorKind.CANCELLED)
+
+
 def _prompt_alone(answer: StreamReader | WholeAnswer, error: Exception) -> Reply | None:
     """A provider that was cut short before it said anything has read the prompt, and charges for that."""
     is_cut_short = isinstance(error, exceptions.ReadTimeout | exceptions.ChunkedEncodingError | Cancelled)
@@ -372,6 +419,13 @@ def _raise_for_status(response: requests.Response, body: Iterator[bytes]) -> Non
         raise _RedirectedError(response.status_code)
     pause = seconds(response.headers.get("Retry-After", ""))
     raise ReportedError(Failure.read(response.status_code, _beginning(body), pause))
+
+
+def _raise_reported(content: bytes) -> None:
+    """Some servers report an error with the status 200."""
+    failure = Failure.within(msgspec.json.decode(content))
+    if failure.words or failure.message:
+        raise ReportedError(failure)
 
 
 def _beginning(chunks: Iterator[bytes]) -> bytes:
@@ -438,12 +492,11 @@ _EXPLANATIONS: Final[tuple[tuple[type[Exception], ErrorKind, str], ...]] = (
     ),
     (_RedirectedError, ErrorKind.MALFORMED, "redirects ({error}), which is not followed. Set base_url to the target."),
 )
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
 _FAULTS: Final = (
     exceptions.RequestException,
     ReportedError,
-    msgspec.MsgspecError,
-    UnicodeError,
-    RecursionError,
+    *_UNREADABLE,
     CutShortError,
     _RedirectedError,
 )

@@ -76,14 +76,6 @@ class _EmbeddingList(msgspec.Struct):
     prompt_eval_count: Any = None
 
 
-class _Model(msgspec.Struct):
-    name: str
-
-
-class _Models(msgspec.Struct):
-    models: list[_Model]
-
-
 # What a request may set beside what Oxide has words for: https://docs.ollama.com/modelfile#valid-parameters-and-values
 _RUNTIME_OPTIONS: Final = frozenset(
     {
@@ -102,7 +94,6 @@ _RUNTIME_OPTIONS: Final = frozenset(
     }
 )
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
-_MODELS: Final = msgspec.json.Decoder(_Models)
 _KNOWN_REASONS: Final = frozenset({"stop", "length", "load", "unload"})
 _EMBEDDINGS: Final = msgspec.json.Decoder(_EmbeddingList)
 
@@ -204,8 +195,6 @@ class OllamaAdapter(HttpAdapter):
     def events(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         return json_lines(chunks)
 
-    def parse_models(self, content: bytes) -> list[str]:
-        return [model.name for model in _MODELS.decode(content).models]
 
     def _message(self, message: Message, names: Mapping[str, str]) -> dict[str, Any]:
         result: dict[str, Any] = {"role": message.role, "content": self._text(message)}

@@ -17,6 +17,7 @@ from services.adapters import openai_request
 from services.adapters.arrived import StreamReader
 from services.adapters.base import (
     ChatRequest,
+    Checked,
     Delta,
     EmbeddingRequest,
     Embeddings,
@@ -26,6 +27,8 @@ from services.adapters.base import (
     ImageDelta,
     ImagePart,
     Native,
+    Probe,
+    ProviderError,
     ReasoningDelta,
     Reply,
     TextDelta,
@@ -36,7 +39,7 @@ from services.adapters.call import Call
 from services.adapters.conversation import ANY, MISTRAL_IDS, OPENAI_IDS, Spelling
 from services.adapters.estimate import completed
 from services.adapters.failure import Failure, ReportedError
-from services.adapters.http import HttpAdapter
+from services.adapters.http import HttpAdapter, rules_calls_out
 from services.adapters.openai_usage import openai_usage
 from services.adapters.openai_variants import (
     CallPieces,
@@ -160,17 +163,8 @@ class _EmbeddingList(_Answer):
     data: list[_Embedding] | None = None
 
 
-class _Model(msgspec.Struct):
-    id: str
-
-
-class _Models(msgspec.Struct):
-    data: list[_Model]
-
-
 _COMPLETION: Final = msgspec.json.Decoder(_Completion)
 _CHUNK: Final = msgspec.json.Decoder(_Chunk)
-_MODELS: Final = msgspec.json.Decoder(_Models)
 _EMBEDDINGS: Final = msgspec.json.Decoder(_EmbeddingList)
 
 
@@ -221,12 +215,19 @@ class OpenAIAdapter(HttpAdapter):
     def chat_path(self, request: ChatRequest, *, stream: bool) -> str:  # noqa: ARG002
         return "/completions" if _continues(request) else "/chat/completions"
 
-    def check(self, call: Call) -> list[str]:
+    def check(self, call: Call, probe: Probe = Probe()) -> Checked:  # noqa: B008 - frozen
         path = self.options["key_path"] or self._default_key_path()
-        if path and self.connection.api_key:
+        if path and self.connection.api_key and not probe.path:
+            self._check_key(path, call)
+        return super().check(call, probe)
+
+    def _check_key(self, path: str, call: Call) -> None:
+        try:
             with self._explaining(call):
                 self._get(path, call)
-        return self.models(call)
+        except ProviderError as error:
+            if rules_calls_out(error):
+                raise
 
     def body(self, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
         try:
@@ -347,9 +348,6 @@ class OpenAIAdapter(HttpAdapter):
 
     def _read_usage(self, raw: Raw) -> Usage | None:
         return openai_usage(raw, self.connection.base_url)
-
-    def parse_models(self, content: bytes) -> list[str]:
-        return [model.id for model in _MODELS.decode(content).data]
 
     def kind_of(self, failure: Failure) -> ErrorKind:
         if failure.status == 403 and "flagged" in failure.message:

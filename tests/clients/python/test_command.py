@@ -257,7 +257,7 @@ def test_services_is_a_table_or_json(env: dict[str, str]) -> None:
 def test_services_says_of_each_how_it_is_and_below_what_bars_it(
     env: dict[str, str], live: LiveOxide, provider: FakeProvider
 ) -> None:
-    provider.misbehave("status", service="first", status=500)
+    provider.misbehave("status", service="first", status=401)
     assert not live.post("/api/services/first/test/").json()["healthy"]
     live.post("/api/services/second/disable/")
     table, _, below = piped(env, "services").out.partition("\n\n")
@@ -265,7 +265,7 @@ def test_services_says_of_each_how_it_is_and_below_what_bars_it(
     states = dict(re.split(r"  +", row)[:2] for row in table.splitlines()[1:])
     assert states == {
         "echo": "healthy",
-        "first": "unhealthy",
+        "first": "unhealthy, called last",
         "keyed": "healthy",
         "keyless": "no key",
         "second": "off",

@@ -190,9 +190,9 @@ export interface Export {
   tasks: ExportedTask[];
 }
 
-/** Who was to be asked, and why the others were not. */
+/** Who was to be asked, those that are `demoted` as a last resort, and why the others were not. */
 export interface Decision {
-  candidates: { service: string; model: string; reason: string; rule_id: string }[];
+  candidates: { service: string; model: string; reason: string; rule_id: string; demoted: boolean }[];
   skipped: { service: string; reason: string; by_request: boolean; aside: boolean }[];
 }
 

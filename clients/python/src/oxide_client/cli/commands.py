@@ -188,14 +188,8 @@ def _sum_up(answer: TaskAnswer) -> None:
 
 
 def _state(service: ServiceListed) -> str:
-    """In the dashboard's words: who only lacks a key, or was not asked yet, is not ill."""
-    if not service["enabled"]:
-        return "off"
-    if service["obstacle_code"] == "no_key":
-        return "no key"
-    if service["healthy"]:
-        return "healthy"
-    return "unhealthy" if service["obstacle"] else "not looked at yet"
+    """In the dashboard's words."""
+    return "off" if service["state"] == "off" else service["state_text"]
 
 
 def _is_barred(service: ServiceListed) -> bool:
