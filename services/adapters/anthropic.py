@@ -195,7 +195,6 @@ class AnthropicAdapter(HttpAdapter):
         return _Reader(request)
 
 
-
 def _as_events(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """A whole message as the events that stream it: each block in one piece."""
     begun = {**message, "content": [], "stop_reason": None, "stop_sequence": None}

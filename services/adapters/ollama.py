@@ -195,7 +195,6 @@ class OllamaAdapter(HttpAdapter):
     def events(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         return json_lines(chunks)
 
-
     def _message(self, message: Message, names: Mapping[str, str]) -> dict[str, Any]:
         result: dict[str, Any] = {"role": message.role, "content": self._text(message)}
         if message.images:
