@@ -9,6 +9,7 @@ import sys
 import tomllib
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from apikeys.derivation import derive
 from oxide_project import env, servers
@@ -153,16 +154,14 @@ else:
         }
     }
 
+# Never Django's RedisCache: it unpickles what it reads, so whoever can write to Redis could run code here. Our counters
+# read whole numbers alone. https://docs.djangoproject.com/en/5.2/topics/cache/#redis
+CACHES: dict[str, dict[str, Any]] = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 if REDIS_URL:
-    CACHES = {
-        "default": servers.cache(REDIS_URL),
-        "counters": {"BACKEND": "apikeys.counters.SharedCounters", "LOCATION": REDIS_URL},
-    }
+    servers.require_redis_url(REDIS_URL)
+    CACHES["counters"] = {"BACKEND": "apikeys.counters.SharedCounters", "LOCATION": REDIS_URL}
 else:
-    CACHES = {
-        "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
-        "counters": {"BACKEND": "apikeys.counters.Counters", "LOCATION": "counters"},
-    }
+    CACHES["counters"] = {"BACKEND": "apikeys.counters.Counters", "LOCATION": "counters"}
 # In memory, one for each caller: the default of 300 would throw counters away while they are needed.
 CACHES["counters"]["OPTIONS"] = {"MAX_ENTRIES": 50_000}
 RATELIMIT_USE_CACHE = "counters"
