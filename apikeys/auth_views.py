@@ -8,9 +8,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from apikeys import decoding, presentation, tokens
+from apikeys import decoding, devices, presentation, security_log, tokens
 from apikeys.bodies import LoginBody, LogoutBody, RefreshBody
 from apikeys.credentials import presented
+from apikeys.login_guard import account_key
 from apikeys.permissions import known_caller
 
 
@@ -27,13 +28,21 @@ class LoginViewSet(ViewSet):
         if not isinstance(user, User):
             raise AuthenticationFailed("The user name or the password is wrong, or the user is disabled.")
         update_last_login(None, user)  # type: ignore[arg-type]  # the sender does not matter
-        return _never_stored(presentation.token_pair(tokens.issue(user)))
+        whole = request._request  # noqa: SLF001
+        security_log.record("login", whole, user=user.get_username(), door=whole.path_info)
+        answer = Response(presentation.token_pair(tokens.issue(user)))
+        # Only back to here: a program's other calls need no cookie.
+        devices.remember(answer, whole, account_key(user.get_username()), path=_LOGIN_PATH)
+        return answer
 
     @action(detail=False, methods=["post"])
     def refresh(self, request: Request) -> Response:
         body = decoding.body(request.data, RefreshBody)
         try:
-            return _never_stored(presentation.token_pair(tokens.refresh(body.refresh_token)))
+            return Response(presentation.token_pair(tokens.refresh(body.refresh_token)))
+        except tokens.ReplayedTokenError as error:
+            security_log.record("refresh_token_replayed", request._request, user=error.username)  # noqa: SLF001
+            raise AuthenticationFailed(_DEAD) from None
         except tokens.RefusedTokenError:
             raise AuthenticationFailed(_DEAD) from None
 
@@ -42,9 +51,10 @@ class LoginViewSet(ViewSet):
         body = decoding.body(request.data or {}, LogoutBody)
         token = body.refresh_token or presented(request._request) or ""  # noqa: SLF001
         try:
-            tokens.end(token)
+            username = tokens.end(token)
         except tokens.RefusedTokenError:
             raise AuthenticationFailed(_DEAD) from None
+        security_log.record("logout", request._request, user=username)  # noqa: SLF001
         return Response(presentation.logged_out())
 
 
@@ -58,8 +68,4 @@ class MeViewSet(ViewSet):
 
 
 _DEAD = "This token is not valid (any more). Log in again at /auth/login."
-
-
-def _never_stored(content: presentation.TokenPair) -> Response:
-    # https://www.rfc-editor.org/rfc/rfc6749#section-5.1
-    return Response(content, headers={"Cache-Control": "no-store"})
+_LOGIN_PATH = "/auth/login"

@@ -44,7 +44,7 @@ class ClientKeyViewSet(ViewSet):
         except IntegrityError:
             raise ValidationError(f"name: there is a key named {body.name!r} already. Choose another name.") from None
         # The only answer that ever holds the key.
-        return Response(presentation.client_key_made(key, secret), status=201, headers={"Cache-Control": "no-store"})
+        return Response(presentation.client_key_made(key, secret), status=201)
 
     def destroy(self, _request: Request, pk: str) -> Response:
         get_object_or_404(ClientKey, pk=int(pk)).delete()

@@ -7,10 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework.authentication import CSRFCheck
 
 from apikeys import accounts, client_keys, policy, tokens
-from apikeys.identity import ANYBODY, NOBODY, Identity
+from apikeys.identity import ANYBODY, KEPT, NOBODY, Identity
 from apikeys.models import KEY_START
-
-_KEPT = "oxide.caller"  # no header can be called so
 
 
 def identify(credential: str) -> Identity | None:
@@ -24,9 +22,9 @@ def identify(credential: str) -> Identity | None:
 
 def caller(request: HttpRequest) -> Identity | None:
     """Who calls: `ANYBODY` while identity is off, `NOBODY` without credentials, None with ones that are not valid."""
-    if _KEPT not in request.META:
-        request.META[_KEPT] = _find(request)
-    found: Identity | None = request.META[_KEPT]
+    if KEPT not in request.META:
+        request.META[KEPT] = _find(request)
+    found: Identity | None = request.META[KEPT]
     return found
 
 

@@ -20,7 +20,12 @@ from gateway.errors import new_request_id
 from oxide_project import errors
 from oxide_project.errors import Problem
 
-_GUARDED = re.compile(r"/(api|v1|auth)(/|\Z)")
+_GUARDED = re.compile(r"/(api|v1|auth)(/|\Z)|/openapi\.json/?\Z")
+# What these answer is for the one who asked, now. https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.5
+_NEVER_STORED = ("/api", "/v1", "/auth")
+_NO_STORE = {"Cache-Control": "no-store"}
+# Where people log in: to look at such a page costs nothing, to send it does.
+_LOGIN_PAGES = ("/login", "/admin/login")
 _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 _EXPOSED = ", ".join(
     ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Retry-After", "x-request-id"]
@@ -37,7 +42,7 @@ class Gate:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if not _GUARDED.match(request.path_info):
+        if not _is_guarded(request):
             return self._get_response(request)
         try:
             response = self._answer(request)
@@ -46,6 +51,8 @@ class Gate:
             response = _refuse(request, errors.problem_of(error))
         if request.path_info.startswith("/v1"):
             _name(response)
+        if request.path_info.startswith(_NEVER_STORED) and "Cache-Control" not in response:
+            headers.put(response, _NO_STORE)
         return response
 
     def _answer(self, request: HttpRequest) -> HttpResponseBase:
@@ -64,6 +71,11 @@ class Gate:
         if allowance:
             _tell_allowance(request, response, allowance)
         return response
+
+
+def _is_guarded(request: HttpRequest) -> bool:
+    path = request.path_info
+    return bool(_GUARDED.match(path)) or (request.method == "POST" and path.rstrip("/") in _LOGIN_PAGES)
 
 
 def _refuse(request: HttpRequest, problem: Problem) -> HttpResponse:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
-from drf_spectacular.views import SpectacularJSONAPIView
 from rest_framework.routers import SimpleRouter
 
 from apikeys.auth_views import LoginViewSet, MeViewSet
@@ -17,6 +16,7 @@ from monitoring.probes import HealthView, ReadyView
 from monitoring.views import MonitoringViewSet, PrometheusView
 from oxide_project import errors
 from oxide_project.openapi.pages import RedocPage, SwaggerPage
+from oxide_project.openapi.served import DocumentView
 from routing.views import RuleViewSet
 from services.key_views import KeyViewSet
 from services.views import ServiceViewSet
@@ -61,7 +61,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path("^health/?$", HealthView.as_view(), name="health"),
     re_path("^ready/?$", ReadyView.as_view(), name="ready"),
     re_path("^metrics/?$", PrometheusView.as_view(), name="prometheus"),
-    re_path("^openapi.json/?$", SpectacularJSONAPIView.as_view(), name="openapi"),
+    re_path("^openapi.json/?$", DocumentView.as_view(), name="openapi"),
     re_path("^docs/?$", SwaggerPage.as_view(url_name="openapi"), name="docs"),
     re_path("^redoc/?$", RedocPage.as_view(url_name="openapi"), name="redoc"),
     path("", pages.now, name="now"),

@@ -44,7 +44,6 @@ def download(query: ExportQuery, *, with_body: bool = True) -> StreamingHttpResp
     response = StreamingHttpResponse(chain((first,), pieces), content_type=_TYPES[query.layout])
     name = f"oxide-tasks-{timezone.now():%Y-%m-%d}.{query.layout}"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
-    response["Cache-Control"] = "no-store"
     response["X-Content-Type-Options"] = "nosniff"
     return response
 
