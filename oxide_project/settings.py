@@ -29,6 +29,8 @@ MAX_REPLY_BYTES = env.integer("OXIDE_MAX_REPLY_MB", 32, minimum=1, maximum=1024)
 TASK_TIMEOUT_SECONDS = env.integer("OXIDE_TASK_TIMEOUT", 600, minimum=1, maximum=86_400)
 # Where POST /api/api-keys/update/ puts a key: in plain text into the file, or encrypted into the database.
 KEY_STORE = env.choice("OXIDE_KEY_STORE", "file", ["file", "database"])
+# Whether the admin pages may set the command of a service, which is to run any program as Oxide's user.
+ALLOW_CLI_COMMANDS = env.boolean("OXIDE_ALLOW_CLI_COMMANDS", False)
 # How often each service is asked how it is, by one process for all.
 HEALTH_SECONDS = env.integer("OXIDE_HEALTH_SECONDS", 30, minimum=1, maximum=3600)
 PROCESSORS = env.choice("OXIDE_PROCESSORS", "one", ["one", "all"])
