@@ -9,7 +9,9 @@ import re
 
 # Those of PostgreSQL's and Redis' own clients hold passwords, too.
 # https://www.postgresql.org/docs/current/libpq-envars.html, https://redis.io/docs/latest/develop/tools/cli/
-_OWN = re.compile(r"(OXIDE|DJANGO|POSTGRES|PG|REDIS|REDISCLI)_?.*|DATABASE_URL|SECRET_KEY(_FALLBACKS)?", re.IGNORECASE)
+_OWN = re.compile(
+    r"(OXIDE|DJANGO|POSTGRES|REDIS|REDISCLI)_.*|PG[A-Z]+|DATABASE_URL|SECRET_KEY(_FALLBACKS)?", re.IGNORECASE
+)
 
 
 def is_own(name: str) -> bool:

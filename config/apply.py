@@ -14,6 +14,7 @@ from apikeys import keyring, policy
 from config.reading import read
 from config.schema import Declaration, RateLimits, RuleEntry, SecurityEntry, ServiceEntry
 from routing.models import DefaultRoute, RoutingRule
+from services import key_binding
 from services.models import Service
 from services.validation import TAKEN
 from snapshots.models import Revision
@@ -88,6 +89,9 @@ def apply(declaration: Declaration) -> Changes:
     services, rules = _services(), _rules()
     services_added, services_changed = _merge(services, _wanted_services(declaration), _new_service)
     rules_added, rules_changed = _merge(rules, _wanted_rules(declaration, services), _new_rule)
+    for row in services.values():
+        if row.name in declaration.services:
+            key_binding.note(row.api_key_env, row.base_url)
     # Services are removed last: a rule that names another service now must not fall with its old one.
     gone = {name for name, row in services.items() if row.declared and name not in declaration.services}
     rules_gone = _rules_gone(rules, declaration, gone)
