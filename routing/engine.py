@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
+from typing import Any
 
+from routing.model_overrides import overriding_fields
 from routing.task_types import TaskType
 from services.adapters.base import Feature
 from services.config import ServiceState
@@ -49,12 +51,18 @@ class Rulebook:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What a task needs. `service` is a name, or "" or "auto" for any; an empty `model` leaves it open."""
+    """What a task needs. `service` is a name, or "" or "auto" for any; an empty `model` leaves it open.
+
+    `forwarded` holds the fields that a provider gets as the client wrote them: every provider, or those of `protocol`
+    alone.
+    """
 
     task_type: TaskType
     service: str = ""
     model: str = ""
     features: frozenset[Feature] = frozenset()
+    forwarded: Mapping[str, Any] = field(default_factory=dict)
+    protocol: Feature | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,9 +282,19 @@ def _misfit(state: ServiceState, demand: Demand, model: str) -> Skipped | None:
         return Skipped(config.name, ", ".join(text for key, text in _LACKING.items() if key in lacking), True)
     if model and not state.offers(model):
         return Skipped(config.name, f"does not offer model {model}", bool(demand.model))
+    if config.allowed_models and (fields := _overrides(state, demand)):
+        reason = f"may be asked for its listed models alone, which {fields} could replace: leave that out"
+        return Skipped(config.name, reason, True)
     if not model and config.type == "http":
         return Skipped(config.name, "has no model to ask for: name one in the task, in a rule or as its default", True)
     return Skipped(config.name, state.obstacle) if state.obstacle else None
+
+
+def _overrides(state: ServiceState, demand: Demand) -> str:
+    """The fields that would reach this service and could have it answer by another model, as a list; "" for none."""
+    if demand.protocol is not None and demand.protocol not in state.features:
+        return ""  # the request is translated for it, and these are left out
+    return ", ".join(overriding_fields(demand.forwarded))
 
 
 def _out_of_its_line(state: ServiceState, demand: Demand) -> Skipped | None:

@@ -19,7 +19,7 @@ from routing.classifier import classify
 from routing.engine import Candidate, Decision, Demand, choose
 from routing.task_types import TaskType
 from services import availability, health
-from services.adapters.base import Adapter, EmbeddingRequest, ErrorKind, ProviderError, Reply
+from services.adapters.base import Adapter, EmbeddingRequest, ErrorKind, Feature, ProviderError, Reply
 from services.adapters.call import Call, CancelToken
 from services.breaker import Breaker, breakers
 from services.bulkhead import BusyError
@@ -101,7 +101,9 @@ def decide(request: TaskRequest) -> Verdict:
     """
     task_type, confidence = _type_of(request)
     states = availability.states()
-    demand = Demand(task_type, request.service, request.chat.model, request.chat.features)
+    chat = request.chat
+    protocol = Feature(chat.native.protocol) if chat.native else None
+    demand = Demand(task_type, request.service, chat.model, chat.features, request.forwarded, protocol)
     decision = choose(demand, rulebook.current(), states, _chance)
     return Verdict(task_type, confidence, decision, {name: state.config for name, state in states.items()})
 
