@@ -8,6 +8,7 @@ from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
+from apikeys import security_log
 from apikeys.authentication import REFUSAL
 from apikeys.credentials import caller
 from apikeys.identity import Identity, Scope
@@ -24,6 +25,8 @@ class HasScope(BasePermission):
             return True  # the view has no such method, and says so
         needed = scope_for(view, str(request.method))
         if needed not in identity.scopes:
+            whole = request._request  # noqa: SLF001 - DRF documents it as the way to Django's
+            security_log.record("permission_refused", whole, needs=needed, method=whole.method, path=whole.path)
             raise PermissionDenied(
                 f"This needs the scope {needed}, which {identity.name} does not have. Ask an administrator for it."
             )

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from django.db import transaction
+from django.http import HttpRequest
 from pydantic import BaseModel
 
-from apikeys import keyring, policy
+from apikeys import keyring, policy, security_log
 from config.reading import read
 from config.schema import Declaration, RateLimits, RuleEntry, SecurityEntry, ServiceEntry
 from routing.models import DefaultRoute, RoutingRule
@@ -64,6 +65,13 @@ class Changes:
         parts += [f"security changed ({', '.join(self.security)})"] if self.security else []
         parts += [f"keys changed ({', '.join(self.keys)})"] if self.keys else []
         return "; ".join(parts) or "nothing to change"
+
+    def note(self, request: HttpRequest | None = None) -> None:
+        """For the security log; without a request it was a command that imported the file."""
+        user = None if request else "manage.py"
+        security_log.record("configuration_reloaded", request, user=user, changes=str(self))
+        if self.security:
+            security_log.record("policy_changed", request, user=user, fields=self.security)
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON."""

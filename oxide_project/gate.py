@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
-from apikeys import limits, policy
+from apikeys import limits, policy, security_log
 from apikeys.credentials import caller
 from apikeys.limits import Allowance
 from gateway import headers
@@ -65,6 +65,8 @@ class Gate:
             detail = f"Too many requests. Retry after {allowance.retry_after} seconds."
             response = _refuse(request, errors.too_many(detail, allowance.retry_after))
         elif _is_foreign_page(request):
+            origin, path = request.META.get("HTTP_ORIGIN"), request.path_info
+            security_log.record("foreign_page_refused", request, origin=origin, method=request.method, path=path)
             response = _refuse(request, _foreign_page())
         else:
             response = self._get_response(request)

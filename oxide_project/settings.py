@@ -256,6 +256,8 @@ LOGGING = {
     "loggers": {
         "django": {"handlers": [], "level": LOG_LEVEL},
         "django.request": {"handlers": ["exceptions"], "propagate": False},
+        # What an operator looks up later is kept however little else is said: apikeys/security_log.py.
+        "oxide.security": {"level": "INFO"},
         # Anybody can send any Host; the answer says what to do.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "daphne": {"level": "WARNING"},
