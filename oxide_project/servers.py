@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
+from oxide_project import env
+
 if TYPE_CHECKING:
     import psycopg
 
@@ -27,6 +29,7 @@ def database(url: str, connections: int) -> dict[str, Any]:
         entry: dict[str, Any] = dict(dj_database_url.parse(url, conn_health_checks=True))
     except ValueError:
         entry = {}
+    _require_own_password("DATABASE_URL", str(entry.get("PASSWORD") or ""))
     if not entry.get("NAME"):
         raise ImproperlyConfigured(
             "DATABASE_URL cannot be read. Write postgres://user:password@host:5432/name, with special characters "
@@ -42,6 +45,12 @@ def require_redis_url(url: str) -> None:
             "REDIS_URL cannot be read. Write redis://:password@host:6379/0, with special characters in the password "
             "percent-encoded (@ is %40); rediss:// is the same over TLS."
         )
+    _require_own_password("REDIS_URL", urlsplit(url).password or "")
+
+
+def _require_own_password(name: str, password: str) -> None:
+    if env.is_example(password):
+        raise ImproperlyConfigured(f"{name} has the password of an example, which everybody can read. Set another one.")
 
 
 def connect_to_database() -> psycopg.Connection[Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from apikeys.derivation import derive
 from oxide_project import env, servers
+from oxide_project.permissions_of_files import DATABASE
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -137,7 +138,7 @@ else:
     DATABASES = {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
-            "NAME": DATA_DIR / "oxide.sqlite3",
+            "NAME": DATA_DIR / DATABASE,
             # Requests run on long-lived threads that keep their connection (oxide_project/handler.py).
             "CONN_MAX_AGE": None,
             "OPTIONS": {

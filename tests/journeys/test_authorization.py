@@ -57,7 +57,7 @@ TABLE: Mapping[tuple[str, str], tuple[str, str]] = {
     ("embeddings", "POST"): ("/v1/embeddings", EXECUTE),
     ("responses", "POST"): ("/v1/responses", EXECUTE),
     ("messages", "POST"): ("/v1/messages", EXECUTE),
-    ("count-tokens", "POST"): ("/v1/messages/count_tokens", READ),
+    ("count-tokens", "POST"): ("/v1/messages/count_tokens", EXECUTE),
     ("models", "GET"): ("/v1/models", READ),
     ("model", "GET"): ("/v1/models/auto", READ),
     ("monitoring-metrics", "GET"): ("/api/monitoring/metrics/", READ),
