@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from rest_framework.authentication import CSRFCheck
@@ -30,11 +32,16 @@ def caller(request: HttpRequest) -> Identity | None:
 
 def presented(request: HttpRequest) -> str | None:
     """The credential that a request carries, wherever its client's habits put it."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return presented_in(request.headers.get)
+
+
+def presented_in(header: Callable[[str], str | None]) -> str | None:
+    """The same of a request whose headers `header` gives by their names."""
+    scheme, _, token = (header("Authorization") or "").partition(" ")
     if scheme.lower() == "bearer":
         return token.strip()
     # Another scheme may be meant for a proxy before us.
-    return request.headers.get("x-api-key") or request.headers.get("api-key")
+    return header("x-api-key") or header("api-key")
 
 
 def _find(request: HttpRequest) -> Identity | None:

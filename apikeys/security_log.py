@@ -36,8 +36,9 @@ def _caller(request: HttpRequest | None) -> str:
     known: Any = request.META.get(KEPT) if request is not None else None
     if known is not None and not known.is_anonymous:
         return f"key:{known.name}" if known.kind == "key" else str(known.name)
-    user: Any = getattr(request, "user", None)
-    return str(user.get_username()) if user is not None and user.is_authenticated else "-"
+    # Where REST framework has put an identity there, it is an anonymous one.
+    name: Any = getattr(getattr(request, "user", None), "get_username", str)
+    return name() or "-"
 
 
 def _written(value: object) -> str:
