@@ -2,14 +2,15 @@ from __future__ import annotations
 
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import User, update_last_login
+from django.core.exceptions import ValidationError as DjangoValidationError
 from rest_framework.decorators import action
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from apikeys import decoding, devices, presentation, security_log, tokens
-from apikeys.bodies import LoginBody, LogoutBody, RefreshBody
+from apikeys import decoding, devices, passwords, presentation, security_log, tokens
+from apikeys.bodies import LoginBody, LogoutBody, PasswordBody, RefreshBody
 from apikeys.credentials import presented
 from apikeys.login_guard import account_key
 from apikeys.permissions import known_caller
@@ -65,6 +66,27 @@ class MeViewSet(ViewSet):
 
     def retrieve(self, request: Request) -> Response:
         return Response(presentation.me(known_caller(request)))
+
+
+class PasswordViewSet(ViewSet):
+    """Another password of one's own, whatever one may do otherwise."""
+
+    permission_classes = ()
+
+    def create(self, request: Request) -> Response:
+        body = decoding.body(request.data, PasswordBody)
+        whole = request._request  # noqa: SLF001 - DRF documents it as the way to Django's
+        known = known_caller(request)
+        user = User.objects.filter(pk=known.user_id).first() if known.kind == "user" else None
+        if user is None:
+            raise PermissionDenied("Only people have a password: log in as the one whose password is to change.")
+        try:
+            passwords.change(whole, user, body.current_password, body.new_password)
+        except passwords.WrongPasswordError as error:
+            raise ValidationError({"current_password": str(error)}) from None
+        except DjangoValidationError as error:
+            raise ValidationError({"new_password": error.messages}) from None
+        return Response(presentation.token_pair(tokens.issue(user)))
 
 
 _DEAD = "This token is not valid (any more). Log in again at /auth/login."

@@ -39,7 +39,7 @@ _TYPES = {
 _OPTIONS = {
     "default_max_tokens": "the limit of an answer where a request names none: the protocol wants one",
     "delay_seconds": "how long an answer takes",
-    "env": "further environment variables that the program gets, by their names; none of Oxide's own: `[LLM_USER_PATH]`",
+    "env": "further environment variables that the program gets, none of Oxide's own: `[LLM_USER_PATH]`",
     "keep_alive": "how long a model stays in memory after a call, as Ollama writes it: `10m`",
     "key_path": "an address that a health check asks too, where the list of models is open to all",
     "max_tokens_field": "what the limit of an answer is called: `max_completion_tokens` for OpenAI's reasoning models",

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 # Pages for people, and what describes the rest.
 PAGES = ("try", "history", "routing", "costs", "keys")
-NOT_OPERATIONS = ("admin/", "openapi.json", "docs", "redoc", "login", "logout", *PAGES)
+NOT_OPERATIONS = ("admin/", "openapi.json", "docs", "redoc", "login", "logout", "password", *PAGES)
 METHODS = {"get", "post", "put", "patch", "delete"}
 
 
