@@ -194,6 +194,13 @@ def test_who_was_refused(ada: User, lines: Lines) -> None:
     assert line == f"{expected} path=/api/config/reload/"
 
 
+def test_a_key_that_nobody_owns(ada: User, lines: Lines) -> None:
+    key = make_key("orphan", owner=None)
+    assert APIClient(REMOTE_ADDR=ADDRESS).get("/api/services/", headers=bearer(key)).status_code == 401
+    prefix = key.partition("_")[0]
+    assert lines() == [f"event=ownerless_key_refused user=- address={ADDRESS} prefix={prefix}"]
+
+
 HOSTILE = [
     "ada\nevent=login user=admin",
     "\x1b[2J\x1b[31m",
