@@ -74,10 +74,10 @@ class PasswordViewSet(ViewSet):
     permission_classes = ()
 
     def create(self, request: Request) -> Response:
-        body = decoding.body(request.data, PasswordBody)
-        whole = request._request  # noqa: SLF001 - DRF documents it as the way to Django's
         known = known_caller(request)
-        user = User.objects.filter(pk=known.user_id).first() if known.kind == "user" else None
+        whole = request._request  # noqa: SLF001 - DRF documents it as the way to Django's
+        body = decoding.body(request.data, PasswordBody)
+        user = User.objects.filter(pk=known.user_id or 0).first() if known.kind == "user" else None
         if user is None:
             raise PermissionDenied("Only people have a password: log in as the one whose password is to change.")
         try:

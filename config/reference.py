@@ -11,6 +11,11 @@ from pydantic import BaseModel
 from config.schema import Declaration, Price, RateLimits, RoutingEntry, RuleEntry, SecurityEntry, ServiceEntry
 from services.adapters.registry import ADAPTERS, adapter_class
 
+_PRICES_NOTE = (
+    "US dollars: a million tokens, a request, a web search. Tokens without a price here cost what the others of "
+    "their side do. Where an answer names a service tier with a known factor (flex, batch), the tokens' price is "
+    "multiplied by it."
+)
 _SECTIONS: Mapping[str, tuple[type[BaseModel], str]] = {
     "The file": (Declaration, ""),
     "services.NAME": (
@@ -19,11 +24,7 @@ _SECTIONS: Mapping[str, tuple[type[BaseModel], str]] = {
     ),
     "services.NAME.price": (
         Price,
-        (
-            "US dollars: a million tokens, a request, a web search. Tokens without a price here cost what the others of "
-            "their side do. Where an answer names a service tier with a known factor (flex, batch), the tokens' price is "
-            "multiplied by it."
-        ),
+        _PRICES_NOTE,
     ),
     "routing": (RoutingEntry, ""),
     "routing.rules": (RuleEntry, "Each entry of the list is one rule."),

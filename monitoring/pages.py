@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
 
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView, redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -89,7 +90,7 @@ class LoginPage(LoginView):
     next_page = "now"
     extra_context = {"visitor": None}
 
-    def form_valid(self, form: PageLoginForm) -> HttpResponse:
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         answer = super().form_valid(form)
         devices.remember(answer, self.request, account_key(form.get_user().get_username()))
         return answer

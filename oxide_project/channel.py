@@ -111,7 +111,7 @@ class Channel(HTTPChannel):
     def _is_reading_head(self) -> bool:
         """Whether Twisted has a part of a request's head, and not all of it."""
         transport: Any = self.transport
-        is_begun = bool(self._receivedHeaderSize or self._buffer)  # type: ignore[attr-defined]  # LineReceiver's
+        is_begun = bool(self._receivedHeaderSize or self._buffer)
         return bool(self.line_mode) and is_begun and transport is not None and not transport.disconnecting
 
     def _time_head(self, *, is_reading: bool) -> None:

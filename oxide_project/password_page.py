@@ -46,7 +46,7 @@ class PasswordPage(FormView):  # type: ignore[type-arg]  # generic in the stubs,
         return {"page": "password", "visitor": of_session(self.request), **super().get_context_data(**kwargs)}
 
     def form_valid(self, form: PasswordForm) -> HttpResponse:
-        user = User.objects.get(pk=self.request.user.pk)
+        user = User.objects.get(pk=self.request.user.pk or 0)
         try:
             passwords.change(
                 self.request, user, form.cleaned_data["current_password"], form.cleaned_data["new_password"]

@@ -157,7 +157,7 @@ def test_a_reload_and_a_changed_policy(api: APIClient, lines: Lines, settings: S
 
 def test_what_is_done_in_the_admin_pages(pages: Client, lines: Lines, service: MakeService) -> None:
     first = service("first")
-    form = {"service": "first", "api_key": KEY}
+    form: dict[str, Any] = {"service": "first", "api_key": KEY}
     assert pages.post("/admin/apikeys/providerkey/add/", form).status_code == 302
     form = {"action": "switch_off", "_selected_action": [first.pk]}
     pages.post("/admin/services/service/", form)
