@@ -11,11 +11,6 @@ from pydantic import BaseModel
 from config.schema import Declaration, Price, RateLimits, RoutingEntry, RuleEntry, SecurityEntry, ServiceEntry
 from services.adapters.registry import ADAPTERS, adapter_class
 
-_PRICES_NOTE = (
-    "US dollars: a million tokens, a request, a web search. Tokens without a price here cost what the others of "
-    "their side do. Where an answer names a service tier with a known factor (flex, batch), the tokens' price is "
-    "multiplied by it."
-)
 _SECTIONS: Mapping[str, tuple[type[BaseModel], str]] = {
     "The file": (Declaration, ""),
     "services.NAME": (
@@ -24,7 +19,11 @@ _SECTIONS: Mapping[str, tuple[type[BaseModel], str]] = {
     ),
     "services.NAME.price": (
         Price,
-        _PRICES_NOTE,
+        (
+            "US dollars: a million tokens, a request, a web search. Tokens without a price here cost what the others "
+            "of their side do. Where an answer names a service tier with a known factor (flex, batch), the tokens' "
+            "price is multiplied by it."
+        ),
     ),
     "routing": (RoutingEntry, ""),
     "routing.rules": (RuleEntry, "Each entry of the list is one rule."),
@@ -48,10 +47,12 @@ _OPTIONS = {
     "env": "further environment variables that the program gets, none of Oxide's own: `[LLM_USER_PATH]`",
     "keep_alive": "how long a model stays in memory after a call, as Ollama writes it: `10m`",
     "key_path": "an address that a health check asks too, where the list of models is open to all",
-    "max_tokens_field": "what the limit of an answer is called: `max_completion_tokens` for OpenAI's reasoning models",
+    "max_tokens_field": "what the limit of an answer is called; at api.openai.com by default `max_completion_tokens`",
+    "num_ctx": "the length of the context in tokens; Ollama's own default is short, and cuts longer prompts off",
     "omit": "fields of the body that the service's models refuse, and that are left out therefore: `[temperature]`",
     "organization": "whose account pays, where a key belongs to several",
     "stream_usage": "whether to ask for the count of tokens at the end of a stream",
+    "tool_call_ids": "whose rules the ids of tool calls keep: `openai`, `mistral` or `any`; left out, the vendor's",
     "version": "the version of the protocol",
 }
 

@@ -11,6 +11,7 @@ from typing import Any
 from apikeys import decoding
 from apikeys.decoding import BodyError
 from gateway import names
+from gateway.chat_body import TRANSLATED
 from gateway.fields import SampledBody
 from services.adapters.base import ChatRequest, Feature, Message, Native, TextPart
 from tasks.request import TaskRequest
@@ -44,7 +45,7 @@ def read(raw: object) -> CompletionBody:
 
 def task_request(body: CompletionBody, raw: Any) -> TaskRequest:
     """`raw` is what `body` was read from. Raises `BodyError` and `names.ModelNotFoundError`."""
-    named, prompt = names.resolve(body.model), _prompt(body)
+    named, prompt = names.resolve(body.wanted_model), _prompt(body)
     return TaskRequest(
         chat=ChatRequest(
             model=named.model,
@@ -56,7 +57,7 @@ def task_request(body: CompletionBody, raw: Any) -> TaskRequest:
             presence_penalty=body.presence_penalty,
             frequency_penalty=body.frequency_penalty,
             stop=body.stops,
-            native=Native("openai", _as_chat(raw, prompt)),
+            native=Native("openai", _as_chat(raw, prompt), translated=TRANSLATED),
             needs=frozenset({Feature.OPENAI} if raw.get("logit_bias") else ()),
         ),
         task_type=named.task_type,

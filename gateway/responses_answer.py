@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal, TypedDict
 
 from gateway.responses_body import ResponsesBody, ResponseTool
-from services.adapters.base import FinishReason, Reply, ToolCall, Usage
+from services.adapters.base import FinishReason, ImagePart, Reply, ToolCall, Usage
 from tasks.models import Task
 
 Item = dict[str, Any]
@@ -103,10 +103,12 @@ def items(task: Task, reply: Reply) -> Iterator[Item]:
     if reply.reasoning:
         yield thoughts(task, index, reply.reasoning)
         index += 1
-    if reply.text or not reply.tool_calls:
+    if reply.text or not (reply.tool_calls or reply.images):
         yield message(task, index, reply.text)
         index += 1
-    for place, call in enumerate(reply.tool_calls, start=index):
+    for place, drawn in enumerate(reply.images, start=index):
+        yield image(task, place, drawn)
+    for place, call in enumerate(reply.tool_calls, start=index + len(reply.images)):
         yield function_call(task, place, call)
 
 
@@ -123,6 +125,12 @@ def message(task: Task, index: int, text: str, status: str = "completed") -> Ite
 
 def text_part(text: str) -> dict[str, Any]:
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+
+
+def image(task: Task, index: int, drawn: ImagePart) -> Item:
+    """An image that the model drew: https://platform.openai.com/docs/guides/tools-image-generation"""
+    identity = f"ig_{task.pk.hex}_{index}"
+    return {"id": identity, "type": "image_generation_call", "status": "completed", "result": drawn.data or drawn.url}
 
 
 def function_call(task: Task, index: int, call: ToolCall, status: str = "completed") -> Item:
@@ -148,6 +156,6 @@ def _tool(tool: ResponseTool) -> dict[str, Any]:
         "type": "function",
         "name": tool.name,
         "description": tool.description,
-        "parameters": tool.parameters or {},
+        "parameters": tool.parameters if isinstance(tool.parameters, dict) else {},
         "strict": bool(tool.strict),
     }

@@ -11,7 +11,16 @@ from gateway.dialect_stream import DialectStream
 from gateway.in_turn import InTurn
 from gateway.responses_answer import Item, ResponseShown
 from gateway.responses_body import ResponsesBody
-from services.adapters.base import Delta, ReasoningDelta, Reply, TextDelta, ToolCall, ToolCallDelta, Verbatim
+from services.adapters.base import (
+    Delta,
+    ImageDelta,
+    ReasoningDelta,
+    Reply,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+    Verbatim,
+)
 from tasks.event_stream import event
 from tasks.pipeline import Run
 from tasks.reading import Piece
@@ -100,6 +109,12 @@ class ResponseStream(DialectStream):
             case ReasoningDelta(text):
                 yield from self._write("reasoning", 0)
                 yield self._piece("response.reasoning_text.delta", text)
+            case ImageDelta(image):
+                yield from self._close()
+                item = responses_answer.image(self.run.task, len(self._output), image)
+                yield self._told("response.output_item.added", output_index=len(self._output), item=item)
+                yield self._told("response.output_item.done", output_index=len(self._output), item=item)
+                self._output.append(item)
             case ToolCallDelta(index, identity, name, arguments):
                 yield from self._write("function_call", index, ToolCall(identity, name, ""))
                 if arguments:

@@ -17,7 +17,7 @@ class ResponsesView(APIView):
 
     def post(self, request: Request) -> HttpResponseBase:
         body = responses_body.read(request.data)
-        run = calling.begin(request, responses_body.task_request(body), streams=bool(body.stream))
+        run = calling.begin(request, responses_body.task_request(body, request.data), streams=bool(body.stream))
         if body.stream:
             return ResponseStream(run, body)
         answer = responses_answer.whole(run.task, body, calling.finish(run))

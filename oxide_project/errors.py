@@ -204,7 +204,7 @@ def _failed(error: TaskFailedError) -> Problem:
     }
     if failure.provider:
         extra["provider_error"] = failure.provider
-    return Problem(failure.status or status, failure.code, title, failure.detail, failure.retry_after, extra)
+    return Problem(status, failure.code, title, failure.detail, failure.retry_after, extra)
 
 
 def _invalid_fields(error: exceptions.ValidationError) -> Problem:
@@ -259,7 +259,7 @@ def _provider_failed(error: ProviderError) -> Problem:
     failure = failure_of(error, "the service")
     status, title = _FAILURES[failure.code]
     extra = {"provider_error": failure.provider}
-    return Problem(failure.status or status, failure.code, title, failure.detail, failure.retry_after, extra)
+    return Problem(status, failure.code, title, failure.detail, failure.retry_after, extra)
 
 
 # Their texts name hosts, users and tables: they are for the log.

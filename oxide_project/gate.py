@@ -30,7 +30,7 @@ _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 _EXPOSED = ", ".join(
     ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Retry-After", "x-request-id"]
     + ["request-id", "retry-after-ms", "x-should-retry", "x-oxide-advice"]
-    + [f"x-oxide-{what}" for what in ("task-id", "service", "model", "attempts", "cost", "cost-basis")]
+    + [f"x-oxide-{what}" for what in ("task-id", "service", "model", "attempts", "dropped", "cost", "cost-basis")]
 )
 _PREFLIGHT_SECONDS = 600
 

@@ -53,6 +53,8 @@ class Rulebook:
 class Demand:
     """What a task needs. `service` is a name, or "" or "auto" for any; an empty `model` leaves it open.
 
+    `needed_by` names the fields of the request that need a feature.
+
     `forwarded` holds the fields that a provider gets as the client wrote them: every provider, or those of `protocol`
     alone.
     """
@@ -61,8 +63,9 @@ class Demand:
     service: str = ""
     model: str = ""
     features: frozenset[Feature] = frozenset()
+    needed_by: Mapping[Feature, str] = field(default_factory=dict)
     forwarded: Mapping[str, Any] = field(default_factory=dict)
-    protocol: Feature | None = None
+    protocol: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +277,9 @@ def _barred(state: ServiceState, *, named: bool = False) -> Skipped | None:
 _LACKING = {
     Feature.TOOLS: "cannot call tools",
     Feature.IMAGES: "cannot take images",
+    Feature.FILES: "cannot take documents",
+    Feature.AUDIO: "cannot take audio",
+    Feature.IMAGE_OUTPUT: "cannot draw images",
     Feature.JSON_SCHEMA: "cannot keep to a JSON schema",
     Feature.JSON_OBJECT: "cannot be held to answer in JSON",
     Feature.EMBEDDINGS: "makes no embeddings",
@@ -291,7 +297,7 @@ def _misfit(state: ServiceState, demand: Demand, model: str) -> Skipped | None:
     config = state.config
     if not demand.features <= state.features:
         lacking = demand.features - state.features
-        return Skipped(config.name, ", ".join(text for key, text in _LACKING.items() if key in lacking), True)
+        return Skipped(config.name, ", ".join(_lack(key, demand) for key in _LACKING if key in lacking), True)
     if model and not state.offers(model):
         return Skipped(config.name, f"does not offer model {model}", bool(demand.model))
     if config.allowed_models and (fields := _overrides(state, demand)):
@@ -302,9 +308,14 @@ def _misfit(state: ServiceState, demand: Demand, model: str) -> Skipped | None:
     return Skipped(config.name, state.exclusion) if state.exclusion else None
 
 
+def _lack(feature: Feature, demand: Demand) -> str:
+    fields = demand.needed_by.get(feature)
+    return f"{_LACKING[feature]} ({fields})" if fields else _LACKING[feature]
+
+
 def _overrides(state: ServiceState, demand: Demand) -> str:
     """The fields that would reach this service and could have it answer by another model, as a list; "" for none."""
-    if demand.protocol is not None and demand.protocol not in state.features:
+    if demand.protocol and demand.protocol not in state.features:
         return ""  # the request is translated for it, and these are left out
     return ", ".join(overriding_fields(demand.forwarded))
 

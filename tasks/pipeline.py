@@ -19,7 +19,7 @@ from routing.classifier import classify
 from routing.engine import Candidate, Decision, Demand, choose
 from routing.task_types import TaskType
 from services import availability, health
-from services.adapters.base import Adapter, EmbeddingRequest, ErrorKind, Feature, ProviderError, Reply
+from services.adapters.base import Adapter, EmbeddingRequest, ErrorKind, ProviderError, Reply
 from services.adapters.call import Call, CancelToken
 from services.adapters.estimate import estimate
 from services.breaker import Breaker, breakers
@@ -113,8 +113,8 @@ def decide(request: TaskRequest) -> Verdict:
     task_type, confidence = _type_of(request)
     states = availability.states()
     chat = request.chat
-    protocol = Feature(chat.native.protocol) if chat.native else None
-    demand = Demand(task_type, request.service, chat.model, chat.features, request.forwarded, protocol)
+    protocol = chat.native.protocol if chat.native else ""
+    demand = Demand(task_type, request.service, chat.model, chat.features, chat.needed_by, request.forwarded, protocol)
     decision = choose(demand, rulebook.current(), states, _chance)
     if not pauses.is_empty:
         operation = EMBEDDINGS if request.embedding else CHAT
@@ -303,6 +303,7 @@ def _note_refusal(run: Run, candidate: Candidate, error: ProviderError) -> None:
 
 def _call(run: Run, service: ServiceConfig, candidate: Candidate) -> Events:
     adapter, call = adapter_for(service), run.call.shortened(service.timeout_seconds)
+    run.attempts[-1].dropped = call.dropped
     if run.request.embedding:
         return _embed(adapter, replace(run.request.embedding, model=candidate.model), call)
     chat = run.request.chat

@@ -19,7 +19,7 @@ from gateway.responses_body import ResponsesBody
 from gateway.responses_views import ResponsesView
 from oxide_project.openapi.shapes import answers_in, json_body, streamed
 
-_CALL_ERRORS = (404, 413, 415, 500, 502, 503, 504)
+_CALL_ERRORS = (404, 413, 415, 500, 502, 503, 504, 529)
 _MODEL = (
     "`model` is `auto`, `auto/<task type>`, the name of a service, `<service>/<model>`, or the name of a model that "
     "some service has."
@@ -127,7 +127,7 @@ def _messages() -> None:
             summary="A message, as Anthropic's API has it",
             description=f"{_MODEL} An Anthropic service gets the body as it is, but for the model.",
             request=json_body(MessagesBody),
-            responses=streamed(answers_in(AnthropicError, {200: MessageShown}, *_CALL_ERRORS, 529)),
+            responses=streamed(answers_in(AnthropicError, {200: MessageShown}, *_CALL_ERRORS)),
             examples=[_FIRST_MESSAGE],
         )
     )(MessagesView)

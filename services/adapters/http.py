@@ -17,6 +17,7 @@ import requests
 from requests import exceptions
 from requests.structures import CaseInsensitiveDict
 
+from services.adapters import conversation, dropped, tool_names
 from services.adapters.arrived import CutShortError, StreamReader, WholeAnswer
 from services.adapters.assembly import events_of
 from services.adapters.base import (
@@ -38,6 +39,7 @@ from services.adapters.base import (
 )
 from services.adapters.call import Call
 from services.adapters.context_length import Figures, figures
+from services.adapters.conversation import ANY, Spelling
 from services.adapters.curl import AddressRefused, BrokenWithin, Cancelled, CancelledUnsent, ReplyTooLarge
 from services.adapters.estimate import estimate, estimate_inputs
 from services.adapters.failure import Failure, ReportedError
@@ -57,7 +59,8 @@ class HttpAdapter(Adapter):
     """Asks over HTTP and reads JSON.
 
     `ROOT` is the path that every address of the API begins with; a base URL is taken with or
-    without it. `OWN_FIELDS` are those of the request body that `extra` may not replace.
+    without it. `OWN_FIELDS` are those of the request body that `extra` may not replace. `CALL_IDS` and
+    `TOOL_NAMES` are what the vendor accepts as such.
 
     The option `omit` names fields of the body that the service's models refuse, and that are left
     out therefore: "temperature", for some reasoning models.
@@ -70,6 +73,9 @@ class HttpAdapter(Adapter):
     ROOT: ClassVar[str] = ""
     MODELS_PATH: ClassVar[str]
     OWN_FIELDS: ClassVar[frozenset[str]] = frozenset({"model", "messages", "stream"})
+    CALL_IDS: ClassVar[Spelling] = ANY
+    TOOL_NAMES: ClassVar[Spelling] = ANY
+    SENT_AS: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # where in the body each setting stands: see `dropped`
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
@@ -140,14 +146,18 @@ class HttpAdapter(Adapter):
     def complete(self, request: ChatRequest, call: Call) -> Reply:
         whole = WholeAnswer(request.model, lambda: estimate(request, ""), self.figures)
         with self._explaining(call, whole):
-            whole.content = content = self._exchange(self._chat(request, stream=False), call).content
+            whole.content = content = self._exchange(self._chat(request, call, stream=False), call).content
             reply = self.parse_reply(content, request)
-            return replace(reply, native=reply.native or content) if self._native(request) else reply
+            return (
+                replace(reply, native=reply.native or content) if self._native(request) else self._named(reply, request)
+            )
 
     def stream(self, request: ChatRequest, call: Call) -> Iterator[StreamEvent]:
         reader = self.reader(request)
+        if not self._native(request):
+            reader.names = tool_names.originals(request, self.TOOL_NAMES)
         with self._explaining(call, reader):
-            response = self._transport.open(self._chat(request, stream=True), call)
+            response = self._transport.open(self._chat(request, call, stream=True), call)
             try:
                 _raise_for_status(response, _chunks(response))
                 yield from self._read_stream(response, reader)
@@ -196,7 +206,7 @@ class HttpAdapter(Adapter):
     def _in_pieces(self, content: bytes, request: ChatRequest) -> Iterator[StreamEvent]:
         reply = self.parse_reply(content, request)
         if not self._native(request):
-            yield from events_of(reply)
+            yield from events_of(self._named(reply, request))
             return
         reader = self.reader(request)
         for event in self.native_events(content):
@@ -210,11 +220,37 @@ class HttpAdapter(Adapter):
     def _get(self, path: str, call: Call) -> bytes:
         return bytes(self._exchange(self._prepare("GET", path), call).content)
 
-    def _chat(self, request: ChatRequest, *, stream: bool) -> requests.PreparedRequest:
+    def prepared(self, request: ChatRequest) -> ChatRequest:
+        """A request to be translated, with ids, names and an order of turns that the vendor accepts."""
+        messages = conversation.repaired(request.messages, self.call_ids)
+        choice = request.tool_choice
+        if choice not in tool_names.CHOICES and request.tools and choice not in {tool.name for tool in request.tools}:
+            raise ProviderError(
+                ErrorKind.BAD_REQUEST,
+                f"tool_choice names {choice!r}, which is not among the tools. Name one of these, or add it.",
+            )
+        if messages is not request.messages or (choice and not request.tools):
+            request = replace(request, messages=messages, tool_choice=choice if request.tools else "")
+        return tool_names.fitted(request, self.TOOL_NAMES)
+
+    @property
+    def call_ids(self) -> Spelling:
+        return self.CALL_IDS
+
+    def _named(self, reply: Reply, request: ChatRequest) -> Reply:
+        """The reply with the tools under their own names again."""
+        names = tool_names.originals(request, self.TOOL_NAMES)
+        if not names or not reply.tool_calls:
+            return reply
+        calls = tuple(replace(each, name=names.get(each.name, each.name)) for each in reply.tool_calls)
+        return replace(reply, tool_calls=calls)
+
+    def _chat(self, request: ChatRequest, call: Call, *, stream: bool) -> requests.PreparedRequest:
         if native := self._native(request):
             body = self.native_body(native, request, stream=stream)
         else:
             body = self._without_omitted(_overlaid(self.body(request, stream=stream), request.extra, self.OWN_FIELDS))
+            call.dropped.extend(dropped.fields(request, body, self.SENT_AS))
         return self._post(lambda: self.chat_path(request, stream=stream), body, native.headers if native else {})
 
     def _without_omitted(self, body: dict[str, Any]) -> dict[str, Any]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 import struct
 from base64 import b64decode
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from itertools import groupby
+from functools import cached_property
 from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 import msgspec
 
+from services.adapters import openai_request
 from services.adapters.arrived import StreamReader
 from services.adapters.base import (
     ChatRequest,
@@ -22,28 +23,37 @@ from services.adapters.base import (
     ErrorKind,
     Feature,
     Finish,
+    ImageDelta,
     ImagePart,
-    JsonSchema,
-    Message,
     Native,
-    Part,
     ReasoningDelta,
     Reply,
     TextDelta,
-    TextPart,
     ToolCall,
     Usage,
 )
 from services.adapters.call import Call
+from services.adapters.conversation import ANY, MISTRAL_IDS, OPENAI_IDS, Spelling
 from services.adapters.estimate import completed
 from services.adapters.failure import Failure, ReportedError
 from services.adapters.http import HttpAdapter
 from services.adapters.openai_usage import openai_usage
-from services.adapters.openai_variants import CallPieces, arguments_text, finish_reason, for_clients, introduce
+from services.adapters.openai_variants import (
+    CallPieces,
+    finish_reason,
+    for_clients,
+    introduce,
+    is_known,
+    is_overload,
+    piece_text,
+)
 from services.adapters.usage import Raw, UsageMeter, read_whole
-from services.adapters.wire import embedded, finished, function_tool, make_call_id
+from services.adapters.wire import arguments_text, embedded, finished, make_call_id, require_answer
 
 _DONE: Final = b"[DONE]"
+_VENDORS: Final[Mapping[str, str]] = {"openai": "api.openai.com", "mistral": "api.mistral.ai"}
+_MOST_STOPS: Final = 4  # at OpenAI itself: https://platform.openai.com/docs/api-reference/chat/create
+_CALL_IDS: Final[Mapping[str, Spelling]] = {"openai": OPENAI_IDS, "mistral": MISTRAL_IDS, "any": ANY}
 _NAMELESS: Final = "a tool call in it names no function"
 # OpenRouter's words where no provider of a model can do what is asked, and where there is no such model.
 _CANNOT: Final = re.compile(
@@ -86,6 +96,12 @@ class _Message(msgspec.Struct):
     reasoning: Any = None  # OpenRouter, Groq, newer vLLM
     reasoning_content: Any = None  # DeepSeek, llama.cpp, LiteLLM, older vLLM
     tool_calls: list[_ToolCall] | None = None
+    images: Any = None  # https://openrouter.ai/docs/features/multimodal/image-generation
+
+    @property
+    def drawn(self) -> tuple[ImagePart, ...]:
+        found = self.images if isinstance(self.images, list) else []
+        return tuple(image for each in found if (image := _drawn(each)))
 
     @property
     def text(self) -> str:
@@ -102,7 +118,7 @@ class _Message(msgspec.Struct):
     def written(self) -> str:
         """All that the model wrote, to be counted."""
         functions = [call.called for call in self.tool_calls or ()]
-        calls = "".join((function.name or "") + arguments_text(function.arguments) for function in functions)
+        calls = "".join((function.name or "") + piece_text(function.arguments) for function in functions)
         return self.thoughts + self.text + calls
 
 
@@ -166,9 +182,11 @@ _EMBEDDINGS: Final = msgspec.json.Decoder(_EmbeddingList)
 class OpenAIAdapter(HttpAdapter):
     """`base_url` ends where "/chat/completions" is to follow, as in https://api.openai.com/v1
 
-    Options: `max_tokens_field` is what the limit is called ("max_completion_tokens" for OpenAI's
-    reasoning models); `stream_usage` says whether to ask for figures at the end of a stream;
-    `key_path` is an address that a health check asks too, where the list of models is open to all.
+    Options: `max_tokens_field` is what the limit is called ("max_completion_tokens" at OpenAI itself);
+    `stream_usage` says whether to ask for figures at the end of a stream; `key_path` is an address that a
+    health check asks too, where the list of models is open to all; `tool_call_ids` is whose rules the ids
+    of tool calls have to keep: "openai", "mistral" or "any". OpenAI and Mistral themselves are known by
+    their addresses; the option is for servers with the rules of one of them.
     """
 
     OPTIONS: ClassVar[Mapping[str, Any]] = {
@@ -177,9 +195,18 @@ class OpenAIAdapter(HttpAdapter):
         "organization": None,
         "stream_usage": True,
         "key_path": None,
+        "tool_call_ids": None,
     }
-    FEATURES = HttpAdapter.FEATURES | {Feature.OPENAI}
+    FEATURES = HttpAdapter.FEATURES | {Feature.OPENAI, Feature.FILES, Feature.AUDIO, Feature.IMAGE_OUTPUT}
     PROTOCOL = "openai"
+    # https://platform.openai.com/docs/api-reference/chat/create
+    TOOL_NAMES = Spelling(re.compile(r"[a-zA-Z0-9_-]{1,64}"), 64)
+    SENT_AS: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "max_tokens": ("max_tokens", "max_completion_tokens"),
+        "effort": ("reasoning_effort",),
+        **{name: (name,) for name in ("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty", "stop")},
+        **{name: (name,) for name in ("tool_choice", "parallel_tool_calls")},
+    }
     MODELS_PATH = "/models"
 
     def headers(self) -> dict[str, str]:
@@ -201,23 +228,38 @@ class OpenAIAdapter(HttpAdapter):
         return self.models(call)
 
     def body(self, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
-        body: dict[str, Any] = {"model": request.model, "messages": list(_turns(request.messages))}
-        if request.max_tokens is not None:
-            body[self.options["max_tokens_field"]] = request.max_tokens
-        if request.stop:
-            body["stop"] = list(request.stop)
-        body |= _settings(request) | _tools(request)
-        if stream:
-            body |= self._streaming(None)
-        return body
+        try:
+            most_stops = _MOST_STOPS if self._vendor == "openai" else None
+            body = openai_request.body(self.prepared(request), self._limit_field, most_stops)
+        except openai_request.UntranslatableError as error:
+            raise self.error(ErrorKind.UNSUPPORTED, str(error)) from error
+        return body | self._streaming(None) if stream else body
+
+    @cached_property
+    def call_ids(self) -> Spelling:
+        """By the option `tool_call_ids`, or by the vendor at this address."""
+        return _CALL_IDS.get(str(self.options["tool_call_ids"] or self._vendor), ANY)
+
+    @cached_property
+    def _limit_field(self) -> str:
+        # OpenAI itself takes the new name for all models, the old one only for some:
+        # https://platform.openai.com/docs/api-reference/chat/create#chat-create-max_tokens
+        default = "max_completion_tokens" if self._vendor == "openai" else self.OPTIONS["max_tokens_field"]
+        return str(self.connection.options.get("max_tokens_field") or default)
+
+    @cached_property
+    def _vendor(self) -> str:
+        host = urlsplit(self.connection.base_url).hostname or ""
+        return next((name for name, ending in _VENDORS.items() if host.endswith(ending)), "any")
 
     def native_body(self, native: Native, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
-        body = {**native.body, "model": request.model}
+        known = native.body if self.call_ids is ANY else openai_request.with_ids(native.body, self.call_ids)
+        body = {**known, "model": request.model}
         body.pop("stream_options", None)
         body.pop("stream", None)
         limits = [body.pop(name, None) for name in ("max_completion_tokens", "max_tokens")]
         if (limit := next((each for each in limits if each is not None), None)) is not None:
-            body[self.options["max_tokens_field"]] = limit
+            body[self._limit_field] = limit
         if stream:
             body |= self._streaming(native.body.get("stream_options"))
         return self._without_omitted(body)
@@ -266,7 +308,9 @@ class OpenAIAdapter(HttpAdapter):
             text=choice.message.text,
             reasoning=choice.message.thoughts,
             tool_calls=tuple(map(_tool_call, choice.message.tool_calls or ())),
+            images=choice.message.drawn,
         )
+        _require_answer(reply, choice.finish_reason)
         reason = finish_reason(choice.finish_reason)
         written = "".join(each.message.written for each in completion.choices)
         usage = completed(self._usage_of(completion), request, written)
@@ -322,11 +366,14 @@ class _Reader(StreamReader):
     def __init__(self, request: ChatRequest, read_usage: Callable[[Raw], Usage | None]) -> None:
         super().__init__(request, read_usage)
         self._calls = CallPieces()
+        self._reason: str | None = None
 
     @property
     def end(self) -> Finish:
         if self._calls.is_waiting:
             raise msgspec.ValidationError(_NAMELESS)
+        if not self.beside:
+            _require_answer(self.so_far, self._reason)
         return super().end
 
     def is_news(self, event: bytes) -> bool:
@@ -359,69 +406,17 @@ class _Reader(StreamReader):
                 called = call.called
                 if piece := self._calls.piece(call.index, call.id or "", called.name or "", called.arguments):
                     yield piece
+            yield from map(ImageDelta, choice.delta.drawn)
         _raise_choice_error(choice)
         if choice.finish_reason:
-            self.finish = finish_reason(choice.finish_reason)
-
-
-def _turns(messages: Iterable[Message]) -> Iterator[dict[str, Any]]:
-    """The messages. What a tool says can only be text here, so its pictures follow in a turn of the user's.
-
-    https://platform.openai.com/docs/api-reference/chat/create
-    """
-    for is_tools, group in groupby(messages, key=lambda each: each.role == "tool"):
-        turns = list(group)
-        yield from map(_message, turns)
-        if is_tools and (pictures := [_part(image) for turn in turns for image in turn.images]):
-            yield {"role": "user", "content": pictures}
-
-
-def _message(message: Message) -> dict[str, Any]:
-    result: dict[str, Any] = {"role": message.role, "content": _content(message)}
-    if message.tool_calls:
-        result["content"] = result["content"] or None
-        result["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-            for call in message.tool_calls
-        ]
-    if message.role == "tool":
-        result["tool_call_id"] = message.tool_call_id
-    return result
-
-
-def _content(message: Message) -> str | list[dict[str, Any]]:
-    # Plain text where there is only that: servers exist that know nothing else.
-    mixed = message.images and message.role != "tool"
-    return [_part(part) for part in message.parts] if mixed else message.text
-
-
-def _part(part: Part) -> dict[str, Any]:
-    match part:
-        case TextPart(text):
-            return {"type": "text", "text": text}
-        case ImagePart(media_type, data, url):
-            return {"type": "image_url", "image_url": {"url": url or f"data:{media_type};base64,{data}"}}
-
-
-def _settings(request: ChatRequest) -> dict[str, Any]:
-    settings: dict[str, Any] = {
-        "temperature": request.temperature,
-        "top_p": request.top_p,
-        "seed": request.seed,
-        "presence_penalty": request.presence_penalty,
-        "frequency_penalty": request.frequency_penalty,
-        "reasoning_effort": request.effort or None,
-        "response_format": {"type": "json_object"} if request.json_object else None,
-    }
-    if request.json_schema:
-        settings["response_format"] = _response_format(request.json_schema)
-    return {name: value for name, value in settings.items() if value is not None}
+            yield from self._calls.silent()
+            self.finish, self._reason = finish_reason(choice.finish_reason), choice.finish_reason
 
 
 def _is_clear(choice: _Choice) -> bool:
     """Whether clients understand it as it is."""
     calls = choice.message.tool_calls or ()
-    complete = all(call.id and call.type and isinstance(call.called.arguments, str) for call in calls)
+    complete = all(call.id and call.type and call.called.arguments == _text_of(call) for call in calls)
     return complete and for_clients(choice.finish_reason or "stop") == choice.finish_reason
 
 
@@ -456,28 +451,24 @@ def _vector(numbers: list[float] | str) -> tuple[float, ...]:
         raise msgspec.ValidationError("a vector in it is neither numbers nor base64") from None
 
 
-def _response_format(schema: JsonSchema) -> dict[str, Any]:
-    wanted = {"name": schema.name, "schema": dict(schema.schema), "strict": schema.strict}
-    return {"type": "json_schema", "json_schema": wanted}
-
-
-def _tools(request: ChatRequest) -> dict[str, Any]:
-    if not request.tools:
-        return {}
-    result: dict[str, Any] = {"tools": [function_tool(tool) for tool in request.tools]}
-    if request.tool_choice in ("auto", "none", "required"):
-        result["tool_choice"] = request.tool_choice
-    elif request.tool_choice:
-        result["tool_choice"] = {"type": "function", "function": {"name": request.tool_choice}}
-    if request.parallel_tool_calls is not None:
-        result["parallel_tool_calls"] = request.parallel_tool_calls
-    return result
-
-
 def _tool_call(call: _ToolCall) -> ToolCall:
     if not call.called.name:
         raise msgspec.ValidationError(_NAMELESS)
-    return ToolCall(call.id or make_call_id(), call.called.name, arguments_text(call.called.arguments))
+    return ToolCall(call.id or make_call_id(), call.called.name, _text_of(call))
+
+
+def _text_of(call: _ToolCall) -> str:
+    # A custom tool takes any text, which need not be JSON.
+    return call.custom.input or "" if call.custom else arguments_text(call.called.arguments)
+
+
+def _drawn(image: Any) -> ImagePart | None:
+    address = image.get("image_url") if isinstance(image, dict) else None
+    url = address.get("url") if isinstance(address, dict) else address
+    if not isinstance(url, str) or not url:
+        return None
+    head, is_data, data = url.removeprefix("data:").partition(";base64,")
+    return ImagePart(head, data) if is_data and url.startswith("data:") else ImagePart(url=url)
 
 
 def _note_usage(answer: _Answer, meter: UsageMeter) -> None:
@@ -499,6 +490,13 @@ def _raise_error(answer: _Answer) -> None:
         raise ReportedError(Failure.within({"code": answer.code, "message": answer.message}))
 
 
+def _require_answer(reply: Reply, reason: str | None) -> None:
+    if reason and not is_known(reason):
+        require_answer(reply, reason)
+
+
 def _raise_choice_error(choice: _Choice | _ChunkChoice) -> None:
+    if is_overload(choice.finish_reason):
+        raise ReportedError(Failure(None, f"It was interrupted ({choice.finish_reason})"))
     if choice.error or choice.finish_reason == "error":
         raise ReportedError(Failure.within({"error": choice.error}))

@@ -92,6 +92,18 @@ def test_a_provider_of_another_protocol_is_not_told_of_it_and_so_may_be_asked(
     assert "models" not in asked.json
 
 
+@pytest.mark.parametrize("field", BYPASSES)
+def test_no_provider_gets_such_a_field_of_openais_responses(
+    client: APIClient, service: MakeService, provider: FakeProvider, field: str
+) -> None:
+    service("first", allowed_models=["alpha"])
+    body = {"model": "first/alpha", "input": "Hello", field: BYPASSES[field]}
+    assert client.post("/v1/responses", body, format="json").status_code in (200, 400)
+    for asked in provider.requests_to("first"):
+        assert field not in asked.json
+        assert asked.json["model"] == "alpha"
+
+
 def test_a_tool_that_asks_another_model_is_one(client: APIClient, service: MakeService, provider: FakeProvider) -> None:
     service("first", api="anthropic", allowed_models=["alpha"])
     tools = [{"type": "advisor_20260301", "name": "advisor", "model": "gamma"}]

@@ -103,7 +103,7 @@ export class InternalError extends OxideError {
   override name = 'InternalError';
 }
 
-/** 502 to 504: the provider failed; `attempts` tell who said what. */
+/** 502: the provider failed; `attempts` tell who said what. */
 export class ProviderError extends OxideError {
   override name = 'ProviderError';
 }

@@ -173,7 +173,7 @@ def test_an_anthropic_service_gets_the_body_as_it_is(client: Anthropic, provider
 
 
 def test_what_only_anthropic_has_goes_to_it_or_nowhere(client: Anthropic, provider: FakeProvider) -> None:
-    document = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "x"}}
+    document = {"type": "document", "source": {"type": "file", "file_id": "file_1"}}
     turns = [{"role": "user", "content": [document, {"type": "text", "text": "What?"}]}]
     search: Any = {"type": "web_search_20250305", "name": "web_search"}
     for more in ({"messages": turns}, {"tools": [search]}):
@@ -181,6 +181,19 @@ def test_what_only_anthropic_has_goes_to_it_or_nowhere(client: Anthropic, provid
         assert provider.last_call().service == "anthropic"
         with pytest.raises(anthropic.BadRequestError, match="ollama speaks another protocol than Anthropic's"):
             ask(client, "ollama", **more)
+
+
+def test_a_document_goes_to_every_service_that_can_take_it(client: Anthropic, provider: FakeProvider) -> None:
+    for kind, source in (
+        ("ollama", {"type": "text", "media_type": "text/plain", "data": "The rain in Oslo"}),
+        ("gemini", {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}),
+        ("openai", {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}),
+    ):
+        turns = [
+            {"role": "user", "content": [{"type": "document", "source": source}, {"type": "text", "text": "What?"}]}
+        ]
+        assert text_of(ask(client, kind, messages=turns)) == TEXT
+        assert source["data"] in str(provider.last_call(kind).json)
 
 
 @pytest.mark.parametrize(("kind", "count"), [("anthropic", 10), ("gemini", 10), ("openai", 7), ("ollama", 7)])

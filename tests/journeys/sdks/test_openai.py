@@ -343,8 +343,8 @@ def test_mistakes_are_named(client: OpenAI) -> None:
         client.chat.completions.create(model="nobody-has-it", messages=ASKED)
     assert caught.value.code == "model_not_found"
     wrong: Any = [{"role": "user", "content": [{"type": "nonsense"}]}]
-    with pytest.raises(openai.BadRequestError, match=r"messages\[0\]\.content\[0\]\.type"):
-        client.chat.completions.create(model="auto", messages=wrong)
+    with pytest.raises(openai.BadRequestError, match=r"messages\[0\]\.content\[0\]"):
+        client.chat.completions.create(model="gemini", messages=wrong)
     with pytest.raises(openai.NotFoundError):
         client.post("/nowhere", body={}, cast_to=object)
     with pytest.raises(openai.BadRequestError, match="messages is empty"):

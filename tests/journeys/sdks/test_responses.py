@@ -148,7 +148,8 @@ def test_as_a_coding_agent_asks(client: OpenAI, provider: FakeProvider) -> None:
         ({"background": True}, "/api/tasks/execute/"),
         ({"input": []}, "input is empty"),
         ({"input": [{"type": "item_reference", "id": "x"}]}, "not 'item_reference'"),
-        ({"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "f"}]}]}, "not 'input_file'"),
+        ({"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "f"}]}]}, "keeps no files"),
+        ({"input": [{"role": "user", "content": [{"type": "input_video"}]}]}, "not 'input_video'"),
     ],
 )
 def test_what_it_cannot_do_is_told(client: OpenAI, more: dict[str, Any], advice: str) -> None:

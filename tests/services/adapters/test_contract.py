@@ -18,9 +18,11 @@ from services.adapters.base import (
     ChatRequest,
     ErrorKind,
     Feature,
+    FilePart,
     ImagePart,
     JsonSchema,
     Message,
+    Native,
     ProviderError,
     Reply,
     Role,
@@ -492,11 +494,77 @@ def test_a_json_schema_is_asked_for(
 def test_features_are_on_offer_as_the_protocol_has_them(adapter: Adapter, api: str) -> None:
     lacking = {
         "openai": {Feature.ANTHROPIC},
-        "ollama": {Feature.OPENAI, Feature.ANTHROPIC},
-        "anthropic": {Feature.OPENAI, Feature.JSON_OBJECT, Feature.EMBEDDINGS},
+        "ollama": {Feature.OPENAI, Feature.ANTHROPIC, Feature.FILES, Feature.AUDIO, Feature.IMAGE_OUTPUT},
+        "anthropic": {Feature.OPENAI, Feature.EMBEDDINGS, Feature.AUDIO, Feature.IMAGE_OUTPUT},
         "gemini": {Feature.OPENAI, Feature.ANTHROPIC},
     }[api]
     assert frozenset(Feature) - lacking == adapter.FEATURES
+
+
+def test_a_document_is_sent(
+    adapter: Adapter, api: str, provider: FakeProvider, question: ChatRequest, way: str
+) -> None:
+    document = FilePart("application/pdf", "JVBERi0=", name="a.pdf")
+    asked = replace(question, messages=(Message("user", (document,)),))
+    if api == "ollama":
+        assert failure(adapter, asked, way).kind is ErrorKind.UNSUPPORTED
+        return
+    ask(adapter, asked, way)
+    source = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}
+    data = {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0="}
+    turn = sent(provider).json["contents" if api == "gemini" else "messages"][0]
+    assert (
+        turn["parts" if api == "gemini" else "content"]
+        == {
+            "openai": [{"type": "file", "file": data}],
+            "anthropic": [{"type": "document", "source": source, "title": "a.pdf"}],
+            "gemini": [{"inlineData": {"mimeType": "application/pdf", "data": "JVBERi0="}}],
+        }[api]
+    )
+
+
+def test_a_document_of_text_can_be_sent_to_all(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, way: str
+) -> None:
+    document = FilePart("text/csv", text="city,rain\nOslo,7", name="rain.csv")
+    asked = replace(question, messages=(Message("user", (TextPart("Sum up."), document)),))
+    assert asked.features == frozenset()
+    ask(adapter, asked, way)
+    body = json.dumps(sent(provider).json)
+    assert "Oslo,7" in body
+    assert "rain.csv" in body
+
+
+@pytest.mark.parametrize("arguments", ['{"city": "Os', "null", "", '"{}"', "[1]", "Oslo"])
+def test_no_arguments_in_the_history_are_refused(
+    adapter: Adapter, api: str, provider: FakeProvider, question: ChatRequest, way: str, arguments: str
+) -> None:
+    called = Message("assistant", tool_calls=(ToolCall("c1", "get_weather", arguments),))
+    answered = Message("tool", (TextPart("Rain"),), tool_call_id="c1")
+    ask(adapter, replace(question, messages=(*question.messages, called, answered)), way)
+    turn = sent(provider).json["contents" if api == "gemini" else "messages"][1]
+    found = {
+        "openai": lambda: json.loads(turn["tool_calls"][0]["function"]["arguments"]),
+        "ollama": lambda: turn["tool_calls"][0]["function"]["arguments"],
+        "anthropic": lambda: turn["content"][0]["input"],
+        "gemini": lambda: turn["parts"][0]["functionCall"]["args"],
+    }[api]()
+    assert isinstance(found, dict)
+
+
+def test_what_a_protocol_has_no_word_for_is_told(adapter: Adapter, api: str, question: ChatRequest, way: str) -> None:
+    body = {"model": "auto", "user": "ada", "metadata": {}, "verbosity": "low"}
+    native = Native("responses", body, translated=frozenset({"model"}))
+    asked = replace(question, temperature=0.5, seed=7, parallel_tool_calls=False, native=native)
+    limits = call()
+    ask(adapter, asked, way, limits)
+    assert limits.dropped == [*(["seed"] if api == "anthropic" else []), "parallel_tool_calls", "user", "verbosity"]
+
+
+def test_where_nothing_is_dropped_nothing_is_told(adapter: Adapter, question: ChatRequest, way: str) -> None:
+    limits = call()
+    ask(adapter, replace(question, temperature=0.5, max_tokens=9, stop=("END",)), way, limits)
+    assert limits.dropped == []
 
 
 # Usage

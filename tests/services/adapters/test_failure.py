@@ -164,7 +164,8 @@ def test_type_code_and_param_are_found_in_the_error() -> None:
     found = read(400, {"error": {"type": "a", "code": 400, "param": None}})
     assert [found.field(name) for name in ("type", "code", "param")] == ["a", "", ""]
     assert read(400, {"object": "error", "type": "b"}).field("type") == "b"
-    assert [read(400, odd).field("type") for odd in ("text", None, [], [{}], {"error": "text"})] == [""] * 5
+    odd: list[Any] = ["text", None, [], [{}], {"error": "text"}]
+    assert [read(400, each).field("type") for each in odd] == [""] * 5
 
 
 @pytest.mark.parametrize(
