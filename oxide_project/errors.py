@@ -149,6 +149,13 @@ def too_big(_error: Exception | None = None) -> Problem:
     return Problem(413, "PAYLOAD_TOO_LARGE", "Payload too large", "The body is larger than OXIDE_MAX_BODY_MB allows.")
 
 
+def too_much_at_once() -> Problem:
+    detail = (
+        "Too many large bodies without valid credentials come in at once. Send a key or a token, or try again later."
+    )
+    return Problem(503, "SERVICE_BUSY", "Service busy", detail, retry_after=5)
+
+
 def overloaded() -> Problem:
     detail = "Every thread is taken. Try again in a moment, or raise OXIDE_THREADS."
     return Problem(503, "SERVICE_BUSY", "Service busy", detail, retry_after=1)

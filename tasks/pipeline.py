@@ -110,7 +110,9 @@ def decide(request: TaskRequest) -> Verdict:
     """
     task_type, confidence = _type_of(request)
     states = availability.states()
-    demand = Demand(task_type, request.service, request.chat.model, request.chat.features, request.chat.needed_by)
+    chat = request.chat
+    protocol = chat.native.protocol if chat.native else ""
+    demand = Demand(task_type, request.service, chat.model, chat.features, chat.needed_by, request.forwarded, protocol)
     decision = choose(demand, rulebook.current(), states, _chance)
     if not pauses.is_empty:
         decision = replace(decision, candidates=demoted(decision.candidates, operation_of(request)))

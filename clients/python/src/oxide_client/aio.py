@@ -328,6 +328,10 @@ class AsyncOxide:
         self._tokens.forget()
         return answer
 
+    async def change_password(self, current_password: str, new_password: str) -> answers.TokenPair:
+        """Change the password of whoever is logged in. Ends all of their logins; this client goes on with a new one."""
+        return self._tokens.keep(await self._send(calls.password_change(current_password, new_password)))
+
     async def get_me(self) -> answers.Me:
         return await self._send(calls.me())
 

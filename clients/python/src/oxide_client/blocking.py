@@ -330,6 +330,10 @@ class Oxide:
         self._tokens.forget()
         return answer
 
+    def change_password(self, current_password: str, new_password: str) -> answers.TokenPair:
+        """Change the password of whoever is logged in. Ends all of their logins; this client goes on with a new one."""
+        return self._tokens.keep(self._send(calls.password_change(current_password, new_password)))
+
     def get_me(self) -> answers.Me:
         return self._send(calls.me())
 

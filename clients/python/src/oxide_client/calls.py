@@ -293,6 +293,10 @@ def logout(refresh_token: str | None) -> Call[answers.LoggedOut]:
     return Call("POST", "/auth/logout", body=_given({"refresh_token": refresh_token}))
 
 
+def password_change(current_password: str, new_password: str) -> Call[answers.TokenPair]:
+    return Call("POST", "/auth/password", body={"current_password": current_password, "new_password": new_password})
+
+
 def me() -> Call[answers.Me]:
     return Call("GET", "/auth/me")
 
