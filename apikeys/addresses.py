@@ -18,17 +18,25 @@ def address_of(request: HttpRequest) -> str:
     Each proxy writes to the right end of X-Forwarded-For whom it was called by. So it is read from there, and only
     as far as declared proxies reach: what stands left of that, the caller may have made up.
     """
-    direct = request.META.get("REMOTE_ADDR") or ""
     if "HTTP_X_FORWARDED_FOR" not in request.META:
-        return _counted_as(direct)
-    found = _parse(direct)
+        return _counted_as(request.META.get("REMOTE_ADDR") or "")
+    return _counted(_find(request))
+
+
+def exact_address_of(request: HttpRequest) -> str:
+    """The caller's own address, all of it, for the log; "None" where it cannot be told."""
+    return str(_find(request))
+
+
+def _find(request: HttpRequest) -> Address | None:
+    found = _parse(request.META.get("REMOTE_ADDR") or "")
     for text in _forwarded(request):
         if found is None or not _is_trusted(found):
             break
         found = _parse(text) or found
         if _parse(text) is None:
             break
-    return _counted(found)
+    return found
 
 
 @lru_cache(maxsize=10_000)

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
+from apikeys.audited_admin import AuditedAdmin
 from apikeys.badges import badge
 from apikeys.editable_lists import EditableList
 from apikeys.identity import Role, Scope, role_of
@@ -180,7 +181,7 @@ class RoleFilter(admin.SimpleListFilter):
         return users
 
 
-class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
+class PersonAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
     """Users with one role each, instead of groups and single permissions."""
 
     form = PersonForm

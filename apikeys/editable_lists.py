@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib import admin
 from django.http import HttpRequest
+
+from apikeys.audited_admin import AuditedAdmin
 
 
 class RowForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs, not in Django
@@ -21,6 +22,6 @@ class RowForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stub
                 field.widget.attrs["aria-label"] = f"{field.label} of {self.instance}"
 
 
-class EditableList(admin.ModelAdmin):  # type: ignore[type-arg]
+class EditableList(AuditedAdmin):
     def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
         return super().get_changelist_form(request, **{"form": RowForm, **kwargs})

@@ -61,6 +61,9 @@ class Identity:
 ANYBODY = Identity("anonymous", "anonymous", frozenset(Scope))
 """Whoever calls while identity is off."""
 
+KEPT = "oxide.caller"
+"""Where a request's META holds who calls, once that was found out. No header can be called so."""
+
 NOBODY = Identity("anonymous", "anonymous", frozenset())
 """Who sent no credentials although identity is on."""
 

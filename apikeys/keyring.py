@@ -14,6 +14,7 @@ from django.db import transaction
 
 from apikeys import key_file
 from apikeys.models import ProviderKey
+from apikeys.own_variables import is_own
 from apikeys.signals import key_changed
 from apikeys.vault import VaultError
 from snapshots.snapshot import Snapshot
@@ -49,13 +50,18 @@ def secret_for(service: str, env_name: str = "") -> str:
 
 def find(service: str, env_name: str = "") -> Found:
     """The key in force: from the environment, else from the database, else from the configuration file."""
-    if secret := os.environ.get(env_name, "").strip() if env_name else "":
+    if secret := _set_in_environment(env_name):
         return Found(secret, "environment")
     if secret := stored_keys.get().secrets.get(service, ""):
         return Found(secret, "database")
     if secret := file_keys.get().get(service, ""):
         return Found(secret, "file")
     return Found()
+
+
+def _set_in_environment(name: str) -> str:
+    """Never one of Oxide's own, which rows that are older than the check of their names may still name."""
+    return os.environ.get(name, "").strip() if name and not is_own(name) else ""
 
 
 def remember(secret: str) -> None:
@@ -74,7 +80,7 @@ def known(env_names: Iterable[str] = ()) -> frozenset[str]:
     """
     stored = stored_keys.in_memory()
     kept = (stored.secrets if stored else {}, file_keys.in_memory() or {})
-    set_ones = (os.environ.get(name, "").strip() for name in env_names if name)
+    set_ones = map(_set_in_environment, env_names)
     with _lock:
         used = tuple(_used)
     found = {*used, *set_ones, *(secret for secrets in kept for secret in secrets.values())}

@@ -9,6 +9,7 @@ from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
+from apikeys import security_log
 from apikeys.credentials import REFUSAL, caller
 from apikeys.identity import Identity, Scope
 
@@ -28,6 +29,8 @@ class HasScope(BasePermission):
         needed = scopes_for(view, str(request.method))
         if identity.scopes.isdisjoint(needed):
             wanted = " or ".join(needed)
+            whole = request._request  # noqa: SLF001 - DRF documents it as the way to Django's
+            security_log.record("permission_refused", whole, needs=wanted, method=whole.method, path=whole.path)
             raise PermissionDenied(
                 f"This needs the scope {wanted}, which {identity.name} does not have. Ask an administrator for it."
             )

@@ -32,6 +32,20 @@ class RefusedTokenError(Exception):
     """It is not ours, expired, used before or ended; which of these is nobody else's business."""
 
 
+class ReplayedTokenError(RefusedTokenError):
+    """It was used before, so somebody holds a copy of it. `login` is the one that it belongs to."""
+
+    def __init__(self, user: User, login: str) -> None:
+        super().__init__()
+        self.username = user.get_username()
+        self.login = login
+
+
+class _UsedOrNotToken(RefreshToken):
+    def check_blacklist(self) -> None:
+        """`_use_up` does, which can tell a token that was used from one that is not ours."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     access: str
@@ -61,33 +75,57 @@ def issue(user: User) -> Pair:
     return _pair(user)
 
 
-@transaction.atomic
 def refresh(raw: str) -> Pair:
-    """The next pair for a refresh token, which is used up by that. Raises `RefusedTokenError`."""
-    token = _read(RefreshToken, raw)
+    """The next pair for a refresh token, which is used up by that. Raises `RefusedTokenError`.
+
+    One that was used before ends its whole login: either the one who used it first or this caller has stolen it.
+    https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2
+    """
+    try:
+        return _exchange(raw)
+    except ReplayedTokenError as error:
+        _end_login(error.login)  # not in the transaction that this error rolls back
+        raise
+
+
+@transaction.atomic
+def _exchange(raw: str) -> Pair:
+    token = _read(_UsedOrNotToken, raw)
     # From the rows, not from the snapshots, which may lag a second behind a change made by another process.
     user = User.objects.filter(pk=token["user_id"], is_active=True).first()
     if user is None or token[_FINGERPRINT] != accounts.fingerprint(user):
         raise RefusedTokenError
     if EndedLogin.objects.filter(login=token[_LOGIN]).exists():
         raise RefusedTokenError
-    _use_up(token)
+    if not _use_up(token):
+        raise ReplayedTokenError(user, token[_LOGIN])
     return _pair(user, token[_LOGIN])
 
 
 @transaction.atomic
-def end(raw: str) -> None:
-    """End the login of a token, refresh or access, with all of its tokens. Raises `RefusedTokenError`."""
+def end(raw: str) -> str:
+    """End the login of a token, refresh or access, with all of its tokens; returns the user's name.
+
+    Raises `RefusedTokenError`.
+    """
     try:
         token = _read(RefreshToken, raw)
     except RefusedTokenError:
         token = _read(AccessToken, raw)
     else:
-        _use_up(token)
+        if not _use_up(token):
+            raise RefusedTokenError
+    _end_login(token[_LOGIN])
+    user = User.objects.filter(pk=token["user_id"]).first()
+    return user.get_username() if user else ""
+
+
+@transaction.atomic
+def _end_login(login: str) -> None:
     EndedLogin.objects.filter(expires_at__lt=timezone.now()).delete()
     # Until the last of its tokens expires.
     expires_at = timezone.now() + _lifetime(RefreshToken)
-    EndedLogin.objects.get_or_create(login=token[_LOGIN], defaults={"expires_at": expires_at})
+    EndedLogin.objects.get_or_create(login=login, defaults={"expires_at": expires_at})
 
 
 def _read(kind: type[Token], raw: str) -> Token:
@@ -120,11 +158,12 @@ def _pair(user: User, login: str = "") -> Pair:
     return Pair(str(token.access_token), str(token))
 
 
-def _use_up(token: Token) -> None:
-    """Of many that try at once, the database's unique constraint lets one through."""
+def _use_up(token: Token) -> bool:
+    """Of many that try at once, the database's unique constraint lets one through. Returns whether it was this one."""
     outstanding = OutstandingToken.objects.filter(jti=token["jti"]).first()
-    if outstanding is None or not BlacklistedToken.objects.get_or_create(token=outstanding)[1]:
+    if outstanding is None:
         raise RefusedTokenError
+    return BlacklistedToken.objects.get_or_create(token=outstanding)[1]
 
 
 def _lifetime(kind: type[Token]) -> timedelta:

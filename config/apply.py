@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from django.db import transaction
+from django.http import HttpRequest
 from pydantic import BaseModel
 
-from apikeys import keyring, policy
+from apikeys import keyring, policy, security_log
 from config.reading import read
 from config.schema import Declaration, HealthEntry, RateLimits, RuleEntry, SecurityEntry, ServiceEntry
 from routing.models import DefaultRoute, RoutingRule
+from services import key_binding
 from services.models import Service
 from services.validation import TAKEN
 from snapshots.models import Revision
@@ -64,6 +66,13 @@ class Changes:
         parts += [f"keys changed ({', '.join(self.keys)})"] if self.keys else []
         return "; ".join(parts) or "nothing to change"
 
+    def note(self, request: HttpRequest | None = None) -> None:
+        """For the security log; without a request it was a command that imported the file."""
+        user = None if request else "manage.py"
+        security_log.record("configuration_reloaded", request, user=user, changes=str(self))
+        if self.security:
+            security_log.record("policy_changed", request, user=user, fields=self.security)
+
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
         return {
@@ -88,6 +97,9 @@ def apply(declaration: Declaration) -> Changes:
     services, rules = _services(), _rules()
     services_added, services_changed = _merge(services, _wanted_services(declaration), _new_service)
     rules_added, rules_changed = _merge(rules, _wanted_rules(declaration, services), _new_rule)
+    for row in services.values():
+        if row.name in declaration.services:
+            key_binding.note(row.api_key_env, row.base_url)
     # Services are removed last: a rule that names another service now must not fall with its old one.
     gone = {name for name, row in services.items() if row.declared and name not in declaration.services}
     rules_gone = _rules_gone(rules, declaration, gone)

@@ -57,6 +57,7 @@ _OPTIONS = {
     "context_window": "how many tokens its models take, as one number or by model: `{llama2: 4096}`",
     "default_max_tokens": "the limit of an answer where a request names none: the protocol wants one",
     "delay_seconds": "how long an answer takes",
+    "env": "further environment variables that the program gets, none of Oxide's own: `[LLM_USER_PATH]`",
     "keep_alive": "how long a model stays in memory after a call, as Ollama writes it: `10m`",
     "key_path": "an address that a health check asks too, where the list of models is open to all",
     "max_tokens_field": "what the limit of an answer is called; at api.openai.com by default `max_completion_tokens`",

@@ -227,7 +227,9 @@ class ServiceEntry(_Entry):
         examples=[["llm", "-m", "{model}"]],
     )
     api_key_env: Annotated[str, Field(max_length=100), _passing(validation.environment_name_problem)] | None = Field(
-        default=None, description="the environment variable that holds its key", examples=["OPENAI_API_KEY"]
+        default=None,
+        description="the environment variable that holds its key, and none of Oxide's own",
+        examples=["OPENAI_API_KEY"],
     )
     # Read by whoever looks up keys; never stored in the database, never shown.
     api_key: SecretStr | None = Field(

@@ -21,5 +21,7 @@ class ConfigViewSet(ViewSet):
         return Response(presentation.configuration())
 
     @action(detail=False, methods=["post"])
-    def reload(self, _request: Request) -> Response:
-        return Response(presentation.reloaded(apply(read(settings.CONFIG_FILE))))
+    def reload(self, request: Request) -> Response:
+        changes = apply(read(settings.CONFIG_FILE))
+        changes.note(request._request)  # noqa: SLF001 - DRF documents it as the way to Django's
+        return Response(presentation.reloaded(changes))

@@ -58,6 +58,7 @@ class ResponseTool(Struct):
 class ResponseTextFormat(Struct):
     type: Literal["text", "json_object", "json_schema"]
     name: str | None = None
+    description: str | None = None
     schema: dict[str, Any] | None = None
     strict: bool | None = None
 
@@ -88,6 +89,8 @@ class ResponsesBody(Struct, kw_only=True):
     metadata: dict[str, str] | None = None
     store: bool | None = None
     user: str | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
 
 
 # Fields that are read, or that ask for nothing Oxide would have to pass on.
@@ -120,6 +123,8 @@ def task_request(body: ResponsesBody, raw: Any = MappingProxyType({})) -> TaskRe
             max_tokens=body.max_output_tokens,
             temperature=body.temperature,
             top_p=body.top_p,
+            presence_penalty=body.presence_penalty,
+            frequency_penalty=body.frequency_penalty,
             tools=tuple(_tools(body)),
             tool_choice=_tool_choice(body),
             parallel_tool_calls=body.parallel_tool_calls if body.tools else None,

@@ -8,17 +8,19 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
 
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView, redirect_to_login
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_safe
 
-from apikeys import policy
+from apikeys import devices, policy
 from apikeys.credentials import of_session
 from apikeys.identity import ANYBODY, Identity
 from apikeys.login_forms import PageLoginForm
+from apikeys.login_guard import account_key
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
@@ -87,6 +89,11 @@ class LoginPage(LoginView):
     authentication_form = PageLoginForm
     next_page = "now"
     extra_context = {"visitor": None}
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        answer = super().form_valid(form)
+        devices.remember(answer, self.request, account_key(form.get_user().get_username()))
+        return answer
 
 
 @method_decorator(guarded, name="dispatch")

@@ -6,18 +6,17 @@ What is wrong is said in words of our own: anybody may ask, and the errors of se
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Callable, Mapping
 
-from django.core.cache import cache
+from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from apikeys import counters
 from tasks.recorder import recorder
 
 logger = logging.getLogger(__name__)
 
-_KEY_SECONDS = 10
 _migrated = False
 
 
@@ -52,9 +51,7 @@ def _migrations() -> str:
 
 
 def _cache() -> str:
-    key, value = f"ready-{secrets.token_hex(8)}", secrets.token_hex(8)
-    cache.set(key, value, _KEY_SECONDS)
-    return "" if cache.get(key) == value else _ADVICE["cache"]
+    return "" if not settings.REDIS_URL or counters.answers(settings.REDIS_URL) else _ADVICE["cache"]
 
 
 def _recorder() -> str:

@@ -110,7 +110,12 @@ class Relay:
 
     async def _talk(self) -> None:
         client = Redis.from_url(
-            self._url, socket_connect_timeout=2, socket_timeout=5, retry=Retry(NoBackoff(), 0), decode_responses=False
+            self._url,
+            protocol=2,  # as for counting: see `apikeys/counters.py`
+            socket_connect_timeout=2,
+            socket_timeout=5,
+            retry=Retry(NoBackoff(), 0),
+            decode_responses=False,
         )
         async with client, client.pubsub(ignore_subscribe_messages=True) as pubsub:
             await pubsub.subscribe(self._news_channel, self._wants_channel)

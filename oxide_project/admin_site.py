@@ -9,6 +9,8 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+from apikeys import devices
+from apikeys.login_guard import account_key
 from monitoring import front_page
 from monitoring.pages import View, limited
 
@@ -33,7 +35,10 @@ class OxideAdminSite(admin.AdminSite):
         return super().index(request, {**(extra_context or {}), "front": front_page.read()})
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        return limited(super().login)(request, extra_context)
+        answer = limited(super().login)(request, extra_context)
+        if request.method == "POST" and request.user.is_authenticated:
+            devices.remember(answer, request, account_key(request.user.get_username()))
+        return answer
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
         return limited(super().admin_view(view, cacheable))

@@ -15,12 +15,17 @@ from twisted.web.http import NO_BODY_CODES, RESPONSES, HTTPChannel
 
 from oxide_project import errors
 from oxide_project.answers import Answer, Event
+from oxide_project.errors import Problem
 from oxide_project.handler import Client, PooledHandler
 from oxide_project.plain import PlainRequest
 
 if TYPE_CHECKING:
     from oxide_project.server import OxideServer, Request
 
+# The first byte of a TLS connection, and of no HTTP method: https://www.rfc-editor.org/rfc/rfc8446#section-5.1
+_TLS_HANDSHAKE = b"\x16"
+# So long a client may take for the address and the headers of a request.
+HEAD_SECONDS = 30.0
 # An answer is handed to the socket in pieces of this size.
 WINDOW = 256 * 1024
 
@@ -44,6 +49,7 @@ class Channel(HTTPChannel):
         self._socket: socket.socket | None = None
         self._unsent = b""
         self._answered_at = 0.0
+        self._head_timer: Any = None
 
     @property
     def _server(self) -> OxideServer:
@@ -64,10 +70,15 @@ class Channel(HTTPChannel):
         try:
             is_whole = plain.read(data)
         except ValueError:
-            self.hand_over()
+            if plain.raw.startswith(_TLS_HANDSHAKE):
+                self._refuse_tls()
+            else:
+                self.hand_over()
             return
         if is_whole:
             self._begin(plain, server.handler)
+        if self._head_timer or not is_whole:
+            self._time_head(is_reading=not is_whole and not plain.has_whole_head)
 
     def _begin(self, plain: PlainRequest, handler: PooledHandler) -> None:
         if self._socket is None:
@@ -100,6 +111,26 @@ class Channel(HTTPChannel):
             super().dataReceived(data)  # type: ignore[no-untyped-call]
         finally:
             self._is_twisted_reading = False
+        self._time_head(is_reading=self._is_reading_head())
+
+    def _is_reading_head(self) -> bool:
+        """Whether Twisted has a part of a request's head, and not all of it."""
+        transport: Any = self.transport
+        is_begun = bool(self._receivedHeaderSize or self._buffer)
+        return bool(self.line_mode) and is_begun and transport is not None and not transport.disconnecting
+
+    def _time_head(self, *, is_reading: bool) -> None:
+        """Each byte puts off the end of an idle connection, so that one which drips would stay for ever."""
+        if is_reading and self._head_timer is None:
+            self._head_timer = self.callLater(HEAD_SECONDS, self._head_is_late)  # type: ignore[no-untyped-call]
+        elif not is_reading and self._head_timer:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        detail = f"The headers were not there after {HEAD_SECONDS:g} seconds. Send them at once."
+        self._end_with(Problem(408, "TIMEOUT", "Request Timeout", detail))
 
     def requestDone(self, request: Request) -> None:  # noqa: N802 - Twisted's name
         # While Twisted reads, more of what it has got may be waiting in its own buffer.
@@ -175,6 +206,7 @@ class Channel(HTTPChannel):
             super().timeoutConnection()  # type: ignore[no-untyped-call]
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802 - Twisted's name
+        self._time_head(is_reading=False)
         with self._lock:
             plain, self._plain = self._plain, None
             if self._socket:
@@ -189,10 +221,20 @@ class Channel(HTTPChannel):
     def lineLengthExceeded(self, line: bytes) -> None:  # noqa: ARG002, N802 - Twisted's name
         self._respondToBadRequestAndDisconnect()
 
+    def _refuse_tls(self) -> None:
+        """Twisted would wait for the end of a line, and a client that uses `https` here until its time is over."""
+        self._plain = None
+        detail = "This port speaks plain HTTP. Use http:// instead of https://, or a proxy with TLS."
+        self._end_with(errors.malformed(detail))
+
     def _respondToBadRequestAndDisconnect(self) -> None:  # noqa: N802 - Twisted's name
         detail = "This is no valid HTTP request. It may have 500 headers, of 16 KB in all with the address."
-        body = errors.answer(errors.malformed(detail)).content
-        head = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n"
+        self._end_with(errors.malformed(detail))
+
+    def _end_with(self, problem: Problem) -> None:
+        body = errors.answer(problem).content
+        reason = RESPONSES[problem.status].decode("ascii")
+        head = f"HTTP/1.1 {problem.status} {reason}\r\nContent-Type: application/json\r\nConnection: close\r\n"
         transport: Any = self.transport
         transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         self.loseConnection()  # type: ignore[no-untyped-call]

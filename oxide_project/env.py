@@ -17,6 +17,10 @@ from typing import overload
 from django.core.exceptions import ImproperlyConfigured
 
 SECRET_LENGTH = 32
+# Those of our own examples, of Django's new projects, and what people write where a secret is to stand.
+_EXAMPLE = re.compile(
+    r"change[-_ ]?(me|this|it)|django-insecure|(your|my)[-_ ]secret|replace[-_ ]?(me|this)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,11 @@ def secret(name: str, kept_in: Path) -> str:
     if value:
         if len(value) < SECRET_LENGTH or len(set(value)) < 8:
             raise ImproperlyConfigured(f"{name} must be at least {SECRET_LENGTH} characters long and not repetitive.")
+        if is_example(value):
+            raise ImproperlyConfigured(
+                f"{name} is an example that everybody can read. Make one of your own: "
+                "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+            )
         return value
     try:
         return _kept(kept_in)
@@ -147,6 +156,11 @@ def secret(name: str, kept_in: Path) -> str:
         raise ImproperlyConfigured(
             f"{name} is not set, and cannot be kept in {kept_in}: {error.strerror}. Set it, or mend the file."
         ) from None
+
+
+def is_example(secret: str) -> bool:
+    """Whether it was copied from an example, as the beginning or another part of its words tells."""
+    return bool(_EXAMPLE.search(secret))
 
 
 def _kept(path: Path) -> str:

@@ -12,15 +12,21 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
-from apikeys import limits, policy
+from apikeys import limits, policy, security_log
 from apikeys.credentials import caller
 from apikeys.limits import Allowance
 from gateway import headers
 from gateway.errors import new_request_id
+from gateway.paths import counts_tokens
 from oxide_project import errors
 from oxide_project.errors import Problem
 
-_GUARDED = re.compile(r"/(api|v1|auth)(/|\Z)")
+_GUARDED = re.compile(r"/(api|v1|auth)(/|\Z)|/openapi\.json/?\Z")
+# What these answer is for the one who asked, now. https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.5
+_NEVER_STORED = ("/api", "/v1", "/auth")
+_NO_STORE = {"Cache-Control": "no-store"}
+# Where people log in: to look at such a page costs nothing, to send it does.
+_LOGIN_PAGES = ("/login", "/admin/login")
 _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 _EXPOSED = ", ".join(
     ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Retry-After", "x-request-id"]
@@ -37,7 +43,7 @@ class Gate:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if not _GUARDED.match(request.path_info):
+        if not _is_guarded(request):
             return self._get_response(request)
         try:
             response = self._answer(request)
@@ -46,24 +52,34 @@ class Gate:
             response = _refuse(request, errors.problem_of(error))
         if request.path_info.startswith("/v1"):
             _name(response)
+        if request.path_info.startswith(_NEVER_STORED) and "Cache-Control" not in response:
+            headers.put(response, _NO_STORE)
         return response
 
     def _answer(self, request: HttpRequest) -> HttpResponseBase:
         preflight = _is_preflight(request)
         # A browser asks first before it calls; only the call counts.
-        allowance = limits.count(request, caller(request), increment=not preflight)
+        is_free = counts_tokens(request.path_info)
+        allowance = limits.count(request, caller(request), increment=not preflight, is_free=is_free)
         if preflight:
             response: HttpResponseBase = _allow_call(request)
         elif allowance and allowance.exceeded:
             detail = f"Too many requests. Retry after {allowance.retry_after} seconds."
             response = _refuse(request, errors.too_many(detail, allowance.retry_after))
         elif _is_foreign_page(request):
+            origin, path = request.META.get("HTTP_ORIGIN"), request.path_info
+            security_log.record("foreign_page_refused", request, origin=origin, method=request.method, path=path)
             response = _refuse(request, _foreign_page())
         else:
             response = self._get_response(request)
         if allowance:
             _tell_allowance(request, response, allowance)
         return response
+
+
+def _is_guarded(request: HttpRequest) -> bool:
+    path = request.path_info
+    return bool(_GUARDED.match(path)) or (request.method == "POST" and path.rstrip("/") in _LOGIN_PAGES)
 
 
 def _refuse(request: HttpRequest, problem: Problem) -> HttpResponse:

@@ -213,13 +213,17 @@ class PooledHandler(ASGIHandler):
         `client` takes the answer from the worker, it is not called.
         """
         if body is TOO_BIG:
-            self._refusing.submit(self._refuse, scope, errors.too_big(), client, end)
+            self.refuse(scope, errors.too_big(), client, end)
         elif self.in_hand >= self._limit and scope["path"].rstrip("/") not in PROBES:
             # Every thread is taken. Waiting in line would only move the wait to where nobody sees it.
-            self._refusing.submit(self._refuse, scope, errors.overloaded(), client, end)
+            self.refuse(scope, errors.overloaded(), client, end)
         else:
             self._waiting.add(client)
             self._pool.begin(partial(self._work, scope, body, client, end), self._threads_needed)
+
+    def refuse(self, scope: Scope, problem: Problem, client: Client, end: End) -> None:
+        """On the event loop: have a request answered that no view will see."""
+        self._refusing.submit(self._refuse, scope, problem, client, end)
 
     def _threads_needed(self) -> int:
         return len(self._waiting - self._leaving)

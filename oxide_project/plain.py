@@ -70,6 +70,11 @@ class PlainRequest:
         self.request: Request | None = None
         self._parser = HttpRequestParser(self)
         self._is_odd = self._is_whole = False
+        self._hosts = 0
+
+    @property
+    def has_whole_head(self) -> bool:
+        return b"\r\n\r\n" in self.raw or b"\n\n" in self.raw
 
     def read(self, data: bytes) -> bool:
         """Take more of it. Returns whether it is whole; raises `ValueError` for one that is not plain."""
@@ -97,6 +102,7 @@ class PlainRequest:
             self._parser.get_http_version() == "1.1"
             and len(head) <= _MAX_HEAD
             and len(self.headers) <= _MAX_HEADERS
+            and self._hosts == 1
             and self.url.startswith(b"/")
             and self.url.isascii()
             and not _ODD.search(head)
@@ -116,6 +122,9 @@ class PlainRequest:
         name, value = name.lower(), value.rstrip(b" \t")
         if name in _SPECIAL and not (name == b"connection" and value.lower() == b"keep-alive"):
             self._is_odd = True
+        elif name == b"host":
+            self._hosts += 1
+            self.headers.append((name, value))
         elif name != b"daphne-root-path":  # it says under which path daphne is mounted, which no client may say
             self.headers.append((name, value))
 

@@ -25,6 +25,7 @@ from twisted.web.http import HTTPChannel
 from monitoring.hub import hub
 from oxide_project import errors, websocket
 from oxide_project.answers import ABORT, BODY, Answer, send_whole, whole
+from oxide_project.body_budget import Share
 from oxide_project.channel import WINDOW, Channel, in_bytes
 from oxide_project.errors import Problem
 from oxide_project.handler import SPOOL_BYTES, TOO_BIG, Client, PooledHandler
@@ -46,6 +47,8 @@ class Request(WebRequest):  # type: ignore[misc]
         # Twisted would parse forms on the event loop, which a large one brings to a halt. Nobody asks it for them.
         super().__init__(channel, queued, parsePOSTFormSubmission=False)
         self._received = 0
+        self._share = Share(self.getHeader)
+        self._is_covered = True
         self._producing = False
         self._client: Client | None = None
         self.writable = asyncio.Event()
@@ -59,12 +62,30 @@ class Request(WebRequest):  # type: ignore[misc]
     def handleContentChunk(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         room = settings.MAX_BODY_BYTES + 1 - self._received  # one byte too many tells the application
         self._received += len(data)
-        if room > 0:
+        if self._is_covered and not self._share.covers(min(self._received, settings.MAX_BODY_BYTES)):
+            self._is_covered = False
+            self._forget_body()
+        if not self._is_covered:
+            self._discard()
+        elif room > 0:
             super().handleContentChunk(data[:room])
-        elif self._received > settings.MAX_BODY_BYTES * _DISCARD_FACTOR:
+        else:
+            self._discard()
+
+    def _discard(self) -> None:
+        if self._received > settings.MAX_BODY_BYTES * _DISCARD_FACTOR:
             self.abort()
 
+    def _forget_body(self) -> None:
+        self._share.give_back()
+        if self.content is not None:
+            self.content.close()
+        self.content = BytesIO()
+
     def process(self) -> Any:
+        self._share.give_back()
+        if not self._is_well_framed():
+            return None
         if self.server.draining:
             self.channel.persistent = False
             self.setHeader(b"connection", b"close")
@@ -87,7 +108,31 @@ class Request(WebRequest):  # type: ignore[misc]
         body, self.content = self.content or BytesIO(), None  # the worker's from now on
         self._client = Client(partial(self.server.handle_reply, self))
         is_too_big = self._received > settings.MAX_BODY_BYTES
+        if not self._is_covered:
+            handler.refuse(scope, errors.too_much_at_once(), self._client, self.end)
+            return
         handler.begin(scope, TOO_BIG if is_too_big else body, self._client, self.end)
+
+    def _is_well_framed(self) -> bool:
+        """Refuses what a proxy before us may have read in another way: where the body ends, and whose request it is.
+
+        https://www.rfc-editor.org/rfc/rfc9112#section-6.1, https://www.rfc-editor.org/rfc/rfc9112#section-3.2
+        """
+        encodings, lengths, hosts = map(self._values, (b"transfer-encoding", b"content-length", b"host"))
+        if len(encodings) + len(lengths) > 1:
+            problem = "The headers say in two ways how long the body is. Send one Content-Length or Transfer-Encoding."
+        elif len(hosts) > 1 or (not hosts and self.clientproto == b"HTTP/1.1"):
+            problem = "A request of HTTP/1.1 has one header Host. Send it once."
+        else:
+            return True
+        self.channel.persistent = False
+        self.setHeader(b"connection", b"close")
+        self.basic_error(400, b"Bad Request", problem)
+        return False
+
+    def _values(self, name: bytes) -> list[bytes]:
+        found: list[bytes] = self.requestHeaders.getRawHeaders(name, [])
+        return found
 
     def _is_readable(self) -> bool:
         """Refuses what daphne refuses: Twisted lets it through."""
@@ -171,6 +216,7 @@ class Request(WebRequest):  # type: ignore[misc]
 
     def connectionLost(self, reason: object) -> None:  # noqa: N802 - Twisted's name
         self.writable.set()
+        self._share.give_back()
         self.leave()
         super().connectionLost(reason)
 

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
+from oxide_project import env
+
 if TYPE_CHECKING:
     import psycopg
 
@@ -27,6 +29,7 @@ def database(url: str, connections: int) -> dict[str, Any]:
         entry: dict[str, Any] = dict(dj_database_url.parse(url, conn_health_checks=True))
     except ValueError:
         entry = {}
+    _require_own_password("DATABASE_URL", str(entry.get("PASSWORD") or ""))
     if not entry.get("NAME"):
         raise ImproperlyConfigured(
             "DATABASE_URL cannot be read. Write postgres://user:password@host:5432/name, with special characters "
@@ -35,15 +38,19 @@ def database(url: str, connections: int) -> dict[str, Any]:
     return {**entry, "OPTIONS": {**_PATIENCE, **entry.get("OPTIONS", {}), "pool": _pool(connections)}}
 
 
-def cache(url: str) -> dict[str, Any]:
-    """REDIS_URL as an entry of `CACHES`."""
+def require_redis_url(url: str) -> None:
+    """Raises `ImproperlyConfigured` for a REDIS_URL that cannot be used."""
     if not _is_redis(url):
         raise ImproperlyConfigured(
             "REDIS_URL cannot be read. Write redis://:password@host:6379/0, with special characters in the password "
             "percent-encoded (@ is %40); rediss:// is the same over TLS."
         )
-    # A list: Django would split a text at commas, which a password may hold.
-    return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": [url], "OPTIONS": _REDIS_PATIENCE}
+    _require_own_password("REDIS_URL", urlsplit(url).password or "")
+
+
+def _require_own_password(name: str, password: str) -> None:
+    if env.is_example(password):
+        raise ImproperlyConfigured(f"{name} has the password of an example, which everybody can read. Set another one.")
 
 
 def connect_to_database() -> psycopg.Connection[Any]:
@@ -67,15 +74,15 @@ def redis_problem(url: str) -> str:
     """Why Redis does not answer, as one line for the log; "" where it does."""
     import redis  # noqa: PLC0415 - only who uses Redis pays for loading it
 
-    pool = redis.ConnectionPool.from_url(url, **_REDIS_PATIENCE)
+    from apikeys import counters  # noqa: PLC0415 - settings import this module
+
     try:
-        redis.Redis(connection_pool=pool).ping()
-    except redis.RedisError as error:
+        if counters.answers(url):
+            return ""
+        reason = "its answer to PING is none"
+    except (redis.RedisError, OSError, *counters.NONSENSE) as error:
         reason = _first_line(error)
-        return f"REDIS_URL: Redis does not answer: {reason}. Check that it runs there, and the address in REDIS_URL."
-    finally:
-        pool.disconnect()
-    return ""
+    return f"REDIS_URL: Redis does not answer: {reason}. Check that it runs there, and the address in REDIS_URL."
 
 
 _PATIENCE = {
@@ -85,7 +92,6 @@ _PATIENCE = {
     "tcp_user_timeout": 15_000,
     "keepalives_idle": 15,
 }
-_REDIS_PATIENCE = {"socket_connect_timeout": 2, "socket_timeout": 2}
 
 
 def _pool(connections: int) -> dict[str, Any]:

@@ -9,9 +9,11 @@ import sys
 import tomllib
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from apikeys.derivation import derive
 from oxide_project import env, servers
+from oxide_project.permissions_of_files import DATABASE
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -28,6 +30,8 @@ MAX_REPLY_BYTES = env.integer("OXIDE_MAX_REPLY_MB", 32, minimum=1, maximum=1024)
 TASK_TIMEOUT_SECONDS = env.integer("OXIDE_TASK_TIMEOUT", 600, minimum=1, maximum=86_400)
 # Where POST /api/api-keys/update/ puts a key: in plain text into the file, or encrypted into the database.
 KEY_STORE = env.choice("OXIDE_KEY_STORE", "file", ["file", "database"])
+# Whether the admin pages may set the command of a service, which is to run any program as Oxide's user.
+ALLOW_CLI_COMMANDS = env.boolean("OXIDE_ALLOW_CLI_COMMANDS", False)
 # How often each service is asked how it is, by one process for all.
 HEALTH_SECONDS = env.integer("OXIDE_HEALTH_SECONDS", 30, minimum=1, maximum=3600)
 PROCESSORS = env.choice("OXIDE_PROCESSORS", "one", ["one", "all"])
@@ -134,7 +138,7 @@ else:
     DATABASES = {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
-            "NAME": DATA_DIR / "oxide.sqlite3",
+            "NAME": DATA_DIR / DATABASE,
             # Requests run on long-lived threads that keep their connection (oxide_project/handler.py).
             "CONN_MAX_AGE": None,
             "OPTIONS": {
@@ -153,16 +157,14 @@ else:
         }
     }
 
+# Never Django's RedisCache: it unpickles what it reads, so whoever can write to Redis could run code here. Our counters
+# read whole numbers alone. https://docs.djangoproject.com/en/5.2/topics/cache/#redis
+CACHES: dict[str, dict[str, Any]] = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 if REDIS_URL:
-    CACHES = {
-        "default": servers.cache(REDIS_URL),
-        "counters": {"BACKEND": "apikeys.counters.SharedCounters", "LOCATION": REDIS_URL},
-    }
+    servers.require_redis_url(REDIS_URL)
+    CACHES["counters"] = {"BACKEND": "apikeys.counters.SharedCounters", "LOCATION": REDIS_URL}
 else:
-    CACHES = {
-        "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
-        "counters": {"BACKEND": "apikeys.counters.Counters", "LOCATION": "counters"},
-    }
+    CACHES["counters"] = {"BACKEND": "apikeys.counters.Counters", "LOCATION": "counters"}
 # In memory, one for each caller: the default of 300 would throw counters away while they are needed.
 CACHES["counters"]["OPTIONS"] = {"MAX_ENTRIES": 50_000}
 RATELIMIT_USE_CACHE = "counters"
@@ -255,6 +257,8 @@ LOGGING = {
     "loggers": {
         "django": {"handlers": [], "level": LOG_LEVEL},
         "django.request": {"handlers": ["exceptions"], "propagate": False},
+        # What an operator looks up later is kept however little else is said: apikeys/security_log.py.
+        "oxide.security": {"level": "INFO"},
         # Anybody can send any Host; the answer says what to do.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "daphne": {"level": "WARNING"},

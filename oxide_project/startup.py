@@ -23,6 +23,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from apikeys import client_keys, policy
 from config.apply import Changes, seed_if_new
+from oxide_project import permissions_of_files as files
 from oxide_project import servers
 from snapshots.connections import is_embedded
 
@@ -35,7 +36,11 @@ START_LOCK = 0x6F786964
 
 
 def claim_data_dir() -> IO[str] | None:
-    """On SQLite, be the only process that serves from the data folder. Keep what is returned."""
+    """Close the data folder to others and, on SQLite, be the only process that serves from it.
+
+    Keep what is returned.
+    """
+    files.close_data_folder(settings.DATA_DIR)
     if not is_embedded():
         return None
     lock = Path(settings.DATA_DIR, "serve.lock").open("a")  # noqa: SIM115 - held until the process ends
@@ -52,6 +57,7 @@ def claim_data_dir() -> IO[str] | None:
 def migrate() -> None:
     """Bring the database's tables up to date; of several processes that start together one does it."""
     if is_embedded():
+        files.create_closed(Path(settings.DATABASES[DEFAULT_DB_ALIAS]["NAME"]))
         # Once and for the file, not for each connection: two that convert it at once get in each other's way.
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA journal_mode=WAL")

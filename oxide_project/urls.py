@@ -2,10 +2,9 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
-from drf_spectacular.views import SpectacularJSONAPIView
 from rest_framework.routers import SimpleRouter
 
-from apikeys.auth_views import LoginViewSet, MeViewSet
+from apikeys.auth_views import LoginViewSet, MeViewSet, PasswordViewSet
 from apikeys.client_key_views import ClientKeyViewSet
 from config.views import ConfigViewSet
 from gateway.anthropic_views import CountTokensView, MessagesView
@@ -17,6 +16,8 @@ from monitoring.probes import HealthView, ReadyView
 from monitoring.views import MonitoringViewSet, PrometheusView
 from oxide_project import errors
 from oxide_project.openapi.pages import RedocPage, SwaggerPage
+from oxide_project.openapi.served import DocumentView
+from oxide_project.password_page import PasswordPage
 from routing.views import RuleViewSet
 from services.key_views import KeyViewSet
 from services.views import ServiceViewSet
@@ -57,11 +58,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path("^api/routing/explain/?$", ExplainView.as_view(), name="explain"),
     path("api/", include(router.urls)),
     path("", include(login.urls)),
+    re_path("^auth/password/?$", PasswordViewSet.as_view({"post": "create"}), name="own-password"),
     re_path("^auth/me/?$", MeViewSet.as_view({"get": "retrieve"}), name="me"),
     re_path("^health/?$", HealthView.as_view(), name="health"),
     re_path("^ready/?$", ReadyView.as_view(), name="ready"),
     re_path("^metrics/?$", PrometheusView.as_view(), name="prometheus"),
-    re_path("^openapi.json/?$", SpectacularJSONAPIView.as_view(), name="openapi"),
+    re_path("^openapi.json/?$", DocumentView.as_view(), name="openapi"),
     re_path("^docs/?$", SwaggerPage.as_view(url_name="openapi"), name="docs"),
     re_path("^redoc/?$", RedocPage.as_view(url_name="openapi"), name="redoc"),
     path("", pages.now, name="now"),
@@ -71,6 +73,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path("^routing/?$", pages.routing, name="routing"),
     re_path("^costs/?$", pages.costs, name="costs"),
     re_path("^keys/?$", pages.keys, name="keys"),
+    re_path("^password/?$", PasswordPage.as_view(), name="password"),
     re_path("^login/?$", pages.LoginPage.as_view(), name="log-in"),
     re_path("^logout/?$", pages.LogoutPage.as_view(), name="log-out"),
     path("admin/", admin.site.urls),

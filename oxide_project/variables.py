@@ -93,6 +93,14 @@ GROUPS: Mapping[str, Sequence[Variable]] = {
             "database",
         ),
     ),
+    "Programs": (
+        Variable(
+            "OXIDE_ALLOW_CLI_COMMANDS",
+            "whether administrators may set commands of services (`type: cli`) in the admin pages, and so run any "
+            "program as the user that Oxide runs as; otherwise only the configuration file may",
+            "true",
+        ),
+    ),
     "Limits": (
         Variable("OXIDE_THREADS", "threads, and so callers, at once in a process", "256"),
         Variable("OXIDE_TASK_TIMEOUT", "seconds for a task that names no limit", "300"),

@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
+from apikeys.audited_admin import note
 from apikeys.badges import badge
 from apikeys.editable_lists import EditableList
 from routing.models import DefaultRoute, RoutingRule
@@ -92,7 +93,7 @@ class RoutingRuleAdmin(SwitchingAdmin, AddingAdmin, EditableList):
 
     @admin.action(description="Duplicate", permissions=["add"])
     def duplicate(self, request: HttpRequest, chosen: QuerySet[RoutingRule]) -> None:
-        tell(request, [_duplicated(rule) for rule in chosen])
+        tell(request, [_duplicated(request, rule) for rule in chosen])
 
 
 @admin.register(DefaultRoute)
@@ -121,7 +122,8 @@ def _standing(service: Service, well: str) -> SafeString:
     return badge("good", well)
 
 
-def _duplicated(rule: RoutingRule) -> Outcome:
+def _duplicated(request: HttpRequest, rule: RoutingRule) -> Outcome:
     copy = rule.duplicate()
+    note(request, "created", copy)
     text = f"Rule {rule.id} was copied as {copy.id}, which is switched off: change it, then switch it on."
     return Outcome(messages.SUCCESS, text)

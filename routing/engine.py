@@ -12,7 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import attrgetter
+from typing import Any
 
+from routing.model_overrides import overriding_fields
 from routing.task_types import TaskType
 from services.adapters.base import Feature
 from services.config import ServiceState
@@ -52,6 +54,9 @@ class Demand:
     """What a task needs. `service` is a name, or "" or "auto" for any; an empty `model` leaves it open.
 
     `needed_by` names the fields of the request that need a feature.
+
+    `forwarded` holds the fields that a provider gets as the client wrote them: every provider, or those of `protocol`
+    alone.
     """
 
     task_type: TaskType
@@ -59,6 +64,8 @@ class Demand:
     model: str = ""
     features: frozenset[Feature] = frozenset()
     needed_by: Mapping[Feature, str] = field(default_factory=dict)
+    forwarded: Mapping[str, Any] = field(default_factory=dict)
+    protocol: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +332,7 @@ _LACKING = {
     Feature.JSON_SCHEMA: "cannot keep to a JSON schema",
     Feature.JSON_OBJECT: "cannot be held to answer in JSON",
     Feature.EMBEDDINGS: "makes no embeddings",
+    Feature.COMPLETIONS: "has no /completions, which this request needs",
     Feature.OPENAI: "speaks another protocol than OpenAI's, which alone has what this request asks for",
     Feature.ANTHROPIC: "speaks another protocol than Anthropic's, which alone has what this request asks for",
 }
@@ -342,6 +350,9 @@ def _misfit(state: ServiceState, demand: Demand, model: str) -> Skipped | None:
         return Skipped(config.name, ", ".join(_lack(key, demand) for key in _LACKING if key in lacking), True)
     if model and not state.offers(model):
         return Skipped(config.name, f"does not offer model {model}: it is not among its models", bool(demand.model))
+    if config.allowed_models and (fields := _overrides(state, demand)):
+        reason = f"may be asked for its listed models alone, which {fields} could replace: leave that out"
+        return Skipped(config.name, reason, True)
     if not model and config.type == "http":
         return Skipped(config.name, "has no model to ask for: name one in the task, in a rule or as its default", True)
     return Skipped(config.name, state.exclusion) if state.exclusion else None
@@ -350,6 +361,13 @@ def _misfit(state: ServiceState, demand: Demand, model: str) -> Skipped | None:
 def _lack(feature: Feature, demand: Demand) -> str:
     fields = demand.needed_by.get(feature)
     return f"{_LACKING[feature]} ({fields})" if fields else _LACKING[feature]
+
+
+def _overrides(state: ServiceState, demand: Demand) -> str:
+    """The fields that would reach this service and could have it answer by another model, as a list; "" for none."""
+    if demand.protocol and demand.protocol not in state.features:
+        return ""  # the request is translated for it, and these are left out
+    return ", ".join(overriding_fields(demand.forwarded))
 
 
 def _out_of_its_line(state: ServiceState, demand: Demand) -> Skipped | None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from copy import copy
 from typing import Any
 
 from django import forms
@@ -14,8 +15,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
+from apikeys import security_log
 from apikeys.editable_lists import EditableList
-from services import health, key_admin, keys, state_badges  # noqa: F401 - the other pages of this app
+from services import health, key_admin, key_binding, keys, state_badges  # noqa: F401 - the other pages of this app
 from services.adapters.registry import ADAPTERS, adapter_class
 from services.adding_admin import AddingAdmin
 from services.asking_admin import AskingAdmin
@@ -25,6 +27,11 @@ from services.declared_filter import DeclaredFilter
 from services.models import Service
 from services.outcomes import Outcome, tell
 from services.switching_admin import SwitchingAdmin
+
+_COMMANDS_FROM_FILE = (
+    "The command of a program, and its options, are set in the configuration file alone: whoever sets them can run any "
+    "program as Oxide's user. To allow it here, start Oxide with OXIDE_ALLOW_CLI_COMMANDS=true."
+)
 
 
 class LinesField(forms.CharField):
@@ -125,6 +132,23 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
         super().__init__(*args, **kwargs)
         if "options" in self.fields and self.instance.pk:
             self.fields["options"].help_text = _known_options(self.instance.config.kind)
+        self._before = copy(self.instance) if self.instance.pk else None
+
+    def _post_clean(self) -> None:
+        """After the model's own checks, which say what is wrong with each field by itself."""
+        super()._post_clean()  # type: ignore[misc]  # missing in the stubs
+        if "command" in self.fields and not self.errors and self._sets_command():
+            self.add_error("command", _COMMANDS_FROM_FILE)
+        if "base_url" in self.fields and not self.errors:
+            found = key_binding.objection(self.instance, self._before)
+            if found:
+                self.add_error(found.field, found.problem)
+
+    def _sets_command(self) -> bool:
+        if settings.ALLOW_CLI_COMMANDS or self.instance.type != Service.Type.CLI:
+            return False
+        kept = ("type", "command", "options")
+        return self._before is None or any(getattr(self._before, name) != getattr(self.instance, name) for name in kept)
 
 
 @admin.register(Service)
@@ -233,6 +257,15 @@ class ServiceAdmin(AskingAdmin, SwitchingAdmin, AddingAdmin, EditableList):
             return "Made here or over the API."
         file = settings.CONFIG_FILE.name
         return f"Declared in {file}. A reload sets every field that {file} names back to what stands there."
+
+    def save_model(self, request: HttpRequest, obj: Service, form: Any, change: bool) -> None:
+        before = Service.objects.filter(pk=obj.pk).first() if change else None
+        super().save_model(request, obj, form, change)
+        if key_binding.drop_moved_key(obj, before):
+            security_log.record("provider_key_dropped", request, service=obj.name)
+            text = f"The stored key of {obj.name} was for another host, and is deleted. Enter it under Provider keys."
+            self.message_user(request, text, messages.WARNING)
+        key_binding.note(obj.api_key_env, obj.base_url)
 
     def ask(self, row: Service) -> Outcome:
         return _checked(row.config)

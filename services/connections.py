@@ -70,6 +70,7 @@ def _adapter(config: ServiceConfig, api_key: str) -> Adapter:
             base_url=config.base_url,
             command=config.command,
             api_key=api_key,
+            api_key_env=config.api_key_env,
             max_connections=config.max_concurrency,
             max_reply_bytes=settings.MAX_REPLY_BYTES,
             options=config.options,

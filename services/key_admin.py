@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django import forms
@@ -12,7 +12,8 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from apikeys import keyring
+from apikeys import keyring, security_log
+from apikeys.audited_admin import AuditedAdmin
 from apikeys.badges import badge
 from apikeys.models import ProviderKey
 from apikeys.vault import VaultError
@@ -53,7 +54,7 @@ class ProviderKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in 
 
 
 @admin.register(ProviderKey)
-class ProviderKeyAdmin(AskingAdmin):
+class ProviderKeyAdmin(AskingAdmin, AuditedAdmin):
     form = ProviderKeyForm
     fields = ["service", "preview", "in_force", "api_key", "updated_at"]
     readonly_fields = ["preview", "in_force", "updated_at"]
@@ -109,6 +110,12 @@ class ProviderKeyAdmin(AskingAdmin):
         trial = _tested(row.service, _secret(row))
         level = messages.SUCCESS if trial.valid else messages.ERROR if trial.success else messages.WARNING
         return Outcome(level, f"{row.service}: {trial.message}")
+
+    def ask_all(self, request: HttpRequest, rows: Iterable[ProviderKey]) -> None:
+        rows = list(rows)
+        for row in rows:
+            security_log.record("provider_key_tested", request, name=row.service)
+        super().ask_all(request, rows)
 
     @admin.action(description="Test now with the provider", permissions=["change"])
     def test_now(self, request: HttpRequest, chosen: QuerySet[ProviderKey]) -> None:

@@ -3,12 +3,13 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
+from django.http import HttpRequest
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from apikeys import decoding
+from apikeys import decoding, security_log
 from services import directory, key_presentation, keys
 
 # For the documentation: what is refused is said by `keys.require_usable`, in words of its own.
@@ -50,6 +51,7 @@ class KeyViewSet(ViewSet):
     def test(self, request: Request) -> Response:
         body = decoding.body(request.data, KeyTest)
         config = directory.find(body.service)
+        security_log.record("provider_key_tested", _whole(request), name=config.name)
         return Response(key_presentation.tested(config, keys.test(config, body.api_key)))
 
     # Not named `update`: the router would offer it as PUT.
@@ -57,4 +59,10 @@ class KeyViewSet(ViewSet):
     def replace(self, request: Request) -> Response:
         body = decoding.body(request.data, KeyUpdate)
         config = directory.find(body.service)
-        return Response(key_presentation.updated(config, body.api_key, keys.update(config, body.api_key)))
+        updated = keys.update(config, body.api_key)
+        security_log.record("provider_key_changed", _whole(request), name=config.name, stored_in=updated.stored_in)
+        return Response(key_presentation.updated(config, body.api_key, updated))
+
+
+def _whole(request: Request) -> HttpRequest:
+    return request._request  # noqa: SLF001 - DRF documents it as the way to Django's

@@ -185,6 +185,19 @@ class Service(Switchable):
         )
 
 
+class KeyHost(models.Model):
+    """A host, as scheme, name and port, to which a key in the environment goes: see `services.key_binding`."""
+
+    variable = models.CharField(max_length=100)
+    origin = models.CharField(max_length=500)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["variable", "origin"], name="one_key_host")]
+
+    def __str__(self) -> str:
+        return f"{self.variable} for {self.origin}"
+
+
 class SharedHealth(models.Model):
     """What one process knows of a service's health (`services.health.Health`), for the others."""
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from urllib.parse import urlsplit
 
+from apikeys.own_variables import is_own
 from services.adapters.registry import ADAPTERS, adapter_class
 
 # Which of the fields about reaching a service belong to which type, and which of them it needs.
@@ -73,7 +74,29 @@ def path_problem(value: str) -> str:
 def environment_name_problem(value: str) -> str:
     if value and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
         return "must be the name of an environment variable, like OPENAI_API_KEY, not the key itself"
+    if is_own(value):
+        return (
+            "is a variable of Oxide's own, whose value no provider may see: name the one that holds the provider's key"
+        )
     return ""
+
+
+def program_environment_problem(names: object) -> str:
+    """Of the option `env` of a command-line tool."""
+    if problem := texts_problem(names):
+        return problem
+    assert isinstance(names, list)  # noqa: S101 - `texts_problem` has seen to it
+    return next((problem for name in names if (problem := environment_name_problem(name))), "")
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of a `base_url`: where its key goes. "" where it is none."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.hostname}:{port}" if parts.hostname else ""
 
 
 def command_problem(value: object) -> str:
@@ -105,6 +128,8 @@ def options_problem(kind: str, value: object) -> str:
         return f"{kind} does not know {', '.join(unknown)}: {choice}"
     if unlike := sorted(name for name, option in value.items() if not _is_like(option, known[name])):
         return f"{', '.join(unlike)} must be of the same kind as the default, {known[unlike[0]]!r}"
+    if kind == "cli" and (problem := program_environment_problem(value.get("env", []))):
+        return f"env {problem}"
     return ""
 
 

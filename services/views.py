@@ -6,6 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
+from apikeys.audited_admin import note
 from services import availability, directory, health, presentation
 from services.adapters.base import ErrorKind, ProviderError
 from services.adapters.call import Call
@@ -46,15 +47,17 @@ class ServiceViewSet(ViewSet):
         return Response(presentation.models(config, found))
 
     @action(detail=True, methods=["post"])
-    def enable(self, _request: Request, name: str) -> Response:
-        return _switch(name, on=True)
+    def enable(self, request: Request, name: str) -> Response:
+        return _switch(request, name, on=True)
 
     @action(detail=True, methods=["post"])
-    def disable(self, _request: Request, name: str) -> Response:
-        return _switch(name, on=False)
+    def disable(self, request: Request, name: str) -> Response:
+        return _switch(request, name, on=False)
 
 
-def _switch(name: str, *, on: bool) -> Response:
+def _switch(request: Request, name: str, *, on: bool) -> Response:
     service = get_object_or_404(Service, name=name)
     service.switch(on=on)
+    whole = request._request  # noqa: SLF001 - DRF documents it as the way to Django's
+    note(whole, "changed", service, fields=["enabled"], enabled=on)
     return Response(presentation.detail(service.config))

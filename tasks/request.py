@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,13 @@ class TaskRequest:
     def prompt(self) -> str:
         """The last thing the user said: what the task is about."""
         return next((m.text for m in reversed(self.chat.messages) if m.role == "user"), "")
+
+    @property
+    def forwarded(self) -> Mapping[str, Any]:
+        """The fields that a provider gets as the client wrote them."""
+        if self.embedding:
+            return self.embedding.extra
+        return self.chat.native.body if self.chat.native else self.chat.extra
 
     @property
     def parameters(self) -> dict[str, Any]:

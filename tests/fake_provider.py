@@ -40,6 +40,7 @@ class Recorded:
 class Fault:
     name: str
     details: dict[str, Any] = field(default_factory=dict)
+    path: str = ""
 
 
 class FakeProvider:
@@ -120,8 +121,11 @@ class FakeProvider:
         """Let so much time pass before each event of a stream, from now on."""
         self._pauses[service] = seconds
 
-    def misbehave(self, fault: str, *, service: str = "", times: int | None = None, **details: Any) -> None:
-        found = Fault(fault, details)
+    def misbehave(
+        self, fault: str, *, service: str = "", times: int | None = None, path: str = "", **details: Any
+    ) -> None:
+        """For so many requests, or until told otherwise; with `path` only at addresses that end so."""
+        found = Fault(fault, details, path)
         if times is None:
             self._standing[service] = found
         else:
@@ -167,14 +171,15 @@ class FakeProvider:
     def answer_of(self, service: str) -> Answer:
         return self._answers.get(service) or self._answers.get("") or Answer()
 
-    def next_fault(self, service: str, *, is_check: bool = False) -> Fault | None:
+    def next_fault(self, service: str, path: str, *, is_check: bool = False) -> Fault | None:
         with self._lock:
             if is_check and (found := self._in_checks.get(service) or self._in_checks.get("")):
                 return found
             for name in (service, ""):
-                if self._faults.get(name):
+                if self._faults.get(name) and path.endswith(self._faults[name][0].path):
                     return self._faults[name].popleft()
-            return self._standing.get(service) or self._standing.get("")
+            standing = self._standing.get(service) or self._standing.get("")
+            return standing if standing and path.endswith(standing.path) else None
 
     def record(self, request: Recorded) -> None:
         with self._lock:
@@ -240,11 +245,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         _, self.service, self.api, *_ = self.path.split("/")
-        self.dialect: Dialect = DIALECTS[self.api]
         self.asked = json.loads(body) if body else None
+        self.dialect: Dialect = DIALECTS[self.api].at(self.path, self.asked or {})
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.provider.record(Recorded(self.service, self.api, self.command, self.path, headers, self.asked))
-        fault = self.provider.next_fault(self.service, is_check=not body)
+        fault = self.provider.next_fault(self.service, self.path, is_check=not body)
         try:
             if self.asked and self.dialect.model(self.path, self.asked) in self.provider.unknown_models:
                 self.refuse("model")

@@ -162,21 +162,27 @@ class Postgres(Server):
 class Redis(Server):
     name = "redis"
 
+    def __init__(self, password: str = "") -> None:
+        super().__init__()
+        self.password = password
+
     def command(self) -> Sequence[str]:
         own = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)]
-        return [program("redis-server"), *own, "--save", "", "--appendonly", "no"]
+        asking = ["--requirepass", self.password] if self.password else []
+        return [program("redis-server"), *own, "--save", "", "--appendonly", "no", *asking]
 
     def answers(self) -> bool:
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
                 connection.sendall(b"PING\r\n")
-                return connection.recv(16).startswith(b"+PONG")
+                return connection.recv(16).startswith((b"+PONG", b"-NOAUTH"))
         except OSError:
             return False
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        credentials = f":{self.password}@" if self.password else ""
+        return f"redis://{credentials}127.0.0.1:{self.port}/0"
 
 
 def _postgres_program(name: str) -> str:

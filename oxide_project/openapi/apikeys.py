@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 
-from apikeys.auth_views import LoginViewSet, MeViewSet
-from apikeys.bodies import ClientKeyBody, LoginBody, LogoutBody, RefreshBody
+from apikeys.auth_views import LoginViewSet, MeViewSet, PasswordViewSet
+from apikeys.bodies import ClientKeyBody, LoginBody, LogoutBody, PasswordBody, RefreshBody
 from apikeys.client_key_views import ClientKeyViewSet
 from apikeys.presentation import ClientKeyList, ClientKeyMade, LoggedOut, Me, TokenPair
 from oxide_project.openapi.shapes import answers, json_body
@@ -42,6 +42,15 @@ def _document_identity() -> None:
             responses=answers({200: LoggedOut}, 413, 415),
         ),
     )(LoginViewSet)
+    extend_schema_view(
+        create=extend_schema(
+            operation_id="auth_password_create",
+            summary="Change your own password",
+            description="Ends all of your logins. The answer is a new one.",
+            request=json_body(PasswordBody),
+            responses=answers({200: TokenPair}, 413, 415),
+        )
+    )(PasswordViewSet)
     extend_schema_view(retrieve=extend_schema(summary="Who you are to Oxide", responses=answers({200: Me})))(MeViewSet)
 
 

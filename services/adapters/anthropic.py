@@ -44,8 +44,6 @@ _FINISH_REASONS: Final[Mapping[str | None, FinishReason]] = {
     "tool_use": "tool_calls",
     "refusal": "content_filter",
 }
-# An empty account answers 400: https://platform.claude.com/docs/en/api/errors
-_NO_CREDIT: Final = re.compile(r"credit balance|(usage|spend(ing)?) limit", re.IGNORECASE)
 
 
 class _Block(msgspec.Struct):
@@ -58,7 +56,7 @@ class _Block(msgspec.Struct):
 
 
 class _Message(msgspec.Struct):
-    content: list[_Block] | None = None
+    content: list[_Block] | None
     model: str | None = None
     stop_reason: str | None = None
     usage: Any = None
@@ -195,10 +193,6 @@ class AnthropicAdapter(HttpAdapter):
 
     def reader(self, request: ChatRequest) -> StreamReader:
         return _Reader(request)
-
-    def kind_of(self, failure: Failure) -> ErrorKind:
-        out_of_credit = failure.status == 400 and _NO_CREDIT.search(failure.message)
-        return ErrorKind.QUOTA if out_of_credit else failure.kind
 
 
 def _as_events(message: dict[str, Any]) -> Iterator[dict[str, Any]]:

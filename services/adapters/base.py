@@ -39,6 +39,7 @@ class Feature(enum.StrEnum):
     JSON_SCHEMA = "json_schema"
     JSON_OBJECT = "json_object"
     EMBEDDINGS = "embeddings"
+    COMPLETIONS = "completions"  # to continue texts as OpenAI's older API does, which a chat cannot do
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
 
@@ -478,12 +479,14 @@ class Connection:
 
     `options` are the vendor's own settings, named in each adapter's `OPTIONS`. `other_keys` gives the
     keys of today and of before, of all services, which a provider's words must not show either.
+    `api_key_env` is the variable in which a program looks for its key.
     """
 
     service: str
     base_url: str = ""
     command: tuple[str, ...] = ()
     api_key: str = field(default="", repr=False)
+    api_key_env: str = ""
     max_connections: int = 16
     max_reply_bytes: int = 32 * 1024 * 1024
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import codecs
 import os
-import re
 import selectors
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import IO, Self, cast
+from typing import IO, Any, ClassVar, Self, cast
 
 from services.adapters.base import (
     Adapter,
@@ -30,9 +29,8 @@ from services.adapters.base import (
 )
 from services.adapters.call import Call
 from services.adapters.estimate import estimate
-
-# Oxide's own, which no tool needs. The keys that the tool itself uses stay in its environment.
-_OWN = re.compile(r"OXIDE_.*|DATABASE_URL|REDIS_URL")
+from services.adapters.masked_stream import masked
+from services.adapters.program_environment import environment
 
 # All that this process was started on, before it chose one of them for itself.
 _PROCESSORS = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
@@ -64,8 +62,12 @@ class CliAdapter(Adapter):
     passed on.
 
     It runs in "/": Oxide's own folder holds the database and keys, which are none of a tool's
-    business, and in a shared temporary folder anybody could lay out settings for it to find.
+    business, and in a shared temporary folder anybody could lay out settings for it to find. Its environment holds what
+    programs need to run, its own key, and the variables that the option `env` names. Otherwise it has all the rights of
+    the user that Oxide runs as.
     """
+
+    OPTIONS: ClassVar[Mapping[str, Any]] = {"env": []}
 
     def complete(self, request: ChatRequest, call: Call) -> Reply:
         return self._reply(request, "".join(self._answer(request, call)))
@@ -103,7 +105,7 @@ class CliAdapter(Adapter):
         try:
             with self._started(request, call) as program:
                 with call.cancel.calling(program.terminate):
-                    for piece in _trimmed(_decoded(self._output(program, call))):
+                    for piece in _trimmed(masked(_decoded(self._output(program, call)), self._keys())):
                         pieces.append(piece)
                         yield piece
                 self._ensure_success(program, answered=bool(pieces))
@@ -111,6 +113,9 @@ class CliAdapter(Adapter):
             if pieces:
                 error.partial = self._reply(request, "".join(pieces))
             raise
+
+    def _keys(self) -> tuple[str, ...]:
+        return (self.connection.api_key, *self.connection.other_keys())
 
     def _refuse_features(self, request: ChatRequest) -> None:
         if request.features:
@@ -126,11 +131,14 @@ class CliAdapter(Adapter):
         executable = self._executable()
         _ensure_going_on(call, self._program)
         try:
-            return _Program(argv, executable, _prompt(request.messages).encode(errors="replace"))
+            return _Program(argv, executable, self._environment(), _prompt(request.messages).encode(errors="replace"))
         except (OSError, ValueError) as error:
             raise ProviderError(
                 ErrorKind.CONNECT, f"{executable} could not be started ({error}). Try its command in a terminal."
             ) from error
+
+    def _environment(self) -> dict[str, str]:
+        return environment(self.options["env"], self.connection.api_key_env, self.connection.api_key)
 
     def _argument(self, template: str, model: str) -> str:
         if "{model}" not in template:
@@ -197,7 +205,7 @@ class _Program:
     to anybody else, and signals reach nobody else.
     """
 
-    def __init__(self, argv: list[str], executable: str, prompt: bytes) -> None:
+    def __init__(self, argv: list[str], executable: str, environment: Mapping[str, str], prompt: bytes) -> None:
         self.name = argv[0]
         self._prompt = memoryview(prompt)
         self._errors = b""
@@ -210,7 +218,7 @@ class _Program:
             stderr=subprocess.PIPE,
             bufsize=0,
             cwd="/",
-            env={name: value for name, value in os.environ.items() if not _OWN.fullmatch(name)},
+            env=environment,
             start_new_session=True,
         )
         if _PROCESSORS:

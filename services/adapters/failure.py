@@ -139,7 +139,7 @@ _NO_MODEL: Final = re.compile(
     r"\b(model|deployment)\b.{0,120}?(not exist|not found|not available|no longer|not loaded|deprecated|decommissioned"
     r"|retired|discontinued|shut ?down|is not supported\b(?! (in|with|by|for)))"
     r"|not found the model|(unknown|invalid|no such|unsupported|non-serverless) model\b|no models? loaded"
-    r"|not a valid model|could not find (the )?model",
+    r"|not a valid model|could not find (the )?model|no endpoints found",
     re.IGNORECASE,
 )
 _UNSUPPORTED: Final = re.compile(
@@ -241,7 +241,9 @@ class Failure:
         return found if isinstance(found, str) else ""
 
     def _kind_by_text(self) -> ErrorKind | None:
-        return next((kind for pattern, kind in _TEXTS if pattern.search(self.message)), None)
+        # A fault of the server's own may mention a model or billing, too.
+        texts = [each for each in _TEXTS if self.status != 500 or each[1] is ErrorKind.UNSUPPORTED]
+        return next((kind for pattern, kind in texts if pattern.search(self.message)), None)
 
 
 def rejects_key(error: ProviderError) -> bool:

@@ -265,8 +265,11 @@ class HttpAdapter(Adapter):
     def prepared(self, request: ChatRequest) -> ChatRequest:
         """A request to be translated, with ids, names and an order of turns that the vendor accepts."""
         messages = conversation.repaired(request.messages, self.call_ids)
+        tools = {tool.name: tool for tool in request.tools}  # vendors refuse a name that comes twice
+        if len(tools) < len(request.tools):
+            request = replace(request, tools=tuple(tools.values()))
         choice = request.tool_choice
-        if choice not in tool_names.CHOICES and request.tools and choice not in {tool.name for tool in request.tools}:
+        if choice not in tool_names.CHOICES and tools and choice not in tools:
             raise ProviderError(
                 ErrorKind.BAD_REQUEST,
                 f"tool_choice names {choice!r}, which is not among the tools. Name one of these, or add it.",

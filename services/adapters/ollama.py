@@ -132,7 +132,8 @@ class OllamaAdapter(HttpAdapter):
             "messages": [self._message(message, names) for message in request.messages],
             "stream": stream,  # left out it means true
         }
-        if options := self._settings(request):
+        asked = _asked_beside(request)
+        if options := self._settings(request, asked):
             body["options"] = options
         if request.tools and request.tool_choice != "none":
             self._refuse_forced_tools(request)
@@ -141,15 +142,14 @@ class OllamaAdapter(HttpAdapter):
             body["format"] = dict(request.json_schema.schema)
         elif request.json_object:
             body["format"] = "json"
-        if (think := _asked_beside(request).get("think", _think(request))) is not None:
+        if (think := asked.get("think", _think(request))) is not None:
             body["think"] = think
-        if (keep_alive := _asked_beside(request).get("keep_alive", self.options["keep_alive"])) is not None:
+        if (keep_alive := asked.get("keep_alive", self.options["keep_alive"])) is not None:
             body["keep_alive"] = keep_alive
         return body
 
-    def _settings(self, request: ChatRequest) -> dict[str, Any]:
+    def _settings(self, request: ChatRequest, asked: Mapping[str, Any]) -> dict[str, Any]:
         """The service's own length of context, what the request says, and what it says in Ollama's words."""
-        asked = _asked_beside(request)
         whole = asked.get("options")
         options = {
             "num_ctx": self.options["num_ctx"],
@@ -194,10 +194,6 @@ class OllamaAdapter(HttpAdapter):
 
     def events(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         return json_lines(chunks)
-
-    def kind_of(self, failure: Failure) -> ErrorKind:
-        # `"llama2" does not support tools`: https://github.com/ollama/ollama/blob/main/server/routes.go
-        return ErrorKind.UNSUPPORTED if "does not support" in failure.message else failure.kind
 
     def _message(self, message: Message, names: Mapping[str, str]) -> dict[str, Any]:
         result: dict[str, Any] = {"role": message.role, "content": self._text(message)}
@@ -281,7 +277,9 @@ def _options(request: ChatRequest) -> dict[str, Any]:
 
 def _asked_beside(request: ChatRequest) -> Mapping[str, Any]:
     """What the request says in Ollama's own words: in a body of OpenAI's, or as parameters of a task."""
-    return {**request.native.body, **request.extra} if request.native else request.extra
+    if request.native is None:
+        return request.extra
+    return {**request.native.body, **request.extra} if request.extra else request.native.body
 
 
 def _think(request: ChatRequest) -> bool | str | None:

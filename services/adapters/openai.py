@@ -58,11 +58,6 @@ _VENDORS: Final[Mapping[str, str]] = {"openai": "api.openai.com", "mistral": "ap
 _MOST_STOPS: Final = 4  # at OpenAI itself: https://platform.openai.com/docs/api-reference/chat/create
 _CALL_IDS: Final[Mapping[str, Spelling]] = {"openai": OPENAI_IDS, "mistral": MISTRAL_IDS, "any": ANY}
 _NAMELESS: Final = "a tool call in it names no function"
-# OpenRouter's words where no provider of a model can do what is asked, and where there is no such model.
-_CANNOT: Final = re.compile(
-    r"no endpoints found that support|does not support (tool|image|function|vision)", re.IGNORECASE
-)
-_NO_SUCH_MODEL: Final = re.compile(r"no endpoints found|not a valid model", re.IGNORECASE)
 
 
 class _Function(msgspec.Struct):
@@ -191,7 +186,13 @@ class OpenAIAdapter(HttpAdapter):
         "key_path": None,
         "tool_call_ids": None,
     }
-    FEATURES = HttpAdapter.FEATURES | {Feature.OPENAI, Feature.FILES, Feature.AUDIO, Feature.IMAGE_OUTPUT}
+    FEATURES = HttpAdapter.FEATURES | {
+        Feature.OPENAI,
+        Feature.COMPLETIONS,
+        Feature.FILES,
+        Feature.AUDIO,
+        Feature.IMAGE_OUTPUT,
+    }
     PROTOCOL = "openai"
     # https://platform.openai.com/docs/api-reference/chat/create
     TOOL_NAMES = Spelling(re.compile(r"[a-zA-Z0-9_-]{1,64}"), 64)
@@ -212,7 +213,7 @@ class OpenAIAdapter(HttpAdapter):
         return headers
 
     def chat_path(self, request: ChatRequest, *, stream: bool) -> str:  # noqa: ARG002
-        return "/chat/completions"
+        return "/completions" if _continues(request) else "/chat/completions"
 
     def check(self, call: Call, probe: Probe = Probe()) -> Checked:  # noqa: B008 - frozen
         path = self.options["key_path"] or self._default_key_path()
@@ -258,6 +259,8 @@ class OpenAIAdapter(HttpAdapter):
         body = {**known, "model": request.model}
         body.pop("stream_options", None)
         body.pop("stream", None)
+        if _continues(request):  # the older API has one name for its limit
+            return self._without_omitted(body | (self._streaming(native.body.get("stream_options")) if stream else {}))
         limits = [body.pop(name, None) for name in ("max_completion_tokens", "max_tokens")]
         if (limit := next((each for each in limits if each is not None), None)) is not None:
             body[self._limit_field] = limit
@@ -276,7 +279,8 @@ class OpenAIAdapter(HttpAdapter):
         answer = msgspec.json.decode(content)
         head = {**answer, "object": "chat.completion.chunk", "usage": None}
         for choice in answer["choices"]:
-            yield msgspec.json.encode({**head, "choices": [_as_delta(choice)]})
+            is_text = isinstance(choice.get("text"), str)
+            yield msgspec.json.encode({**head, "choices": [choice if is_text else _as_delta(choice)]})
         if answer.get("usage"):
             yield msgspec.json.encode({**head, "choices": [], "usage": answer["usage"]})
 
@@ -298,6 +302,8 @@ class OpenAIAdapter(HttpAdapter):
         return embedded(request, answer.model or request.model, vectors, usage)
 
     def parse_reply(self, content: bytes, request: ChatRequest) -> Reply:
+        if _continues(request):
+            return _text_reply(content, request, UsageMeter(self._read_usage))
         completion = _COMPLETION.decode(content)
         _raise_error(completion)
         if not completion.choices:
@@ -325,7 +331,8 @@ class OpenAIAdapter(HttpAdapter):
         return self._usage_of(_Completion(**{name: payload.get(name) for name in names}))
 
     def reader(self, request: ChatRequest) -> StreamReader:
-        return _Reader(request, self._read_usage)
+        kind = _TextReader if _continues(request) else _Reader
+        return kind(request, self._read_usage)
 
     def _usage_of(self, completion: _Completion) -> Usage | None:
         # Nearly all answers have one usage object, and nothing to merge.
@@ -343,10 +350,6 @@ class OpenAIAdapter(HttpAdapter):
         return openai_usage(raw, self.connection.base_url)
 
     def kind_of(self, failure: Failure) -> ErrorKind:
-        if _CANNOT.search(failure.message):
-            return ErrorKind.UNSUPPORTED
-        if _NO_SUCH_MODEL.search(failure.message):
-            return ErrorKind.MODEL_NOT_FOUND
         if failure.status == 403 and "flagged" in failure.message:
             # OpenRouter's moderation; the key is good. https://openrouter.ai/docs/api/reference/errors-and-debugging
             return ErrorKind.BAD_REQUEST
@@ -493,8 +496,67 @@ def _require_answer(reply: Reply, reason: str | None) -> None:
         require_answer(reply, reason)
 
 
-def _raise_choice_error(choice: _Choice | _ChunkChoice) -> None:
+def _raise_choice_error(choice: _Choice | _ChunkChoice | _TextChoice) -> None:
     if is_overload(choice.finish_reason):
         raise ReportedError(Failure(None, f"It was interrupted ({choice.finish_reason})"))
     if choice.error or choice.finish_reason == "error":
         raise ReportedError(Failure.within({"error": choice.error}))
+
+
+# To continue a text: https://platform.openai.com/docs/api-reference/completions
+
+
+class _TextChoice(msgspec.Struct):
+    """A whole choice, or in a stream a piece of one."""
+
+    text: str | None = None
+    index: int | None = None
+    finish_reason: str | None = None
+    error: Any = None
+
+
+class _Texts(_Answer):
+    choices: list[_TextChoice] | None = None
+
+
+_TEXTS: Final = msgspec.json.Decoder(_Texts)
+
+
+class _TextReader(_Reader):
+    def feed(self, event: bytes) -> Iterator[Delta]:
+        if event.strip() == _DONE:
+            self.finish = self.finish or "stop"
+            self.is_over = True
+            return
+        chunk = _TEXTS.decode(event)
+        _raise_error(chunk)
+        self.model = chunk.model or self.model
+        _note_usage(chunk, self.meter)
+        for choice in chunk.choices or ():
+            _raise_choice_error(choice)
+            if choice.index:  # of several texts the first is the one
+                self.beside += choice.text or ""
+                continue
+            if choice.text:
+                yield TextDelta(choice.text)
+            if choice.finish_reason:
+                self.finish = finish_reason(choice.finish_reason)
+
+
+def _continues(request: ChatRequest) -> bool:
+    """Whether it is no chat, but goes to `/completions` as its client wrote it."""
+    return Feature.COMPLETIONS in request.needs
+
+
+def _text_reply(content: bytes, request: ChatRequest, meter: UsageMeter) -> Reply:
+    answer = _TEXTS.decode(content)
+    _raise_error(answer)
+    if not answer.choices:
+        raise msgspec.ValidationError("there is no choice in it")
+    choices = sorted(answer.choices, key=lambda choice: choice.index or 0)
+    _raise_choice_error(choices[0])
+    reply = Reply(model=answer.model or request.model, text=choices[0].text or "")
+    written = "".join(choice.text or "" for choice in choices)
+    _note_usage(answer, meter)
+    usage = completed(meter.usage, request, written)
+    return finished(reply, request, finish_reason(choices[0].finish_reason), usage)

@@ -37,6 +37,7 @@ def object_schema(schema: Any) -> dict[str, Any]:
     """
     if not isinstance(schema, Mapping):
         return {"type": "object", "properties": {}}
+    schema = {name: value for name, value in schema.items() if value is not None}
     if schema.get("type") == "object" and not any(name in schema for name in _REFUSED_AT_THE_ROOT):
         return dict(schema) if isinstance(schema.get("properties"), Mapping) else {**schema, "properties": {}}
     return _as_object(_merged(schema, schema, 0))

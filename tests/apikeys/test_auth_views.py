@@ -259,7 +259,16 @@ def test_a_refresh_token_is_good_for_one_next_pair(client: APIClient, pair: dict
     assert ask(client, following["access_token"]).status_code == 200
     again = refresh(pair["refresh_token"])
     assert (again.status_code, again.json()["code"]) == (401, "UNAUTHORIZED")
-    assert refresh(following["refresh_token"]).status_code == 200
+
+
+def test_a_refresh_token_that_is_replayed_ends_its_whole_login(client: APIClient, pair: dict[str, Any]) -> None:
+    other = log_in(APIClient(), "ada").json()
+    following = refresh(pair["refresh_token"]).json()
+    assert refresh(pair["refresh_token"]).status_code == 401
+    assert refresh(following["refresh_token"]).status_code == 401
+    assert ask(client, following["access_token"]).status_code == 401
+    assert ask(client, other["access_token"]).status_code == 200
+    assert refresh(other["refresh_token"]).status_code == 200
 
 
 def test_of_twenty_refreshes_at_once_one_succeeds(pair: dict[str, Any]) -> None:

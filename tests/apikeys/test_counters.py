@@ -62,6 +62,30 @@ def test_a_counter_that_began_elsewhere_does_not_stay_forever(shared: SharedCoun
     assert 0 < server.ttl(shared.make_key("orphan")) <= 86_405
 
 
+@pytest.mark.parametrize("garbage", [b"garbage", b"\x80\x04.", b"", b"1.5", b"9" * 400, ["a", "list"]])
+def test_a_counter_that_holds_no_number_begins_anew(
+    shared: SharedCounters, redis: Redis, garbage: bytes | list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    import redis as library
+
+    server = library.Redis.from_url(redis.url)
+
+    def put() -> None:
+        server.delete(name)
+        if isinstance(garbage, bytes):
+            server.set(name, garbage)
+        else:
+            server.rpush(name, *garbage)
+
+    name = shared.make_key("mixed-up")
+    put()
+    assert shared.get("mixed-up", 0) == (int(garbage) if garbage == b"9" * 400 else 0)
+    put()
+    assert [count(shared, "mixed-up") for _ in range(3)] == [1, 2, 3]
+    assert "held no number" in caplog.text
+    assert "does not answer" not in caplog.text
+
+
 def heard(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
     return [record for record in caplog.records if record.name == "apikeys.counters"]
 

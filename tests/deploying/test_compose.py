@@ -13,7 +13,11 @@ from tests.deploying import compose
 from tests.live import ROOT
 
 EXAMPLE = (ROOT / "deploy" / "compose.env.example").read_text()
-SECRETS = {"OXIDE_SECRET_KEY": "a-secret-of-at-least-32-characters", "POSTGRES_PASSWORD": "another"}
+SECRETS = {
+    "OXIDE_SECRET_KEY": "a-secret-of-at-least-32-characters",
+    "POSTGRES_PASSWORD": "another",
+    "REDIS_PASSWORD": "a-third",
+}
 KNOWN = {variable.name for group in variables.GROUPS.values() for variable in group}
 
 
@@ -60,3 +64,10 @@ def test_each_starts_again_and_has_time_to_end() -> None:
     assert {service["restart"] for service in services.values()} == {"unless-stopped"}
     grace = int(services["oxide"]["stop_grace_period"].removesuffix("s"))
     assert grace >= settings.DRAIN_SECONDS + 10
+
+
+def test_redis_asks_for_the_password_that_oxide_has() -> None:
+    services = compose.interpolated(SECRETS)["services"]
+    assert services["oxide"]["environment"]["REDIS_URL"] == "redis://:a-third@redis:6379/0"
+    assert services["redis"]["command"][-2:] == ["--requirepass", "a-third"]
+    assert services["redis"]["environment"] == {"REDISCLI_AUTH": "a-third"}

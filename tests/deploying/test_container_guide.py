@@ -61,7 +61,7 @@ def test_compose_is_given_its_secrets_in_a_file_that_nobody_else_reads(tmp_path:
     assert stat.S_IMODE(written.stat().st_mode) == 0o600
     values = dict(re.findall(r"^(\w+)=(.*)$", written.read_text(), flags=re.MULTILINE))
     secrets = [name for name, value in values.items() if not value]
-    assert len(secrets) == 2
+    assert len(secrets) == 3
     up, logs = map(engine.parsed, engine.commands("\n".join(then)))
     assert (up.step, logs.step, logs.service) == ("up", "logs", "oxide")
     assert compose.interpolated({**values, **dict.fromkeys(secrets, "a-secret-of-at-least-32-characters")})

@@ -26,6 +26,7 @@ from tests.servers import PASSWORD, Postgres, Redis
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("image")]
 
 SECRET_KEY = canary.secret("secret key of an image", start="0123456789", end="abcdef")
+REDIS_PASSWORD = canary.secret("password of Redis")
 
 
 def test_it_runs_as_a_user_of_its_own_and_the_data_are_nobody_elses(image: Image) -> None:
@@ -58,12 +59,13 @@ def test_it_serves_from_a_read_only_root_is_healthy_and_ends_when_told(container
 
 
 def test_it_serves_as_compose_says_with_workers_postgres_and_redis(container: Container) -> None:
-    given = {"OXIDE_SECRET_KEY": SECRET_KEY, "POSTGRES_PASSWORD": quote(PASSWORD, safe="")}
+    own = {"POSTGRES_PASSWORD": quote(PASSWORD, safe=""), "REDIS_PASSWORD": REDIS_PASSWORD}
+    given = {"OXIDE_SECRET_KEY": SECRET_KEY, **own}
     services = compose.interpolated(given)["services"]
     oxide = services["oxide"]
-    with Postgres() as postgres, Redis() as redis, postgres.database("oxide") as url:
+    with Postgres() as postgres, Redis(REDIS_PASSWORD) as redis, postgres.database("oxide") as url:
         check(services["postgres"], {"PGHOST": "127.0.0.1", "PGPORT": str(postgres.port)})
-        check(services["redis"], {}, "-p", str(redis.port))
+        check(services["redis"], services["redis"]["environment"], "-p", str(redis.port))
         environment = oxide["environment"]
         assert environment["DATABASE_URL"] == url.replace(f"127.0.0.1:{postgres.port}", "postgres:5432")
         assert environment["REDIS_URL"] == redis.url.replace(f"127.0.0.1:{redis.port}", "redis:6379")

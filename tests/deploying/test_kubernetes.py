@@ -54,6 +54,27 @@ def test_all_mean_the_same_pods() -> None:
     assert MANIFESTS["prune"]["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"] != labels
 
 
+def test_the_network_policy_is_about_the_pods_and_keeps_them_from_metadata() -> None:
+    policy = MANIFESTS["networkpolicy"]["spec"]
+    assert policy["podSelector"]["matchLabels"] == DEPLOYMENT["selector"]["matchLabels"]
+    assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
+    (port,) = CONTAINER["ports"]
+    assert [each["port"] for each in policy["ingress"][0]["ports"]] == [port["name"]]
+    (outside,) = [to["ipBlock"] for rule in policy["egress"] for to in rule["to"] if "ipBlock" in to]
+    assert "169.254.0.0/16" in outside["except"]
+
+
+def test_servers_are_reached_with_passwords_and_oxide_refuses_those_of_the_example(live: LiveOxide) -> None:
+    secrets = MANIFESTS["secret.example"]["stringData"]
+    for name in ("OXIDE_SECRET_KEY", "DATABASE_URL", "REDIS_URL"):
+        live.environment = {name: secrets[name]}
+        live.write_config()
+        done = live.run("serve", check=False)
+        assert done.returncode != 0
+        assert f"oxide: {name} " in done.stderr
+        assert "example" in done.stderr
+
+
 def test_it_is_the_image_of_the_dockerfile() -> None:
     written = dict(instructions())
     context = POD["securityContext"]

@@ -153,6 +153,12 @@ def test_plain_http_is_sent_on_to_tls(nginx: Nginx, https: requests.Session) -> 
     assert (answer.status_code, answer.headers["Location"]) == (308, f"https://{HOST}/api/services/")
 
 
+def test_nobody_is_sent_to_another_host_than_the_sites(nginx: Nginx, https: requests.Session) -> None:
+    url = f"http://{HOST}:{nginx.plain}/login"
+    answer = https.get(url, headers={"Host": "attacker.example"}, allow_redirects=False, timeout=30)
+    assert (answer.status_code, answer.headers["Location"]) == (308, f"https://{HOST}/login")
+
+
 def test_a_task_is_done_and_browsers_are_told_to_stay_with_tls(nginx: Nginx, https: requests.Session) -> None:
     body = {"prompt": "Hello", "service": "echo"}
     answer = https.post(address(nginx, "/api/tasks/execute/"), json=body, timeout=30)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import time
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -96,6 +97,17 @@ def test_what_no_header_and_no_address_may_hold_is_refused(oxide: LiveOxide, lin
     assert b'"code":"VALIDATION_ERROR"' in body
 
 
+def test_a_tls_handshake_is_answered_at_once_and_told_which_scheme_to_use(oxide: LiveOxide) -> None:
+    answer = told(oxide, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"Use http:// instead of https://" in answer
+    with (
+        talk(oxide) as sock,
+        pytest.raises(ssl.SSLError, match=r"(?i)wrong version number|http request|record layer failure"),
+    ):
+        ssl.create_default_context().wrap_socket(sock, server_hostname="localhost")
+
+
 def test_a_header_with_an_underscore_is_not_taken_for_the_one_with_a_hyphen(oxide: LiveOxide) -> None:
     headers = ("Content_Type: text/plain", "Content-Type: application/json", "Connection: close")
     length = f"Content-Length: {len(ASKED)}"
@@ -166,3 +178,79 @@ def test_an_answer_that_does_not_fit_in_the_sockets_buffers_comes_whole(oxide: L
             sock.sendall(asking(f"{long}{number}"))
             time.sleep(0.3)
             assert one_answer(answers)["result"] == f"{long}{number}"
+
+
+IN_CHUNKS = b"%x\r\n%b\r\n0\r\n\r\n" % (len(ASKED), ASKED)
+LENGTH = f"Content-Length: {len(ASKED)}"
+CHUNKED = "Transfer-Encoding: chunked"
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ([CHUNKED, CHUNKED], IN_CHUNKS),
+        ([CHUNKED, "Transfer-Encoding: identity"], IN_CHUNKS),
+        (["Transfer-Encoding: identity", CHUNKED], IN_CHUNKS),
+        (["Transfer-Encoding: gzip, chunked"], IN_CHUNKS),
+        (["Transfer-Encoding: identity", LENGTH], ASKED),
+        ([CHUNKED, LENGTH], IN_CHUNKS),
+        ([f"Content-Length: {len(IN_CHUNKS)}", CHUNKED], IN_CHUNKS),
+        ([LENGTH, LENGTH], ASKED),
+        ([LENGTH, "Content-Length: 5"], ASKED),
+        ([f"{LENGTH}, {len(ASKED)}"], ASKED),
+        ([f"Content-Length: +{len(ASKED)}"], ASKED),
+        ([LENGTH, "Host: localhost"], ASKED),
+        ([LENGTH, "Host: evil.example"], ASKED),
+    ],
+)
+def test_a_request_that_could_be_read_in_two_ways_is_refused_and_not_done(
+    oxide: LiveOxide, headers: list[str], body: bytes
+) -> None:
+    before = oxide.get("/api/tasks/history/").json()["total"]
+    line = "POST /api/tasks/execute/ HTTP/1.1"
+    answer = told(oxide, request(line, "Content-Type: application/json", *headers, body=body))
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert answer.count(b"\r\n\r\n") == 1
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "VALIDATION_ERROR"
+    assert oxide.get("/api/tasks/history/").json()["total"] == before
+
+
+@pytest.mark.parametrize("more", ["", "Connection: close\r\n"])
+def test_http_1_1_without_a_host_is_refused_and_1_0_is_not(oxide: LiveOxide, more: str) -> None:
+    answer = told(oxide, f"GET /health HTTP/1.1\r\n{more}\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"one header Host" in answer
+    assert told(oxide, f"GET /health HTTP/1.0\r\n{more}\r\n".encode()).startswith(b"HTTP/1.0 200 OK")
+
+
+def test_halves_of_large_bodies_of_unknown_callers_do_not_pile_up(live: LiveOxide) -> None:
+    live.environment["OXIDE_AUTH_ENABLED"] = "true"
+    live.start()
+    login = {"username": "admin", "password": live.admin_password}
+    pair = live.post("/auth/login", json=login).json()
+    size, rest = 19_000_000, 10
+    head = ("Content-Type: application/json", f"Content-Length: {size}", "Connection: close")
+    strangers = [
+        ("x-api-key: ox-abcdefgh_nonsense",),
+        ("Authorization: Bearer nonsense",),
+        ("Cookie: sessionid=x",),
+        (),
+    ]
+    sockets = []
+    for credentials in strangers * 2:
+        sock = talk(live)
+        sock.sendall(request("POST /api/tasks/execute/ HTTP/1.1", *head, *credentials, body=b" " * (size - rest)))
+        sockets.append(sock)
+    assert live.post("/auth/login", json=login).status_code == 200
+    large = {"prompt": "x" * 12_000_000, "service": "echo"}
+    mine = {"Authorization": f"Bearer {pair['access_token']}"}
+    assert live.post("/api/tasks/execute/", json=large, headers=mine).status_code == 200
+    assert live.post("/api/tasks/execute/", json=large).status_code == 503
+    statuses = []
+    for sock in sockets:
+        sock.sendall(b" " * rest)
+        with sock, sock.makefile("rb") as answers:
+            statuses.append(int(answers.readline().split()[1]))
+    assert set(statuses) <= {400, 401, 503}
+    assert statuses.count(503) >= 5  # there is room for three of them
+    assert live.post("/api/tasks/execute/", json=large).status_code == 401  # what they held is free again

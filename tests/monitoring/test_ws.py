@@ -638,9 +638,9 @@ def test_more_clients_than_there_is_room_for_are_sent_away(monkeypatch: pytest.M
 
 @pytest.mark.parametrize(
     "origin",
-    ["", f"http://{HOST}", "http://localhost:3000", "https://127.0.0.1", "https://dashboard.example.org"],
+    ["", f"http://{HOST}", "https://dashboard.example.org"],
 )
-def test_programs_and_pages_of_allowed_hosts_are_welcome(origin: str) -> None:
+def test_programs_our_own_pages_and_listed_ones_are_welcome(origin: str) -> None:
     policy.declare(cors_origins=["https://dashboard.example.org"])
 
     async def story() -> None:
@@ -655,6 +655,10 @@ def test_programs_and_pages_of_allowed_hosts_are_welcome(origin: str) -> None:
     [
         "null",
         "http://evil.example",
+        "http://localhost:3000",
+        "http://localhost",
+        f"https://{HOST.partition(':')[0]}",
+        "http://127.0.0.1:8000",
         "http://localhost.evil.example",
         "http://evil-localhost",
         "http://localhost@evil.example",
@@ -940,9 +944,7 @@ def test_a_page_of_ours_needs_no_token_when_somebody_is_logged_in(guarded: None)
         async with Client(origin=f"http://{HOST}", cookie=cookie) as client:
             await client.hear("snapshot")
         # A page on another port of the same host gets the cookie sent along, too.
-        foreign = Client(origin="http://localhost:3000", cookie=cookie)
-        assert await foreign.open()
-        assert (await foreign.ended())[1] == 4401
+        assert not await Client(origin="http://localhost:3000", cookie=cookie).open()
 
     run(story)
 

@@ -14,7 +14,7 @@ import django
 os.environ["DJANGO_SETTINGS_MODULE"] = "oxide_project.settings"
 django.setup(set_prefix=False)
 
-from oxide_project import server  # noqa: E402 - the settings must be there first
+from oxide_project import channel, server  # noqa: E402 - the settings must be there first
 from oxide_project.answers import ABORT  # noqa: E402
 
 PIECE = b"x" * 65_536
@@ -55,7 +55,8 @@ async def application(
         await send({"type": BODY, "body": total})
 
 
-def main(stall_seconds: str, drain_seconds: str) -> None:
+def main(stall_seconds: str, drain_seconds: str, head_seconds: str = "30") -> None:
+    channel.HEAD_SECONDS = float(head_seconds)
     server.STALL_SECONDS = float(stall_seconds)
     sock = socket.create_server(("127.0.0.1", 0), backlog=128)
     sys.stdout.write(f"{sock.getsockname()[1]}\n")

@@ -6,19 +6,25 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.core.cache import caches
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from drf_spectacular.views import SpectacularJSONAPIView
+from pytest_django import Settings
 
+from oxide_project.openapi import served
+from snapshots import snapshot
 from tests.live import ROOT
 
 pytestmark = pytest.mark.django_db
 
 # Pages for people, and what describes the rest.
 PAGES = ("try", "history", "routing", "costs", "keys")
-NOT_OPERATIONS = ("admin/", "openapi.json", "docs", "redoc", "login", "logout", *PAGES)
+NOT_OPERATIONS = ("admin/", "openapi.json", "docs", "redoc", "login", "logout", "password", *PAGES)
 METHODS = {"get", "post", "put", "patch", "delete"}
 
 
@@ -98,3 +104,46 @@ def test_they_may_neither_run_nor_ask_for_anything_that_oxide_does_not_serve(cli
     assert "default-src 'none'; script-src 'self';" in policy
     assert "connect-src 'self'" in policy
     assert "<script>" not in answer.content.decode()
+
+
+def test_the_document_is_made_once_and_asked_about_by_its_etag(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = client.get("/openapi.json")
+
+    def made_again(*_args: Any, **_kwargs: Any) -> None:
+        raise AssertionError("The document was made again.")
+
+    monkeypatch.setattr(SpectacularJSONAPIView.generator_class, "get_schema", made_again)
+    again = client.get("/openapi.json")
+    assert again.content == first.content
+    etag = first["ETag"]
+    assert again["ETag"] == etag
+    assert etag.startswith('"')
+    known = client.get("/openapi.json", headers={"If-None-Match": f'"other", {etag}'})
+    assert (known.status_code, known.content, known["ETag"]) == (304, b"", etag)
+    assert client.get("/openapi.json", headers={"If-None-Match": '"other"'}).status_code == 200
+    assert "no-store" not in first["Cache-Control"]
+    head = client.head("/openapi.json")
+    assert (head.status_code, head.content, head["ETag"]) == (200, b"", etag)
+
+
+def test_many_who_ask_first_have_it_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(served, "_made", [])
+    made: list[int] = []
+    real: Any = SpectacularJSONAPIView.generator_class.get_schema
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        made.append(1)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(SpectacularJSONAPIView.generator_class, "get_schema", counted)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: Client().get("/openapi.json").status_code, range(8)))
+    assert (answers, made) == ([200] * 8, [1])
+
+
+def test_the_document_is_under_the_rate_limit(client: Client, settings: Settings) -> None:
+    settings.RATE_LIMIT_ANON = "2/d"
+    snapshot.forget_all()
+    caches["counters"].clear()
+    assert [client.get("/openapi.json").status_code for _ in range(3)] == [200, 200, 429]
+    caches["counters"].clear()

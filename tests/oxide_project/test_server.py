@@ -17,6 +17,7 @@ from tests.waiting import wait_until
 
 HERE = Path(__file__).resolve().parent
 STALL_SECONDS = 2
+HEAD_SECONDS = 1
 
 Server = subprocess.Popen[str]
 Connect = Callable[..., socket.socket]
@@ -25,7 +26,7 @@ Connect = Callable[..., socket.socket]
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     process = subprocess.Popen(
-        [sys.executable, str(HERE / "bare_server.py"), str(STALL_SECONDS), "20"],
+        [sys.executable, str(HERE / "bare_server.py"), str(STALL_SECONDS), "20", str(HEAD_SECONDS)],
         cwd=HERE.parent.parent,
         env={**os.environ, "OXIDE_DATA_DIR": str(tmp_path), "PYTHONPATH": str(HERE.parent.parent)},
         stdout=subprocess.PIPE,
@@ -141,3 +142,33 @@ def test_a_second_signal_ends_everything_at_once(server: Server, ask: Connect, l
     assert server.wait(10) == 0
     assert "cancelled" in log()
     assert "Traceback" not in log()
+
+
+HEADS = [b"G", b"GET /sent HTTP/1.1\r\nHost: localhost\r\n", b"GET /sent HTTP/1.0\r\nExpect: x\r\n"]
+
+
+@pytest.mark.parametrize("begin", HEADS)
+def test_headers_that_drip_are_not_waited_for_for_ever(ask: Connect, begin: bytes) -> None:
+    port = ask("GET /sent").getpeername()[1]
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as sock:
+        sock.sendall(begin)
+        sock.settimeout(0.1)
+        received = b""
+        for _ in range(300):  # each byte alone would put off the end of the connection
+            try:
+                piece = sock.recv(65_536)
+            except TimeoutError:
+                sock.sendall(b"x")
+                continue
+            received += piece
+            if not piece:
+                break
+        assert received.startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_body_may_take_longer_than_headers(ask: Connect) -> None:
+    sock = ask("POST /sent", "Content-Length: 3\r\nConnection: close")
+    for piece in (b"a", b"b", b"c"):
+        time.sleep(HEAD_SECONDS * 0.7)
+        sock.sendall(piece)
+    assert b" 200 OK" in read(sock)

@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from services import directory, health
 from services.breaker import breakers
@@ -34,6 +35,11 @@ HTTP = {
     "max_retries": "1",
 }
 CLI = {**HTTP, "type": "cli", "api": "", "base_url": "", "command": '["tr", "a-z", "A-Z"]'}
+
+
+@pytest.fixture(autouse=True)
+def commands_allowed(settings: Settings) -> None:
+    settings.ALLOW_CLI_COMMANDS = True
 
 
 def page(client: Client, address: str = SERVICES) -> str:

@@ -67,7 +67,10 @@ def test_a_browser_keeps_it_under_a_name_with_the_day(client: APIClient, layout:
     assert answer["Content-Disposition"] == f'attachment; filename="oxide-tasks-{day}.{layout}"'
 
 
-@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d"])
+INVISIBLE = ["\ufeff=", "\u200b=", "\u200e\u2060@", " =", "\u00a0+", '"=', "\x01-", "\u00ad=", "\u3164="]
+
+
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", *INVISIBLE])
 def test_no_cell_of_the_table_begins_like_a_formula(client: APIClient, begin: str) -> None:
     said = f'{begin}HYPERLINK("http://evil.example","x")'
     make(prompt=said, result=said, client=said, service_used=said[:50], model_used=said, error_detail=said)
@@ -141,3 +144,26 @@ def test_who_asks_for_its_head_alone_has_nothing_read(client: APIClient, django_
     with django_assert_num_queries(0):
         answer = client.head("/api/tasks/export/")
     assert "attachment" in answer["Content-Disposition"]
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("x;=1+1", "x;'=1+1"),
+        ("x; =1+1", "x; '=1+1"),
+        ('x;"=1+1";y', 'x;"\'=1+1";y'),
+        ("x\t@SUM(1)", "x\t'@SUM(1)"),
+        ("x|+1", "x|'+1"),
+        ("x;\ufeff-cmd", "x;\ufeff'-cmd"),
+        ("x\n=1+1", "x\n'=1+1"),
+        ("x;\uff1d1", "x;'\uff1d1"),
+        ("A list:\n- one\n- two; three - four\n* five", "A list:\n- one\n- two; three - four\n* five"),
+        ("a == b; c = d, e-mail@f", "a == b; c = d, e-mail@f"),
+    ],
+)
+def test_no_part_of_a_cell_begins_like_one_where_cells_are_separated_otherwise(
+    client: APIClient, said: str, shown: str
+) -> None:
+    make(prompt=said)
+    (row,) = rows(client)
+    assert row["prompt"] == shown

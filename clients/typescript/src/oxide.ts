@@ -180,6 +180,14 @@ export class Oxide {
     return answer;
   }
 
+  /** Change the password of whoever is logged in. Ends all of their logins; this client goes on with a new one. */
+  async changePassword(currentPassword: string, newPassword: string, options: CallOptions = {}): Promise<TokenPair> {
+    const body = { current_password: currentPassword, new_password: newPassword };
+    const pair = await this.#transport.post<TokenPair>('/auth/password', options, body);
+    this.#transport.session.keep(pair);
+    return pair;
+  }
+
   /** Who one is to Oxide, and what one may do. */
   me(options: CallOptions = {}): Promise<Me> {
     return this.#transport.get('/auth/me', options);

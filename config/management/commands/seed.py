@@ -28,6 +28,7 @@ class Command(BaseCommand):
             raise CommandError(
                 f"The database refused: {error}. Is it there, and migrated (manage.py migrate)?"
             ) from None
+        changes.note()
         self.stdout.write(self.report(config, changes))
 
     def report(self, config: Path, changes: Changes) -> str:

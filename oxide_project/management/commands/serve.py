@@ -16,7 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 from apikeys import policy
 from config.problems import ConfigInvalidError
 from monitoring import health_checks
-from oxide_project import memory, processor, servers, startup
+from oxide_project import memory, process_privacy, processor, servers, startup
 from oxide_project.loops import LOOPS, Loop, Loops
 from oxide_project.workers import Tether, supervise
 from services import connections, shared_health
@@ -54,6 +54,7 @@ class Command(BaseCommand):
                 "counters. Set both, or leave --workers at 1."
             )
         faulthandler.enable()  # a crash in a library's native code leaves a trace in the log, not silence
+        process_privacy.close_to_others()
         startup.raise_file_limit()
         memory.share_arenas()
         if worker is not None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from oxide_client import ForbiddenError, Oxide, UnauthorizedError, answers
+from tests import canary
 from tests.clients.python.driving import Make, spoil
 from tests.clients.python.shapes import misfits
 from tests.live import LiveOxide
@@ -54,6 +55,20 @@ def test_a_wrong_password_and_a_login_that_ended_are_told(make: Make, guarded: L
         make(guarded.url, pair["access_token"]).get_me()
     with pytest.raises(UnauthorizedError):
         admin.get_me()
+
+
+def test_a_changed_password_ends_other_logins_and_this_one_goes_on(make: Make, guarded: LiveOxide, admin: Any) -> None:
+    other = make(guarded.url)
+    other.login("admin", guarded.admin_password)
+    following = canary.password("next")
+    assert misfits(admin.change_password(guarded.admin_password, following), answers.TokenPair) == []
+    try:
+        assert admin.get_me()["name"] == "admin"
+        with pytest.raises(UnauthorizedError):
+            other.refresh()
+        make(guarded.url).login("admin", following)
+    finally:
+        admin.change_password(following, guarded.admin_password)  # as the other tests know it
 
 
 def test_a_program_gets_a_key_and_may_do_what_it_is_for(make: Make, guarded: LiveOxide, admin: Any) -> None:

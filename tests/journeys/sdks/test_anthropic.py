@@ -215,6 +215,64 @@ def test_the_models_in_its_own_form(client: Anthropic) -> None:
         client.models.retrieve("nobody/has:it")
 
 
+def test_the_models_page_by_page(client: Anthropic, oxide: LiveOxide) -> None:
+    every = [model.id for model in client.models.list(limit=1000)]
+    assert every == [model["id"] for model in oxide.get("/v1/models").json()["data"]]
+    page = client.models.list(limit=3)
+    assert (page.has_more, page.first_id, page.last_id) == (True, every[0], every[2])
+    assert [model.id for model in page] == every  # the SDK asks for one page after the other
+    backwards = client.models.list(limit=2, before_id=every[4])
+    assert ([model.id for model in backwards.data], backwards.has_more) == (every[2:4], True)
+    for wrong in ({"limit": 0}, {"after_id": "nobody/none"}):
+        with pytest.raises(anthropic.BadRequestError, match=next(iter(wrong))) as caught:
+            client.models.list(**wrong)
+        assert caught.value.body["error"]["type"] == "invalid_request_error"  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "kind"),
+    [
+        ("get", "/v1/messages/batches/none", 404, "not_found_error"),
+        ("post", "/v1/messages/nothing", 404, "not_found_error"),
+        ("get", "/v1/files", 404, "not_found_error"),
+        ("post", "/v1/complete", 404, "not_found_error"),
+        ("get", "/v1/messages", 405, "invalid_request_error"),
+        ("delete", "/v1/models", 405, "invalid_request_error"),
+        ("post", "/v1/messages", 400, "invalid_request_error"),
+    ],
+)
+def test_what_is_not_there_is_told_in_anthropics_form(
+    client: Anthropic, method: str, path: str, status: int, kind: str
+) -> None:
+    options: Any = {"body": {}} if method == "post" else {}
+    with pytest.raises(anthropic.APIStatusError) as caught:
+        getattr(client, method)(path, cast_to=object, **options)
+    told: Any = caught.value.body
+    assert (caught.value.status_code, told["type"], told["error"]["type"]) == (status, "error", kind)
+    assert told["request_id"] == caught.value.request_id
+    assert told["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "status"),
+    [("text/plain", b"Hello", 415), ("application/json", b"{", 400), ("application/json; charset=none", b"{}", 400)],
+)
+def test_bodies_that_cannot_be_read_are_told_in_anthropics_form(
+    oxide: LiveOxide, content_type: str, body: bytes, status: int
+) -> None:
+    headers = {"Content-Type": content_type, "x-api-key": "any", "User-Agent": "Anthropic/Python 0.116.0"}
+    answer = oxide.post("/v1/messages", data=body, headers=headers)
+    assert (answer.status_code, answer.json()["type"]) == (status, "error")
+
+
+def test_a_request_without_a_model_leaves_the_choice_to_oxide(client: Anthropic, oxide: LiveOxide) -> None:
+    for model in (None, ""):
+        assert text_of(client.messages.create(model=model, max_tokens=10, messages=ASKED)) == TEXT  # type: ignore[arg-type]
+    body = {"max_tokens": 10, "messages": ASKED}
+    assert oxide.post("/v1/messages", json=body).headers["x-oxide-service"] == "openai"
+    assert oxide.post("/v1/messages/count_tokens", json=body).status_code == 200
+
+
 def test_headers_say_who_answered(client: Anthropic) -> None:
     raw = client.messages.with_raw_response.create(model="auto", max_tokens=10, messages=ASKED)
     assert raw.headers["x-oxide-service"] == "openai"

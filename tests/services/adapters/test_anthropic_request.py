@@ -146,6 +146,11 @@ def test_a_choice_that_is_no_tool_is_the_callers_mistake(
     assert "tool_choice" in error.message
 
 
+def test_a_tool_that_comes_twice_is_sent_once(sent: Any) -> None:
+    later = Tool("look", "The later one.")
+    assert [tool["description"] for tool in sent(tools=(LOOK, later)).body["tools"]] == ["The later one."]
+
+
 def test_a_choice_without_tools_is_dropped(sent: Any) -> None:
     found = sent(tools=(), tool_choice="required")
     assert "tool_choice" not in found.body

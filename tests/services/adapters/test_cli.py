@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -11,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psutil
 import pytest
@@ -34,6 +36,8 @@ from services.adapters.base import (
 )
 from services.adapters.call import Call, CancelToken
 from services.adapters.cli import CliAdapter
+from tests import canary
+from tests.live import ROOT
 
 MakeTool = Callable[..., CliAdapter]
 
@@ -146,17 +150,75 @@ def test_the_model_never_chooses_the_program() -> None:
     assert "'{model}'" in error.message
 
 
-def test_oxides_secrets_are_kept_from_the_program_and_its_own_keys_are_not(
+PRINT_ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
+OWN = ["OXIDE_SECRET_KEY", "OXIDE_SECRET_KEY_FALLBACKS", "DATABASE_URL", "REDIS_URL", "DJANGO_SECRET_KEY", "PGPASSWORD"]
+OTHERS = ["OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "SOME_TOKEN", "LD_PRELOAD_PATH"]
+
+
+def test_a_program_sees_what_it_needs_and_what_its_service_names_and_nothing_else(
     make_tool: MakeTool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("OXIDE_SECRET_KEY", "DATABASE_URL", "REDIS_URL", "TOOL_API_KEY"):
-        monkeypatch.setenv(name, "value")
-    tool = make_tool("import json, os; print(json.dumps(dict(os.environ)))")
+    for name in (*OWN, *OTHERS, "TOOL_HOME", "LC_ALL", "TZ", "https_proxy", "SSL_CERT_FILE"):
+        monkeypatch.setenv(name, "C" if name == "LC_ALL" else "UTC" if name == "TZ" else "value")
+    options = {"env": ["TOOL_HOME", "NOT_SET", *OWN]}
+    tool = make_tool(PRINT_ENVIRONMENT, options=options, api_key_env="TOOL_KEY", api_key="k")
 
     environment = json.loads(tool.complete(ask(), soon()).text)
 
-    assert environment["TOOL_API_KEY"] == "value"
-    assert not {"OXIDE_SECRET_KEY", "DATABASE_URL", "REDIS_URL"} & environment.keys()
+    assert {"PATH", "LC_ALL", "TZ", "https_proxy", "SSL_CERT_FILE", "TOOL_HOME"} <= environment.keys()
+    assert environment["TOOL_KEY"] == "k"
+    assert not {*OWN, *OTHERS, "NOT_SET"} & environment.keys()
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_variable_of_oxides_own_is_no_key_for_a_program(make_tool: MakeTool, name: str) -> None:
+    tool = make_tool(PRINT_ENVIRONMENT, api_key_env=name, api_key="something")
+
+    assert name not in json.loads(tool.complete(ask(), soon()).text)
+
+
+KEY = canary.provider_key("tool", start="sk-/+", end="=xyz")
+
+
+@pytest.mark.parametrize("way", ["complete", "stream"])
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+@pytest.mark.parametrize("written", [KEY, json.dumps(KEY), quote(KEY, safe="")], ids=["plain", "JSON", "address"])
+def test_keys_are_left_out_of_what_a_program_answers(make_tool: MakeTool, written: str, size: int, way: str) -> None:
+    said = f"The key is {written}, or {KEY[:9]} for short; sk- too."
+    script = f"import sys\nfor at in range(0, {len(said)}, {size}):\n"
+    script += f"    sys.stdout.write({said!r}[at:at + {size}]); sys.stdout.flush()"
+    for connection in ({"api_key": KEY}, {"other_keys": lambda: (KEY,)}):
+        tool = make_tool(script, **connection)
+        if way == "complete":
+            text = tool.complete(ask(), soon()).text
+        else:
+            text = "".join(event.text for event in tool.stream(ask(), soon()) if isinstance(event, TextDelta))
+        assert text == said.replace(KEY, "[key]").replace(written, "[key]")
+
+
+def test_a_dummy_key_garbles_no_answer(make_tool: MakeTool) -> None:
+    assert make_tool("print('Check that k is ok')", api_key="k").complete(ask(), soon()).text == "Check that k is ok"
+
+
+def test_a_program_of_the_same_user_cannot_read_the_process_that_started_it() -> None:
+    if sys.platform != "linux":
+        pytest.skip("/proc is Linux's")
+    code = (ROOT / "oxide_project" / "process_privacy.py").read_text()
+    # Root may read everything: not as root, then, and as open to others as a process is that did not begin as root.
+    begin = f"{code}\nimport subprocess\n"
+    begin += "if os.geteuid() == 0:\n    os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+    begin += "    ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)\n"
+    end = "\nprint(subprocess.run(['sh', '-c', 'cat /proc/$PPID/environ > /dev/null']).returncode)"
+    found = {
+        close: subprocess.run(
+            [sys.executable, "-c", f"{begin}{close}{end}"], check=False, capture_output=True, text=True
+        )
+        for close in ("", "close_to_others()")
+    }
+    assert found[""].stdout.strip() == "0", found[""].stderr
+    closed = found["close_to_others()"]
+    assert closed.stdout.strip() == "1", closed.stderr
+    assert "Permission denied" in closed.stderr
 
 
 def test_it_does_not_run_in_the_folder_of_oxide(make_tool: MakeTool) -> None:

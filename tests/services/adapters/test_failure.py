@@ -107,6 +107,7 @@ def test_a_refusal_is_sorted_by_its_codes_then_its_status(status: int, payload: 
         (400, "temperature: must be between 0 and 2", ErrorKind.BAD_REQUEST),
         (429, "You exceeded your current quota, please check your plan and billing details.", ErrorKind.RATE_LIMITED),
         (500, "The server had an error while processing your request.", ErrorKind.SERVER),
+        (500, "The billing service returned an invalid model name.", ErrorKind.SERVER),
         (503, "The model is overloaded. Please try again later.", ErrorKind.SERVER),
     ],
 )

@@ -77,6 +77,7 @@ def test_references_in_a_circle_end() -> None:
     [
         {"$schema": "http://json-schema.org/draft-07/schema#", "properties": {"q": TEXT}},
         {"type": ["object", "null"], "properties": {"q": TEXT}},
+        {"properties": {"q": TEXT}, "required": None, "additionalProperties": None},
         {"properties": {"q": TEXT}, "not": {"required": ["x"]}},
         {"type": "object", "properties": {"q": TEXT}, "if": {}, "then": {}},
     ],

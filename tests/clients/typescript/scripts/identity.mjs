@@ -39,6 +39,10 @@ const revoked = await nameOf(until(() => program.metrics(), UnauthorizedError));
 const next = await admin.refresh();
 const old = new Oxide(url, { token: access_token });
 const done = (await admin.executeTask('Hello', { service: 'echo' })).result;
+const { OXIDE_PASSWORD: password } = process.env;
+await admin.changePassword(password, `${password}-2`);
+const changed = await admin.changePassword(`${password}-2`, password); // as others still know it
+answers.push(['TokenPair', { ...changed, access_token: 'a', refresh_token: 'r' }]);
 answers.push(['LoggedOut', await admin.logout()]);
 const after = await nameOf(until(() => old.metrics(), UnauthorizedError));
 

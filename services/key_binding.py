@@ -1,0 +1,65 @@
+"""A key goes where it was meant to go: what the admin pages may change of a service's address, and of its key.
+
+A browser session of an administrator must not be enough to have a key sent elsewhere. So a key that was entered in the
+pages is dropped with the host that it was entered for, and one of the environment or the configuration file, which the
+pages cannot ask for again, keeps its hosts. The configuration file itself may say anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from apikeys import keyring
+from apikeys.models import ProviderKey
+from services.models import KeyHost, Service
+from services.validation import origin_of
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """`field` is one of the form's, `problem` a sentence that says what to do."""
+
+    field: str
+    problem: str
+
+
+def note(variable: str, base_url: str) -> None:
+    """Remember that the key in an environment variable goes to this host."""
+    if variable and (origin := origin_of(base_url)):
+        KeyHost.objects.get_or_create(variable=variable, origin=origin)
+
+
+def objection(service: Service, before: Service | None) -> Objection | None:
+    """What is wrong with a service as a form would save it; `before` is its row as it is now, if there is one."""
+    origin = origin_of(service.base_url)
+    moved = before is None or origin_of(before.base_url) != origin
+    if not origin or (not moved and before and before.api_key_env == service.api_key_env):
+        return None
+    source = keyring.find(service.name, service.api_key_env).source
+    if source == "file" and moved:
+        problem = "The configuration file holds a key for this service. Change its address there, and reload."
+        return Objection("base_url", problem)
+    if source != "environment" or not (known := _hosts(service.api_key_env)) or origin in known:
+        return None
+    problem = (
+        f"{service.api_key_env} holds a key for {', '.join(sorted(known))}. Name another variable, or set this in the "
+        "configuration file and reload."
+    )
+    return Objection("base_url" if moved else "api_key_env", problem)
+
+
+def drop_moved_key(service: Service, before: Service | None) -> bool:
+    """Forget the key that is stored for a service which has another host now. Returns whether there was one."""
+    if before and origin_of(before.base_url) == origin_of(service.base_url):
+        return False
+    stored = list(ProviderKey.objects.filter(service=service.name))
+    for row in stored:
+        row.delete()
+    return bool(stored)
+
+
+def _hosts(variable: str) -> set[str]:
+    """Where the key in a variable goes, by services that are there and by those that are no more."""
+    rows = Service.objects.filter(api_key_env=variable).exclude(base_url="")
+    noted = KeyHost.objects.filter(variable=variable)
+    return {origin_of(row.base_url) for row in rows} | {row.origin for row in noted}
