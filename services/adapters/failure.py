@@ -150,7 +150,7 @@ _UNSUPPORTED: Final = re.compile(
     re.IGNORECASE,
 )
 # The first that fits decides.
-_TEXTS: Final = (
+_TEXTS: Final[tuple[tuple[re.Pattern[str], ErrorKind], ...]] = (
     (_BAD_KEY, ErrorKind.AUTH),
     (_REGION, ErrorKind.AUTH),
     (_NO_CREDIT, ErrorKind.QUOTA),
