@@ -39,6 +39,21 @@ def raw_deflate(content: bytes) -> bytes:
         ("identity, gzip", gzip.compress(BODY)),
         ("gzip", BODY),
     ],
+    # Compressed bytes hold the time, and all workers must collect tests of the same names.
+    ids=[
+        "gzip",
+        "GZip",
+        "x-gzip",
+        "two members",
+        "padded",
+        "zlib",
+        "raw deflate",
+        "identity",
+        "none",
+        "deflate, gzip",
+        "identity, gzip",
+        "not compressed",
+    ],
 )
 def test_a_body_is_read_as_it_was_before_it_was_compressed(header: str, content: bytes) -> None:
     assert decompressed(content, header, MOST) == BODY
@@ -51,6 +66,7 @@ def test_a_body_is_read_as_it_was_before_it_was_compressed(header: str, content:
         gzip.compress(b" " * (MOST - 1)) + gzip.compress(b"  "),
         zlib.compress(b" " * (MOST + 1)),
     ],
+    ids=["gzip", "two members", "zlib"],
 )
 def test_nothing_larger_than_the_limit_is_ever_made_of_a_body(bomb: bytes) -> None:
     with pytest.raises(RequestDataTooBig):
