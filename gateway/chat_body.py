@@ -28,7 +28,7 @@ from services.adapters.base import (
     Tool,
     ToolCall,
 )
-from tasks.body import image
+from tasks.body import check_media_urls, image
 from tasks.request import TaskRequest
 
 # Only OpenAI's own protocol has a word for these. Their empty values ask for nothing.
@@ -181,6 +181,7 @@ def _part(part: Mapping[str, Any], path: str) -> Part:
         return image(text_of(address, "url", f"{path}.image_url"), f"{path}.image_url.url")
     if kind not in _OPENAI_PARTS:
         raise BodyError(f'{path}.type must be "text", "image_url" or another type of OpenAI\'s API, not {kind!r}.')
+    check_media_urls(part, path)
     return TextPart(f"[{kind}]")  # what the history shows of it; only a provider that gets the body itself is asked
 
 

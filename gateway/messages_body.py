@@ -30,6 +30,7 @@ from services.adapters.base import (
     Tool,
     ToolCall,
 )
+from tasks.body import check_media_urls, media_url
 from tasks.request import TaskRequest
 
 # The signature of thoughts that another provider had. Anthropic would refuse it: such blocks are taken out again.
@@ -172,13 +173,15 @@ def _parts(blocks: Iterable[dict[str, Any]], path: str) -> Iterator[Part]:
         elif kind == "image" and not _is_file(block):
             yield _image(block, f"{path}[{i}]")
         elif kind not in (*_THOUGHTS, "tool_use", "tool_result"):
+            if kind == "document" and isinstance(source := block.get("source"), Mapping):
+                check_media_urls(source, f"{path}[{i}].source")
             yield TextPart(f"[{kind}]")  # what the history shows of it; only a service that gets the body is asked
 
 
 def _image(block: Mapping[str, Any], path: str) -> ImagePart:
     source = block.get("source")
     if isinstance(source, Mapping) and source.get("type") == "url":
-        return ImagePart(url=text_of(source, "url", f"{path}.source"))
+        return ImagePart(url=media_url(text_of(source, "url", f"{path}.source"), f"{path}.source.url"))
     data = text_of(source, "data", f"{path}.source")
     return ImagePart(media_type=text_of(source, "media_type", f"{path}.source"), data=data)
 

@@ -5,7 +5,6 @@ See https://curl.se/libcurl/c/ for every option named here.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import socket
 import struct
@@ -20,15 +19,10 @@ import requests
 from requests import exceptions
 from requests.structures import CaseInsensitiveDict
 
+from services.adapters.addresses import is_metadata_address
 from services.adapters.call import Call
 
 CONNECT_SECONDS: Final = 5.0
-
-# Where clouds keep the credentials of the machine that Oxide runs on. No provider lives there.
-_METADATA: Final = tuple(
-    ipaddress.ip_network(network)
-    for network in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "100.100.100.200/32", "168.63.129.16/32")
-)
 
 
 class Cancelled(exceptions.RequestException):
@@ -248,14 +242,6 @@ _EXCEPTIONS: Final[Mapping[int, type[exceptions.RequestException]]] = {
 }
 # The other side closed the connection; before the request was sent that is no more than a failure to connect.
 _BREAKS: Final = frozenset({pycurl.E_GOT_NOTHING, pycurl.E_RECV_ERROR})
-
-
-def is_metadata_address(host: str) -> bool:
-    """Whether `host`, a numeric address, is one where a cloud keeps its machines' credentials."""
-    address = ipaddress.ip_address(host.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    return any(address in network for network in _METADATA if network.version == address.version)
 
 
 def _header_lines(request: requests.PreparedRequest) -> list[str]:
