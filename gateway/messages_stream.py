@@ -33,6 +33,7 @@ class MessageStream(DialectStream):
     def __init__(self, run: Run) -> None:
         super().__init__(run)
         self._is_passed_on = False
+        self._last = ""  # the kind of the last event that was passed on
         self._has_begun = False
         self._in_turn = InTurn()
         self._index = -1
@@ -41,7 +42,8 @@ class MessageStream(DialectStream):
     def pieces(self, piece: Piece) -> Iterator[bytes]:
         if isinstance(piece, Verbatim):
             self._is_passed_on = True
-            yield encoded(piece.event, _KIND.decode(piece.event).type)
+            self._last = _KIND.decode(piece.event).type
+            yield encoded(piece.event, self._last)
         else:
             yield from self._begin(self.run.attempts[-1].model)
             yield from self._deltas(self._in_turn.take(piece))
@@ -53,6 +55,7 @@ class MessageStream(DialectStream):
             yield from self._end_block()
             end = {"stop_reason": messages_answer.stop_reason(reply.finish_reason), "stop_sequence": None}
             yield _told("message_delta", delta=end, usage=messages_answer.usage(reply.usage))
+        if self._last != "message_stop":
             yield _told("message_stop")
 
     def complaint(self, status: int, problem: Mapping[str, Any]) -> bytes:

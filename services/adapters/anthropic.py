@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -28,8 +28,9 @@ from services.adapters.base import (
     Usage,
 )
 from services.adapters.call import Call
-from services.adapters.failure import Failure, ReportedError
+from services.adapters.failure import UNREADABLE, Failure, ReportedError
 from services.adapters.http import HttpAdapter
+from services.adapters.native_wholes import whole_message
 from services.adapters.wire import arguments_object, count, finished, parameters_schema
 
 # https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons
@@ -154,6 +155,15 @@ class AnthropicAdapter(HttpAdapter):
         body.pop("stream", None)
         return body | {"stream": True} if stream else body
 
+    def is_whole(self, document: bytes) -> bool:
+        try:
+            return _KIND.decode(document).type == "message"
+        except UNREADABLE:
+            return False
+
+    def native_whole(self, events: Iterable[bytes], request: ChatRequest) -> bytes:
+        return whole_message(events, request.model)
+
     def native_events(self, content: bytes) -> Iterator[bytes]:
         return map(msgspec.json.encode, _as_events(msgspec.json.decode(content)))
 
@@ -186,7 +196,7 @@ class AnthropicAdapter(HttpAdapter):
         return [model.id for model in _MODELS.decode(content).data]
 
     def kind_of(self, failure: Failure) -> ErrorKind:
-        out_of_credit = failure.status == 400 and _NO_CREDIT.search(failure.message)
+        out_of_credit = failure.status in (400, None) and _NO_CREDIT.search(failure.message)
         return ErrorKind.QUOTA if out_of_credit else failure.kind
 
 
@@ -250,6 +260,8 @@ class _Reader(StreamReader):
             case _Event(type="message_delta", delta=_Delta() as delta):
                 self._stop_reason = delta.stop_reason or self._stop_reason
                 self._count(news.usage)
+                if self._stop_reason:  # some servers leave `message_stop` out
+                    self.finish = _FINISH_REASONS.get(self._stop_reason, "stop")
             case _Event(type="message_stop"):
                 self.finish = _FINISH_REASONS.get(self._stop_reason, "stop")
                 self.is_over = True

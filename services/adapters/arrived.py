@@ -34,6 +34,7 @@ class StreamReader(ABC):
         self.finish: FinishReason | None = None
         self.is_over = False
         self.beside = ""  # what was written besides this answer: other answers to the same request
+        self.deltas = 0  # how many there were so far
         self._answer = Assembly()
 
     @abstractmethod
@@ -46,8 +47,18 @@ class StreamReader(ABC):
 
     def read(self, event: bytes) -> Iterator[Delta]:
         for delta in self.feed(event):
+            self.deltas += 1
             self._answer.add(delta)
             yield delta
+
+    def mark_done(self) -> None:
+        """The stream holds the mark with which OpenAI's end; some servers send it in other protocols too."""
+        self.is_over = True
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing but the usage is still to come: of several answers, whether all have ended."""
+        return self.finish is not None
 
     @property
     def end(self) -> Finish:
@@ -55,6 +66,12 @@ class StreamReader(ABC):
             raise CutShortError
         reason = with_tools(self.finish, self._answer.tool_calls)
         return Finish(reason, self.usage or estimate(self.request, self.written), self.model)
+
+    @property
+    def reply(self) -> Reply:
+        """The answer as a whole, once it has ended. Raises `CutShortError` before."""
+        end = self.end
+        return self._answer.reply(model=end.model, finish_reason=end.reason, usage=end.usage)
 
     @property
     def written(self) -> str:

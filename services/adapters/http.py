@@ -6,9 +6,10 @@ A vendor's adapter subclasses `HttpAdapter` and says only how its wire format di
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, cast
 
@@ -17,6 +18,7 @@ import requests
 from requests import exceptions
 from requests.structures import CaseInsensitiveDict
 
+from services.adapters import sse
 from services.adapters.arrived import CutShortError, StreamReader, WholeAnswer
 from services.adapters.assembly import events_of
 from services.adapters.base import (
@@ -38,8 +40,8 @@ from services.adapters.base import (
 from services.adapters.call import Call
 from services.adapters.curl import AddressRefused, Cancelled, CancelledUnsent, ReplyTooLarge
 from services.adapters.estimate import estimate, estimate_inputs
-from services.adapters.failure import Failure, ReportedError, seconds
-from services.adapters.sse import sse_data
+from services.adapters.failure import UNREADABLE, Failure, ReportedError, raise_reported, seconds
+from services.adapters.incoming import Incoming
 from services.adapters.transport import CurlStream, CurlTransport
 
 _MESSAGE_LENGTH: Final = 500
@@ -91,6 +93,14 @@ class HttpAdapter(Adapter):
         """
         raise NotImplementedError
 
+    def native_whole(self, events: Iterable[bytes], request: ChatRequest) -> bytes:
+        """The events of a stream as the whole answer that it might have been. For adapters with a `PROTOCOL`."""
+        raise NotImplementedError
+
+    def is_whole(self, document: bytes) -> bool:  # noqa: ARG002
+        """Whether a document is a whole answer, which `reader` does not read; False where the two look alike."""
+        return False
+
     @abstractmethod
     def parse_reply(self, content: bytes, request: ChatRequest) -> Reply:
         """`native` is set where the client of a native request must not get the answer just as it came."""
@@ -116,10 +126,6 @@ class HttpAdapter(Adapter):
     def parse_embeddings(self, content: bytes, request: EmbeddingRequest) -> Embeddings:
         raise NotImplementedError
 
-    def events(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Cut a stream into the events that `reader` reads."""
-        return sse_data(chunks)
-
     def kind_of(self, failure: Failure) -> ErrorKind:
         return failure.kind
 
@@ -133,8 +139,10 @@ class HttpAdapter(Adapter):
         whole = WholeAnswer(request.model, lambda: estimate(request, ""), self.figures)
         with self._explaining(call, whole):
             whole.content = content = self._exchange(self._chat(request, stream=False), call).content
-            reply = self.parse_reply(content, request)
-            return replace(reply, native=reply.native or content) if self._native(request) else reply
+            try:
+                return self._with_native(self.parse_reply(content, request), content, request)
+            except UNREADABLE as error:
+                return self._in_one(content, request, call, error)
 
     def stream(self, request: ChatRequest, call: Call) -> Iterator[StreamEvent]:
         reader = self.reader(request)
@@ -167,23 +175,37 @@ class HttpAdapter(Adapter):
         return ProviderError(kind, self._fit_to_show(f"{self.connection.service} {message}"))
 
     def _read_stream(self, response: requests.Response, reader: StreamReader) -> Iterator[StreamEvent]:
-        chunks = _chunks(response)
-        if response.headers.get("content-type", "").startswith("application/json"):
+        stream = cast("CurlStream", response.raw)
+        incoming = Incoming(stream, reader)
+        documents = iter(incoming)
+        first = next(documents, None)
+        if first is not None and self.is_whole(first):
             # Some servers answer as a whole though a stream was asked for.
-            yield from self._in_pieces(b"".join(chunks), reader.request)
-            return
-        is_native = self._native(reader.request) is not None
-        for event in self.events(chunks):
-            if is_native:
-                deltas = tuple(reader.read(event))
-                if reader.is_news(event):
-                    yield Verbatim(event, deltas)
+            yield from self._in_pieces(first, reader.request)
+        else:
+            yield from self._read_documents(chain((first,) if first else (), documents), reader)
+            if incoming.fault and not reader.is_complete:
+                raise incoming.fault
+            yield reader.end
+        stream.settle(_SETTLE_SECONDS)
+
+    def _read_documents(self, documents: Iterable[bytes], reader: StreamReader) -> Iterator[StreamEvent]:
+        document = b""
+        try:
+            if self._native(reader.request):
+                for document in documents:
+                    deltas = tuple(reader.read(document))
+                    if reader.is_news(document):
+                        yield Verbatim(document, deltas)
             else:
-                yield from reader.read(event)
-            if reader.is_over:
-                break
-        yield reader.end
-        cast("CurlStream", response.raw).settle(_SETTLE_SECONDS)
+                for document in documents:
+                    yield from reader.read(document)
+        except UNREADABLE:
+            raise_reported(document)
+            if not reader.is_complete:
+                raise
+        if reader.finish is None:
+            raise_reported(document)
 
     def _in_pieces(self, content: bytes, request: ChatRequest) -> Iterator[StreamEvent]:
         reply = self.parse_reply(content, request)
@@ -194,6 +216,36 @@ class HttpAdapter(Adapter):
         for event in self.native_events(content):
             yield Verbatim(event, tuple(reader.read(event)))
         yield Finish(reply.finish_reason, reply.usage, reply.model)
+
+    def _in_one(self, content: bytes, request: ChatRequest, call: Call, error: Exception) -> Reply:
+        """The answer in a body that cannot be read as a whole: a stream, though none was asked for. Else `error`."""
+        try:
+            found = list(sse.documents([content]))
+        except sse.NoEventsError:
+            raise error from None
+        documents = [each for each in found if each is not sse.DONE]
+        if documents in ([], [content.strip()]):
+            raise_reported(content)
+            raise error
+        if self.is_whole(documents[0]):
+            return self._with_native(self.parse_reply(documents[0], request), documents[0], request)
+        reader = self.reader(request)
+        with self._explaining(call, reader):
+            return self._assembled(documents, reader, is_done=sse.DONE in found)
+
+    def _assembled(self, documents: Sequence[bytes], reader: StreamReader, *, is_done: bool) -> Reply:
+        for _ in self._read_documents(documents, reader):
+            pass
+        if is_done:
+            reader.mark_done()
+        reply, request = reader.reply, reader.request
+        if not self._native(request):
+            return reply
+        whole = self.native_whole(documents, request)
+        return self._with_native(self.parse_reply(whole, request), whole, request)
+
+    def _with_native(self, reply: Reply, content: bytes, request: ChatRequest) -> Reply:
+        return replace(reply, native=reply.native or content) if self._native(request) else reply
 
     def _native(self, request: ChatRequest) -> Native | None:
         native = request.native
@@ -260,6 +312,8 @@ class HttpAdapter(Adapter):
             raise explained from error
 
     def _explain(self, error: Exception, call: Call) -> ProviderError:
+        if isinstance(error, sse.ErrorEvent):
+            error = ReportedError(Failure.of_event(error.data))
         if isinstance(error, ReportedError):
             return self._explain_report(error.failure)
         if isinstance(error, exceptions.ConnectTimeout) and not call.remaining:
@@ -370,6 +424,11 @@ _EXPLANATIONS: Final[tuple[tuple[type[Exception], ErrorKind, str], ...]] = (
         "broke the connection before its answer was whole. Try again.",
     ),
     (exceptions.RequestException, ErrorKind.CONNECT, f"cannot be reached ({{error}}). {_ADVICE['connect']}"),
+    (
+        sse.NoEventsError,
+        ErrorKind.MALFORMED,
+        f"sent an answer that cannot be read ({{error}}). {_ADVICE['malformed']}",
+    ),
     (CutShortError, ErrorKind.MALFORMED, "ended its stream before the answer was whole. Try again."),
     (
         UnicodeEncodeError,
@@ -381,6 +440,8 @@ _EXPLANATIONS: Final[tuple[tuple[type[Exception], ErrorKind, str], ...]] = (
 _FAULTS: Final = (
     exceptions.RequestException,
     ReportedError,
+    sse.ErrorEvent,
+    sse.NoEventsError,
     msgspec.MsgspecError,
     UnicodeError,
     RecursionError,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
@@ -28,7 +28,6 @@ from services.adapters.base import (
 from services.adapters.estimate import estimate
 from services.adapters.failure import Failure, ReportedError
 from services.adapters.http import HttpAdapter
-from services.adapters.sse import json_lines
 from services.adapters.wire import (
     arguments_object,
     count,
@@ -159,9 +158,6 @@ class OllamaAdapter(HttpAdapter):
 
     def reader(self, request: ChatRequest) -> StreamReader:
         return _Reader(request)
-
-    def events(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        return json_lines(chunks)
 
     def parse_models(self, content: bytes) -> list[str]:
         return [model.name for model in _MODELS.decode(content).models]

@@ -37,13 +37,13 @@ from services.adapters.base import (
 )
 from services.adapters.call import Call
 from services.adapters.estimate import estimate
-from services.adapters.failure import Failure, ReportedError
+from services.adapters.failure import UNREADABLE, Failure, ReportedError
 from services.adapters.http import HttpAdapter
+from services.adapters.native_wholes import whole_completion
 from services.adapters.openai_variants import CallPieces, arguments_text, finish_reason, for_clients, introduce
 from services.adapters.wire import count, embedded, finished, function_tool, make_call_id
 
 _MOST_DOLLARS: Final = 1_000_000  # for one call; also false for what is not a number
-_DONE: Final = b"[DONE]"
 _NAMELESS: Final = "a tool call in it names no function"
 # OpenRouter's words where no provider of a model can do what is asked, and where there is no such model.
 _CANNOT: Final = re.compile(
@@ -136,6 +136,15 @@ class _Chunk(_Answer):
     choices: list[_ChunkChoice] | None = None
 
 
+class _ShapeOfChoice(msgspec.Struct):
+    message: dict[str, msgspec.Raw] | None = None
+    delta: dict[str, msgspec.Raw] | None = None
+
+
+class _Shape(msgspec.Struct):
+    choices: list[_ShapeOfChoice]
+
+
 class _Embedding(msgspec.Struct):
     embedding: list[float] | str
     index: int = 0
@@ -155,6 +164,7 @@ class _Models(msgspec.Struct):
 
 _COMPLETION: Final = msgspec.json.Decoder(_Completion)
 _CHUNK: Final = msgspec.json.Decoder(_Chunk)
+_SHAPE: Final = msgspec.json.Decoder(_Shape)
 _MODELS: Final = msgspec.json.Decoder(_Models)
 _EMBEDDINGS: Final = msgspec.json.Decoder(_EmbeddingList)
 
@@ -224,6 +234,15 @@ class OpenAIAdapter(HttpAdapter):
         if self.options["stream_usage"]:
             options["include_usage"] = True
         return {"stream": True} | ({"stream_options": options} if options else {})
+
+    def is_whole(self, document: bytes) -> bool:
+        try:
+            return any(choice.message and not choice.delta for choice in _SHAPE.decode(document).choices)
+        except UNREADABLE:
+            return False
+
+    def native_whole(self, events: Iterable[bytes], request: ChatRequest) -> bytes:
+        return whole_completion(events, request.model)
 
     def native_events(self, content: bytes) -> Iterator[bytes]:
         answer = msgspec.json.decode(content)
@@ -300,6 +319,8 @@ class _Reader(StreamReader):
     def __init__(self, request: ChatRequest) -> None:
         super().__init__(request)
         self._calls = CallPieces()
+        self._answers = _answers(request)
+        self._ended_beside: set[int | None] = set()
 
     @property
     def end(self) -> Finish:
@@ -307,14 +328,15 @@ class _Reader(StreamReader):
             raise msgspec.ValidationError(_NAMELESS)
         return super().end
 
-    def is_news(self, event: bytes) -> bool:
-        return event.strip() != _DONE
+    @property
+    def is_complete(self) -> bool:
+        return self.finish is not None and len(self._ended_beside) >= self._answers - 1
+
+    def mark_done(self) -> None:
+        super().mark_done()
+        self.finish = self.finish or "stop"
 
     def feed(self, event: bytes) -> Iterator[Delta]:
-        if event.strip() == _DONE:
-            self.finish = self.finish or "stop"
-            self.is_over = True
-            return
         chunk = _CHUNK.decode(event)
         _raise_error(chunk)
         self.model = chunk.model or self.model
@@ -322,8 +344,14 @@ class _Reader(StreamReader):
         for choice in chunk.choices or ():
             if not choice.index:  # of several answers (`n`) the first is the one
                 yield from self._feed_choice(choice)
-            elif choice.delta:
-                self.beside += choice.delta.written
+            else:
+                self._feed_beside(choice)
+
+    def _feed_beside(self, choice: _ChunkChoice) -> None:
+        if choice.delta:
+            self.beside += choice.delta.written
+        if choice.finish_reason:
+            self._ended_beside.add(choice.index)
 
     def _feed_choice(self, choice: _ChunkChoice) -> Iterator[Delta]:
         if choice.delta:
@@ -338,6 +366,11 @@ class _Reader(StreamReader):
         _raise_choice_error(choice)
         if choice.finish_reason:
             self.finish = finish_reason(choice.finish_reason)
+
+
+def _answers(request: ChatRequest) -> int:
+    asked = request.native.body.get("n") if request.native else None
+    return asked if isinstance(asked, int) else 1
 
 
 def _turns(messages: Iterable[Message]) -> Iterator[dict[str, Any]]:
@@ -479,7 +512,7 @@ def _raise_error(answer: _Answer) -> None:
     # OpenRouter reports what fails after it began within a status of 200, vLLM in the fields beside.
     # https://openrouter.ai/docs/api/reference/errors-and-debugging
     if answer.error:
-        raise ReportedError(Failure.within({"error": answer.error}))
+        raise ReportedError(Failure.within({"error": answer.error, "code": answer.code}))
     if answer.object == "error":
         raise ReportedError(Failure.within({"code": answer.code, "message": answer.message}))
 

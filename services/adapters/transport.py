@@ -130,6 +130,7 @@ class CurlStream:
         self._done = False
         self._broken: exceptions.RequestException | None = None
         self._closed = False
+        self._end_at = math.inf
         self._cleanup = ExitStack()
 
     def begin(self) -> requests.Response:
@@ -151,6 +152,9 @@ class CurlStream:
         """Yield what has arrived, as soon as something has."""
         body = self._handle.body
         while True:
+            is_late = self._end_at < math.inf and time.monotonic() >= self._end_at
+            if is_late and not (self._done or self._broken):
+                self._drive(0)  # what lies in the socket came in time
             if body:
                 data = b"".join(body)
                 body.clear()
@@ -159,8 +163,14 @@ class CurlStream:
                 raise self._broken
             elif self._done:
                 return
-            else:
-                self._drive()
+            elif not is_late:
+                self._drive(self._end_at - time.monotonic())
+            if is_late and time.monotonic() >= self._end_at:
+                return
+
+    def end_within(self, seconds: float) -> None:
+        """Have `chunks` end so long from now at the latest, also where the other side goes on sending."""
+        self._end_at = time.monotonic() + seconds
 
     def settle(self, seconds: float) -> None:
         """Give the end of the body a moment to come once the answer in it is over, so that the connection is kept."""
@@ -194,7 +204,7 @@ class CurlStream:
     def _drive(self, longest: float = math.inf) -> None:
         """Wait for the socket or libcurl's own timer, at most `longest` seconds, and let libcurl work."""
         multi = self._handle.multi
-        events = self._poll.poll(min(self._wait_ms(), longest * 1000))
+        events = self._poll.poll(max(0, min(self._wait_ms(), longest * 1000)))
         if not events:
             multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
         for descriptor, mask in events:
