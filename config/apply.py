@@ -139,6 +139,9 @@ def _service_values(entry: ServiceEntry) -> Values:
     values |= {"command": entry.command or []}
     if "api_key_env" in entry.model_fields_set or "api_key_env" not in TAKEN[entry.type]:
         values["api_key_env"] = entry.api_key_env or ""
+    for name, empty in _NETWORK.items():
+        if name in entry.model_fields_set or name not in TAKEN[entry.type]:
+            values[name] = getattr(entry, name) or empty
     if "models" in entry.model_fields_set:
         values["allowed_models"] = entry.models
     if "capabilities" in entry.model_fields_set:
@@ -148,6 +151,7 @@ def _service_values(entry: ServiceEntry) -> Values:
     return values
 
 
+_NETWORK: Mapping[str, Any] = {"headers": {}, "proxy": "", "ca_file": ""}
 _PRICES = {
     "input_price": "input_per_million",
     "output_price": "output_per_million",

@@ -11,10 +11,9 @@ from apikeys import keyring, policy
 from config.apply import Changes
 from config.problems import is_secret
 from routing.models import DefaultRoute, RoutingRule
+from services.adapters.network import MASK, shown_headers, shown_proxy
 from services.keys import shown_file
 from services.models import Service
-
-MASK = "***"
 
 
 class PriceShown(TypedDict):
@@ -44,6 +43,9 @@ class ServiceShown(TypedDict):
     max_retries: int
     price: PriceShown | None
     options: dict[str, Any]
+    headers: dict[str, str]
+    proxy: str
+    ca_file: str
     declared: bool
 
 
@@ -143,6 +145,9 @@ def _service(service: Service) -> ServiceShown:
         "max_retries": service.max_retries,
         "price": _price(service),
         "options": service.options,
+        "headers": shown_headers(service.headers),
+        "proxy": shown_proxy(service.proxy),
+        "ca_file": service.ca_file,
         "declared": service.declared,
     }
 

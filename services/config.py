@@ -27,6 +27,9 @@ class ServiceConfig:
     max_retries: int = 1
     price: PriceOverride | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    proxy: str = field(default="", repr=False)
+    ca_file: str = ""
 
     @property
     def kind(self) -> str:

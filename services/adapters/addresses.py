@@ -90,12 +90,13 @@ def media_url_problem(url: str, kind: str = "image") -> str:
         return "must not hold a user name or password: use an address that needs none"
     if re.search(r"\s", parts.netloc):
         return "must not hold blanks in its host name: remove them"
-    if _is_metadata_host(host):
+    if is_metadata_host(host):
         return "names a cloud metadata service, which is never fetched: use another address"
     return ""
 
 
-def _is_metadata_host(host: str) -> bool:
+def is_metadata_host(host: str) -> bool:
+    """The same for a host as it stands in a URL: a name, or an address in any spelling."""
     # Browsers and HTTP clients decode and normalise a host before they look it up:
     # https://url.spec.whatwg.org/#concept-host-parser, https://www.unicode.org/reports/tr46/
     name = unicodedata.normalize("NFKC", unquote(host).translate(_HOST_CHARACTERS)).lower().rstrip(".")

@@ -125,6 +125,7 @@ class AnthropicAdapter(HttpAdapter):
     FEATURES = frozenset({Feature.TOOLS, Feature.IMAGES, Feature.JSON_SCHEMA, Feature.ANTHROPIC})
     PROTOCOL = "anthropic"
     ROOT = "/v1"
+    ENDPOINTS = ("/messages/count_tokens", "/messages", "/models")
     MODELS_PATH = "/models?limit=1000"
 
     def headers(self) -> dict[str, str]:

@@ -21,6 +21,7 @@ from requests.structures import CaseInsensitiveDict
 
 from services.adapters.addresses import is_metadata_address
 from services.adapters.call import Call
+from services.adapters.network import DIRECT, Network, Proxy
 
 CONNECT_SECONDS: Final = 5.0
 
@@ -44,7 +45,7 @@ class AddressRefused(exceptions.ConnectionError):
 class CurlHandle:
     """One libcurl easy handle with its connection: used by one call at a time."""
 
-    def __init__(self, max_body: int) -> None:
+    def __init__(self, max_body: int, network: Network = DIRECT) -> None:
         self._max_body = max_body
         self._sockets: dict[int, socket.socket] = {}  # by inode
         self._multi: pycurl.CurlMulti | None = None
@@ -61,11 +62,23 @@ class CurlHandle:
         curl.setopt(pycurl.NETRC, pycurl.NETRC_IGNORED)
         curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
-        curl.setopt(pycurl.CAINFO, certifi.where())
+        curl.setopt(pycurl.CAINFO, network.ca_file or default_ca_file())
         curl.setopt(pycurl.ACCEPT_ENCODING, "")  # whatever libcurl can decode
         curl.setopt(pycurl.TCP_KEEPALIVE, 1)
         curl.setopt(pycurl.WRITEFUNCTION, self._on_body)
         curl.setopt(pycurl.OPENSOCKETFUNCTION, self._on_open_socket)
+        if network.proxy:
+            self._set_proxy(network.proxy, network.ca_file)
+
+    def _set_proxy(self, proxy: Proxy, ca_file: str) -> None:
+        self.curl.setopt(pycurl.PROXY, proxy.url)
+        self.curl.setopt(pycurl.NOPROXY, "")  # nor does the environment say where it is not used
+        self.curl.setopt(pycurl.PROXY_CAINFO, ca_file or default_ca_file())
+        # The provider's headers, its key among them, are not for the proxy that only makes a tunnel.
+        self.curl.setopt(pycurl.HEADEROPT, pycurl.HEADER_SEPARATE)
+        if proxy.username or proxy.password:
+            self.curl.setopt(pycurl.PROXYUSERNAME, proxy.username)
+            self.curl.setopt(pycurl.PROXYPASSWORD, proxy.password)
 
     @property
     def multi(self) -> pycurl.CurlMulti:
@@ -151,6 +164,8 @@ class CurlHandle:
             return (exceptions.ReadTimeout if self._was_sent else exceptions.ConnectTimeout)(message, request=request)
         if code in _BREAKS and self._was_sent:
             return exceptions.ChunkedEncodingError(message, request=request)
+        if code == _PROXY_ERROR or "CONNECT tunnel failed" in message:
+            return exceptions.ProxyError(message, request=request)
         return _EXCEPTIONS.get(code, exceptions.ConnectionError)(message, request=request)
 
     def cancelled(self, request: requests.PreparedRequest) -> Cancelled:
@@ -235,13 +250,20 @@ class _Response(requests.Response):
 _EXCEPTIONS: Final[Mapping[int, type[exceptions.RequestException]]] = {
     pycurl.E_URL_MALFORMAT: exceptions.InvalidURL,
     pycurl.E_UNSUPPORTED_PROTOCOL: exceptions.InvalidURL,
+    pycurl.E_COULDNT_RESOLVE_PROXY: exceptions.ProxyError,
     pycurl.E_SSL_CONNECT_ERROR: exceptions.SSLError,
     pycurl.E_PEER_FAILED_VERIFICATION: exceptions.SSLError,
     pycurl.E_BAD_CONTENT_ENCODING: exceptions.ContentDecodingError,
     pycurl.E_PARTIAL_FILE: exceptions.ChunkedEncodingError,
 }
+_PROXY_ERROR: Final = 97  # CURLE_PROXY, which pycurl has no name for
 # The other side closed the connection; before the request was sent that is no more than a failure to connect.
 _BREAKS: Final = frozenset({pycurl.E_GOT_NOTHING, pycurl.E_RECV_ERROR})
+
+
+def default_ca_file() -> str:
+    """The certificates that are trusted where a service has none of its own."""
+    return os.environ.get("SSL_CERT_FILE") or certifi.where()
 
 
 def _header_lines(request: requests.PreparedRequest) -> list[str]:

@@ -49,6 +49,7 @@ _FILTERED: Final = frozenset(
 # may have begun at another provider, and this is the value documented for calls that have none:
 # https://ai.google.dev/gemini-api/docs/thought-signatures
 _NO_SIGNATURE: Final = "skip_thought_signature_validator"
+_ENDPOINT: Final = re.compile(r"/models(/[^/]+)?$")
 _USED: Final = {"generateContent", "embedContent"}
 _VERSION: Final = re.compile(r"gemini-(\d+)(?:\.(\d+))?-(pro)?")
 _BUDGETS: Final = {"none": 0, "minimal": 512, "low": 1024, "medium": 8192, "high": 24_576}
@@ -136,6 +137,9 @@ class GeminiAdapter(HttpAdapter):
     MODELS_PATH = "/models?pageSize=1000"
     OPTIONS: ClassVar[Mapping[str, Any]] = HttpAdapter.OPTIONS
     OWN_FIELDS = frozenset({"model", "contents", "stream"})
+
+    def _without_endpoint(self, address: str) -> str:
+        return _ENDPOINT.sub("", address)
 
     def headers(self) -> dict[str, str]:
         # The protocol also takes the key in the address, from where it would get into logs.

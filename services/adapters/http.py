@@ -46,6 +46,7 @@ from services.adapters.transport import CurlStream, CurlTransport
 
 _MESSAGE_LENGTH: Final = 500
 _SETTLE_SECONDS: Final = 0.05  # between a protocol's own end of a stream and that of the HTTP body
+_PROXY_REFUSES: Final = 407
 _ERROR_BODY_BYTES: Final = 64 * 1024
 
 
@@ -53,7 +54,8 @@ class HttpAdapter(Adapter):
     """Asks over HTTP and reads JSON.
 
     `ROOT` is the path that every address of the API begins with; a base URL is taken with or
-    without it. `OWN_FIELDS` are those of the request body that `extra` may not replace.
+    without it, and with one of the `ENDPOINTS` behind it, which people copy along. `OWN_FIELDS`
+    are those of the request body that `extra` may not replace.
 
     The option `omit` names fields of the body that the service's models refuse, and that are left
     out therefore: "temperature", for some reasoning models.
@@ -62,13 +64,17 @@ class HttpAdapter(Adapter):
     FEATURES = frozenset({Feature.TOOLS, Feature.IMAGES, Feature.JSON_SCHEMA, Feature.JSON_OBJECT, Feature.EMBEDDINGS})
     OPTIONS: ClassVar[Mapping[str, Any]] = {"omit": []}
     ROOT: ClassVar[str] = ""
+    ENDPOINTS: ClassVar[tuple[str, ...]] = ()
     MODELS_PATH: ClassVar[str]
     OWN_FIELDS: ClassVar[frozenset[str]] = frozenset({"model", "messages", "stream"})
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
-        self._root = connection.base_url.rstrip("/").removesuffix(self.ROOT) + self.ROOT
-        self._transport = CurlTransport(max_idle=connection.max_connections, max_body=connection.max_reply_bytes)
+        address, _, self._query = connection.base_url.partition("?")
+        self._root = self._without_endpoint(address.rstrip("/")).removesuffix(self.ROOT) + self.ROOT
+        self._transport = CurlTransport(
+            max_idle=connection.max_connections, max_body=connection.max_reply_bytes, network=connection.network
+        )
 
     # What a vendor says.
 
@@ -283,14 +289,23 @@ class HttpAdapter(Adapter):
         content: bytes | None = None,
         headers: Mapping[str, str] = MappingProxyType({}),
     ) -> requests.PreparedRequest:
+        network = self.connection.network
+        if network.problem:
+            raise self.error(ErrorKind.CONNECT, network.problem)
         request = requests.PreparedRequest()
         request.method = method
-        request.url = self._root + path
+        request.url = self._root + (_with_query(path, self._query) if self._query else path)
         request.headers = CaseInsensitiveDict({"User-Agent": "oxide", **self.headers(), **headers})
+        if network.headers:
+            request.headers.update(network.headers)
         if content is not None:
             request.headers["Content-Type"] = "application/json"
             request.body = content
         return request
+
+    def _without_endpoint(self, address: str) -> str:
+        found = next((endpoint for endpoint in self.ENDPOINTS if address.endswith(endpoint)), "")
+        return address.removesuffix(found)
 
     def _exchange(self, request: requests.PreparedRequest, call: Call) -> requests.Response:
         response = self._transport.exchange(request, call)
@@ -357,6 +372,14 @@ class _RedirectedError(Exception):
     """The status is 3xx."""
 
 
+def _with_query(path: str, query: str) -> str:
+    """The path with the query that belongs to every address. Of what both name the path's own counts."""
+    path, _, own = path.partition("?")
+    named = {pair.partition("=")[0] for pair in own.split("&")}
+    every = [pair for pair in query.split("&") if pair.partition("=")[0] not in named]
+    return f"{path}?{'&'.join(filter(None, [*every, own]))}"
+
+
 def _chunks(response: requests.Response) -> Iterator[bytes]:
     return cast("CurlStream", response.raw).chunks()
 
@@ -366,6 +389,8 @@ def _raise_for_status(response: requests.Response, body: Iterator[bytes]) -> Non
         return
     if response.status_code < 400:
         raise _RedirectedError(response.status_code)
+    if response.status_code == _PROXY_REFUSES:
+        raise exceptions.ProxyError("it answered 407")
     pause = seconds(response.headers.get("Retry-After", ""))
     raise ReportedError(Failure.read(response.status_code, _beginning(body), pause))
 
@@ -414,7 +439,16 @@ _EXPLANATIONS: Final[tuple[tuple[type[Exception], ErrorKind, str], ...]] = (
     (AddressRefused, ErrorKind.CONNECT, "was not called: {error} Change its base_url."),
     (exceptions.ConnectTimeout, ErrorKind.CONNECT, f"takes no connection. {_ADVICE['connect']}"),
     (exceptions.Timeout, ErrorKind.TIMEOUT, "did not answer in time. Allow more seconds, or ask for a shorter answer."),
-    (exceptions.SSLError, ErrorKind.CONNECT, "has no valid certificate ({error}). Check the https address."),
+    (
+        exceptions.SSLError,
+        ErrorKind.CONNECT,
+        "has no valid certificate ({error}). Check the https address, or name its authority's certificate as ca_file.",
+    ),
+    (
+        exceptions.ProxyError,
+        ErrorKind.CONNECT,
+        "cannot be reached through its proxy ({error}). Check the proxy, and the name and password for it.",
+    ),
     (exceptions.InvalidHeader, ErrorKind.AUTH, "has a key that no header can carry. Enter it again, in one line."),
     (exceptions.InvalidURL, ErrorKind.CONNECT, "has an address that is none ({error}). Correct its base_url."),
     (exceptions.ContentDecodingError, ErrorKind.MALFORMED, "sent an answer that cannot be unpacked ({error})."),

@@ -95,6 +95,7 @@ class OllamaAdapter(HttpAdapter):
 
     OPTIONS: ClassVar[Mapping[str, Any]] = {**HttpAdapter.OPTIONS, "keep_alive": None}
     ROOT = "/api"
+    ENDPOINTS = ("/api/chat", "/api/generate", "/api/tags", "/api/embed")
     MODELS_PATH = "/tags"
 
     def headers(self) -> dict[str, str]:

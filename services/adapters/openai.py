@@ -187,6 +187,7 @@ class OpenAIAdapter(HttpAdapter):
     FEATURES = HttpAdapter.FEATURES | {Feature.OPENAI}
     PROTOCOL = "openai"
     MODELS_PATH = "/models"
+    ENDPOINTS = ("/chat/completions", "/completions", "/embeddings", "/responses", "/models")
 
     def headers(self) -> dict[str, str]:
         headers = {}

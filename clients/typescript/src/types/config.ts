@@ -27,6 +27,9 @@ export interface ConfiguredService {
   max_retries: number;
   price: Price | null;
   options: Record<string, unknown>;
+  headers: Record<string, string>;
+  proxy: string;
+  ca_file: string;
   declared: boolean;
 }
 
