@@ -37,7 +37,7 @@ def _load() -> Mapping[int, Account]:
 
 def _account(user: User) -> Account:
     role = role_of([group.name for group in user.groups.all()], is_superuser=user.is_superuser)
-    identity = Identity(user.username, "user", role.scopes, user.pk)
+    identity = Identity(user.username, "user", role.scopes, user.pk, f"user:{user.pk}")
     return Account(identity, user.is_active, fingerprint(user))
 
 

@@ -22,8 +22,8 @@ from apikeys.login_forms import AdminLoginForm
 from apikeys.models import ClientKey
 
 _SCOPES = {
-    Scope.READ: "read: look at everything",
-    Scope.EXECUTE: "execute: have tasks done",
+    Scope.EXECUTE: "execute: have tasks done, and see them, but those of no other caller",
+    Scope.READ: "read: look at everything, the tasks of all callers included",
     Scope.ADMIN: "admin: change rules, services, keys and configuration",
 }
 _ROLES = {
@@ -37,14 +37,14 @@ class ClientKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in th
     scopes = forms.MultipleChoiceField(
         choices=list(_SCOPES.items()),
         widget=forms.CheckboxSelectMultiple,
-        initial=[Scope.READ, Scope.EXECUTE],
+        initial=[Scope.EXECUTE],
         help_text="What the program may do, at most: never more than its owner.",
     )
 
     class Meta:
         help_texts = {
             "name": "Which program uses it, such as nightly-report. The history names it as whoever asked.",
-            "owner": "Whose rights it has. It is good for nothing once its owner is disabled or deleted.",
+            "owner": "Whose rights it has. It is refused without an owner, and once that user is disabled or deleted.",
             "expires_at": "In UTC, such as 2030-01-01 00:00:00. It is refused from then on. Empty: it does not end.",
             "enabled": "A key that is switched off is refused at once, and can be switched on again.",
         }
@@ -70,6 +70,7 @@ class ClientKeyAdmin(EditableList):
     list_display = ["name", "enabled", "state", "prefix", "owner", "granted", "expires_at", "last_used_at"]
     list_editable = ["enabled"]
     list_filter = ["enabled", "owner"]
+    actions = ["adopt"]
     list_select_related = ["owner"]
     search_fields = ["name", "prefix", "owner__username"]
     search_help_text = "A part of the name, the beginning of the key, or the owner."
@@ -83,7 +84,9 @@ class ClientKeyAdmin(EditableList):
             return badge("quiet", "switched off")
         if key.expires_at and key.expires_at <= timezone.now():
             return badge("bad", "ended")
-        if key.owner and not key.owner.is_active:
+        if key.owner is None:
+            return badge("bad", "refused: it has no owner")
+        if not key.owner.is_active:
             return badge("bad", "its owner is disabled")
         return badge("good", "valid")
 
@@ -107,7 +110,19 @@ class ClientKeyAdmin(EditableList):
     def save_model(self, request: HttpRequest, obj: ClientKey, form: Any, change: bool) -> None:
         if not change:
             obj.draw_secret()
+            obj.owner = obj.owner or request.user  # type: ignore[assignment]  # these pages let in nobody else
         super().save_model(request, obj, form, change)
+
+    @admin.action(permissions=["change"], description="Become the owner of selected keys that have none")
+    def adopt(self, request: HttpRequest, keys: QuerySet[ClientKey]) -> None:
+        orphans = list(keys.filter(owner=None))
+        for key in orphans:
+            key.owner = request.user  # type: ignore[assignment]  # as above
+            key.save(update_fields=["owner"])
+            self.log_change(request, key, [{"changed": {"fields": ["owner"]}}])
+        self.message_user(
+            request, f"Keys that you own now: {len(orphans)}. They can do what you may, within their scopes."
+        )
 
     def response_add(self, request: HttpRequest, obj: ClientKey, *_: Any, **__: Any) -> HttpResponse:
         """The page that shows the key. Not as a message: that would be kept until the next page, in a cookie."""

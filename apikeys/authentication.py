@@ -8,11 +8,8 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from apikeys.credentials import caller
+from apikeys.credentials import caller, presented, refusal
 from apikeys.identity import Identity
-
-# The same for whatever is wrong, so that guessing teaches nothing.
-REFUSAL = "Log in at /auth/login, or get a key for programs, and send it as Authorization: Bearer <token or key>."
 
 
 class ByIdentity(BaseAuthentication):
@@ -23,7 +20,7 @@ class ByIdentity(BaseAuthentication):
         whole.wrapper = request  # which its end is told to: see `oxide_project.handler.Request`
         identity = caller(whole)
         if identity is None:
-            raise AuthenticationFailed(REFUSAL)
+            raise AuthenticationFailed(refusal(presented(whole)))
         return identity, None
 
     def authenticate_header(self, _request: Request) -> str:

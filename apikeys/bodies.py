@@ -30,6 +30,6 @@ class LogoutBody(Struct, forbid_unknown_fields=True):
 class ClientKeyBody(Struct, forbid_unknown_fields=True):
     name: Annotated[str, Meta(min_length=1, max_length=100, extra_json_schema={"pattern": _KEY_NAME})]
     scopes: Annotated[list[Scope], Meta(min_length=1, max_length=3)] = msgspec.field(
-        default_factory=lambda: [Scope.READ, Scope.EXECUTE]
+        default_factory=lambda: [Scope.EXECUTE]
     )
     expires_at: Annotated[datetime, Meta(tz=True)] | None = None

@@ -12,6 +12,13 @@ from apikeys.models import KEY_START
 
 _KEPT = "oxide.caller"  # no header can be called so
 
+# The same for whatever is wrong, so that guessing teaches nothing; but who holds an ownerless key knows it already.
+REFUSAL = "Log in at /auth/login, or get a key for programs, and send it as Authorization: Bearer <token or key>."
+OWNERLESS = (
+    "This key has no owner, because it was made while authentication was off. Ask an administrator to give it one in "
+    "the admin pages (Keys for programs), or to make a new key."
+)
+
 
 def identify(credential: str) -> Identity | None:
     """Who holds an access token or a key for programs; None where it is not valid (any more)."""
@@ -20,6 +27,12 @@ def identify(credential: str) -> Identity | None:
     if credential.startswith(KEY_START):
         return client_keys.holder_of(credential)
     return tokens.holder_of(credential)
+
+
+def refusal(credential: str | None) -> str:
+    """Why a credential is refused that `identify` finds nobody for, and what to do."""
+    is_ownerless = credential is not None and credential.isascii() and client_keys.lacks_owner(credential)
+    return OWNERLESS if is_ownerless else REFUSAL
 
 
 def caller(request: HttpRequest) -> Identity | None:

@@ -9,8 +9,8 @@ from typing import Literal
 
 
 class Scope(StrEnum):
-    READ = "read"  # look at everything
-    EXECUTE = "execute"  # have tasks done, which costs money
+    READ = "read"  # look at everything, the tasks of all callers included
+    EXECUTE = "execute"  # have tasks done, which costs money, and look at one's own
     ADMIN = "admin"  # change rules, services, keys and configuration
 
 
@@ -35,16 +35,27 @@ _SCOPES = {
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """`name` is a user's or a key's; each is unique among its kind."""
+    """`name` is a user's or a key's, and unique only among its kind. `caller` is what its tasks are stored under: kind
+    and primary key, such as `key:12`; empty where nobody is known.
+    """
 
     name: str
     kind: Literal["anonymous", "user", "key"]
     scopes: frozenset[Scope]
     user_id: int | None = None
+    caller: str = ""
 
     @property
     def is_anonymous(self) -> bool:
         return self.kind == "anonymous"
+
+    @property
+    def sees_all_tasks(self) -> bool:
+        return Scope.READ in self.scopes
+
+    def may_see(self, caller: str | None) -> bool:
+        """Whether it may see a task of that `caller`. A task without one belongs to nobody."""
+        return self.sees_all_tasks or (bool(caller) and caller == self.caller)
 
 
 ANYBODY = Identity("anonymous", "anonymous", frozenset(Scope))

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from benchmarks import peers, scenarios, table, targets
+from benchmarks import pages, peers, scenarios, table, targets
 from benchmarks.targets import ROOT, Target
 
 
@@ -48,7 +48,7 @@ def run(starts: dict[str, Start], mock: Target, rounds: int, seconds: int) -> ta
                 figures = {} if name == "direct" else scenarios.size(target)
                 figures |= scenarios.whole_answers(target, seconds) | scenarios.streams(target, seconds)
                 if name == "oxide":
-                    figures |= scenarios.waiting(target)
+                    figures |= scenarios.waiting(target) | pages.first_paints(target)
             found[name].append(figures)
             _tell(number, name, figures)
     return found

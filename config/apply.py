@@ -157,7 +157,10 @@ _PRICES = {
     "output_price": "output_per_million",
     "cached_price": "cached_input_per_million",
     "cache_write_price": "cache_write_per_million",
+    "cache_write_1h_price": "cache_write_1h_per_million",
     "reasoning_price": "reasoning_per_million",
+    "request_price": "per_request",
+    "search_price": "per_search",
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Final, Literal, NotRequired, TypedDict, get_args
 
 from django.conf import settings
 
@@ -15,13 +15,25 @@ from services.adapters.network import MASK, shown_headers, shown_proxy
 from services.keys import shown_file
 from services.models import Service
 
+_OptionalPrice = Literal[
+    "cached_input_per_million",
+    "cache_write_per_million",
+    "cache_write_1h_per_million",
+    "reasoning_per_million",
+    "per_request",
+    "per_search",
+]
+
 
 class PriceShown(TypedDict):
     input_per_million: float
     output_per_million: float
     cached_input_per_million: NotRequired[float]
     cache_write_per_million: NotRequired[float]
+    cache_write_1h_per_million: NotRequired[float]
     reasoning_per_million: NotRequired[float]
+    per_request: NotRequired[float]
+    per_search: NotRequired[float]
 
 
 class ServiceShown(TypedDict):
@@ -160,13 +172,13 @@ def _price(service: Service) -> PriceShown | None:
         "input_per_million": float(price.input_per_million),
         "output_per_million": float(price.output_per_million),
     }
-    if price.cached_input_per_million is not None:
-        shown["cached_input_per_million"] = float(price.cached_input_per_million)
-    if price.cache_write_per_million is not None:
-        shown["cache_write_per_million"] = float(price.cache_write_per_million)
-    if price.reasoning_per_million is not None:
-        shown["reasoning_per_million"] = float(price.reasoning_per_million)
+    for name in _OPTIONAL_PRICES:
+        if (dollars := getattr(price, name)) is not None:
+            shown[name] = float(dollars)
     return shown
+
+
+_OPTIONAL_PRICES: Final[tuple[_OptionalPrice, ...]] = get_args(_OptionalPrice)
 
 
 def _routing() -> RoutingShown:

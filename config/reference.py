@@ -19,7 +19,11 @@ _SECTIONS: Mapping[str, tuple[type[BaseModel], str]] = {
     ),
     "services.NAME.price": (
         Price,
-        "US dollars a million tokens. What is left out costs what the other tokens of its side do.",
+        (
+            "US dollars: a million tokens, a request, a web search. Tokens without a price here cost what the others "
+            "of their side do. Where an answer names a service tier with a known factor (flex, batch), the tokens' "
+            "price is multiplied by it."
+        ),
     ),
     "routing": (RoutingEntry, ""),
     "routing.rules": (RuleEntry, "Each entry of the list is one rule."),
@@ -37,6 +41,7 @@ _TYPES = {
     "object": "names with values",
 }
 _OPTIONS = {
+    "context_window": "how many tokens its models take, as one number or by model: `{llama2: 4096}`",
     "default_max_tokens": "the limit of an answer where a request names none: the protocol wants one",
     "delay_seconds": "how long an answer takes",
     "keep_alive": "how long a model stays in memory after a call, as Ollama writes it: `10m`",

@@ -155,7 +155,10 @@ class _Entry(BaseModel):
 
 
 class Price(_Entry):
-    """In US dollars a million tokens. What is left out costs what the other tokens of its side do."""
+    """In US dollars a million tokens, a request and a web search, at the usual service tier.
+
+    Tokens without a price of their own cost what the other tokens of their side do.
+    """
 
     input_per_million: Dollars = Field(description="tokens that are sent", examples=[0.15])
     output_per_million: Dollars = Field(description="tokens that are answered", examples=[0.6])
@@ -165,8 +168,18 @@ class Price(_Entry):
     cache_write_per_million: Dollars | None = Field(
         default=None, description="sent tokens that the provider puts into its cache", examples=[3.75]
     )
+    cache_write_1h_per_million: Dollars | None = Field(
+        default=None,
+        description="sent tokens that the provider puts into its cache for an hour; "
+        "without it 1.6 times `cache_write_per_million`, as at Anthropic",
+        examples=[6],
+    )
     reasoning_per_million: Dollars | None = Field(
         default=None, description="answered tokens with which the model thought", examples=[0.6]
+    )
+    per_request: Dollars | None = Field(default=None, description="each request, beside its tokens", examples=[0.005])
+    per_search: Dollars | None = Field(
+        default=None, description="each web search that the provider reports", examples=[0.01]
     )
 
 
@@ -233,7 +246,7 @@ class ServiceEntry(_Entry):
         examples=[64],
     )
     max_retries: int = Field(
-        default=1, ge=0, le=10, description="further attempts after a failure that may pass", examples=[2]
+        default=2, ge=0, le=10, description="further attempts after a failure that may pass", examples=[1]
     )
     price: Price | None = Field(
         default=None,

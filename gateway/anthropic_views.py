@@ -28,7 +28,7 @@ class MessagesView(APIView):
 
 
 class CountTokensView(APIView):
-    scopes = {"post": Scope.READ}
+    scopes = {"post": Scope.EXECUTE}
 
     def post(self, request: Request) -> Response:
         body = messages_body.read_to_count(request.data)

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from apikeys.permissions import known_caller
 from gateway import headers
 from services.adapters.base import Reply
-from services.adapters.failure import seconds
+from services.adapters.pause import seconds
 from tasks import pipeline
 from tasks.errors import Code, Failure, TaskFailedError
 from tasks.pipeline import Run
@@ -23,7 +23,8 @@ CALLED_OFF = "The task was called off. Send it again."
 def begin(request: Request, wanted: TaskRequest, *, streams: bool = False) -> Run:
     """Prepare a task on behalf of whoever calls. Raises what `pipeline.prepare` raises."""
     patience = None if streams else _patience(request)
-    wanted = replace(wanted, client=known_caller(request).name, timeout_seconds=patience)
+    identity = known_caller(request)
+    wanted = replace(wanted, client=identity.name, caller=identity.caller, timeout_seconds=patience)
     return pipeline.prepare(wanted, getattr(request, "cancel", None))
 
 

@@ -9,7 +9,9 @@ from services.adapters.base import ProviderError
 from services.adapters.call import Call
 from services.adapters.estimate import estimate
 from services.connections import adapter_for
+from services.pauses import pauses
 from snapshots.connections import release_connection
+from tasks.demotion import COUNT_TOKENS
 from tasks.pipeline import decide
 from tasks.request import TaskRequest
 
@@ -23,11 +25,15 @@ def count_tokens(request: TaskRequest) -> int:
     verdict = decide(request)
     release_connection()
     for candidate in verdict.decision.candidates[:1]:
+        if pauses.lacks(candidate.service, candidate.model, COUNT_TOKENS):
+            continue
         adapter = adapter_for(verdict.services[candidate.service])
         try:
             counted = adapter.count_tokens(replace(request.chat, model=candidate.model), Call.within(COUNT_SECONDS))
         except ProviderError as error:
             logger.info("%s does not count tokens: %s", candidate.service, error)
+            if error.lacks_operation:
+                pauses.note_lacking(candidate.service, candidate.model, COUNT_TOKENS)
         else:
             if counted is not None:
                 return counted

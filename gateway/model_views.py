@@ -6,17 +6,22 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apikeys.permissions import OWN_OR_ALL
 from gateway import model_list, names
 from gateway.paths import dialect_of
 
 
 class ModelListView(APIView):
+    scopes = {"get": OWN_OR_ALL}
+
     def get(self, request: Request) -> Response:
         offers = tuple(names.offers())
         return Response(model_list.anthropic(offers) if _is_anthropic(request) else model_list.openai(offers))
 
 
 class ModelView(APIView):
+    scopes = {"get": OWN_OR_ALL}
+
     def get(self, request: Request, model: str) -> Response:
         offer = names.offer(model)
         is_anthropic = _is_anthropic(request)

@@ -16,6 +16,9 @@ from tasks.event_stream import event
 from tasks.pipeline import Run
 from tasks.reading import Piece
 
+# What a response may fail with, besides "server_error".
+_CODES = frozenset({"context_length_exceeded", "rate_limit_exceeded", "insufficient_quota"})
+
 
 @dataclass(slots=True)
 class _Open:
@@ -68,7 +71,7 @@ class ResponseStream(DialectStream):
         error = errors.openai(status, problem)["error"]
         if self._response is None:
             return self._told("error", code=error["code"], message=error["message"], param=None)
-        failed = {"code": "server_error", "message": error["message"]}
+        failed = {"code": error["code"] if error["code"] in _CODES else "server_error", "message": error["message"]}
         response = {**self._response, "status": "failed", "error": failed, "output": self._output}
         return self._told("response.failed", response=response)
 

@@ -15,12 +15,15 @@ from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
 from django.db import Error as DatabaseError
 
-from apikeys.identity import Identity, Scope
+from apikeys import credentials
+from apikeys.identity import Identity
+from apikeys.permissions import OWN_OR_ALL
 from monitoring import overview, ws_identity
 from monitoring.aside import aside
 from monitoring.client_messages import Auth, Message, MessageError, Ping, Subscription, parse
 from monitoring.hub import hub
 from monitoring.listener import Goodbye, Listener
+from monitoring.news import Topic
 from monitoring.overview import overviews
 from monitoring.ws_identity import Handshake
 
@@ -37,6 +40,8 @@ _FAREWELL_SECONDS = 5.0
 
 _PONG = '{"type":"pong"}'
 _ADVICE = "Log in at /auth/login or get a key for programs, and send it as subprotocol bearer.<token> or as a message."
+_NOT_ALLOWED = "This needs the scope read, or execute to hear of one's own tasks. Ask an administrator for one of them."
+_OWN_TASKS = "Services, metrics and the tasks of others need the scope read. Ask an administrator for it."
 
 
 class EventsConsumer(AsyncConsumer):  # type: ignore[misc]
@@ -82,6 +87,7 @@ class EventsConsumer(AsyncConsumer):  # type: ignore[misc]
             detail = f"{MOST_CONNECTIONS} clients are connected already. Try again later."
             self._refuse(Goodbye(1013, "too many clients"), "SERVICE_BUSY", detail)
         else:
+            self._token = handshake.token
             self._check = ws_identity.check_of(handshake)
             await self._identify(may_follow=handshake.token is None)
 
@@ -120,7 +126,7 @@ class EventsConsumer(AsyncConsumer):  # type: ignore[misc]
         elif may_follow:
             self._spawn(self._wait_for_identity())
         else:
-            self._refuse_identity()
+            await self._refuse_identity()
 
     async def _wait_for_identity(self) -> None:
         await asyncio.sleep(AUTH_SECONDS)
@@ -129,9 +135,14 @@ class EventsConsumer(AsyncConsumer):  # type: ignore[misc]
             self._refuse(Goodbye(4401, "no identity"), "UNAUTHORIZED", detail)
 
     def _admit(self, identity: Identity) -> None:
-        if Scope.READ not in identity.scopes:
-            self._refuse(Goodbye(4403, "not allowed"), "FORBIDDEN", "This needs the scope read. Ask an administrator.")
-        elif not self._is_admitted:
+        if identity.scopes.isdisjoint(OWN_OR_ALL):
+            self._refuse(Goodbye(4403, "not allowed"), "FORBIDDEN", _NOT_ALLOWED)
+            return
+        before, self._listener.identity = self._listener.identity, identity
+        if self._is_admitted:
+            if not before.sees_all_tasks and (identity.sees_all_tasks or identity.caller != before.caller):
+                self._tell_whole_again()
+        else:
             self._is_admitted = True
             self._listener.hold()
             hub.join(self._listener)
@@ -146,12 +157,14 @@ class EventsConsumer(AsyncConsumer):  # type: ignore[misc]
             except DatabaseError:
                 continue  # it is away: what was true goes on holding meanwhile, as it does everywhere
             if identity is None:
-                self._refuse_identity()
+                await self._refuse_identity()
             else:
                 self._admit(identity)
 
-    def _refuse_identity(self) -> None:
-        self._refuse(Goodbye(4401, "identity not valid"), "UNAUTHORIZED", f"Who this is is not known. {_ADVICE}")
+    async def _refuse_identity(self) -> None:
+        why = await aside(partial(credentials.refusal, self._token))
+        detail = why if why == credentials.OWNERLESS else f"Who this is is not known. {_ADVICE}"
+        self._refuse(Goodbye(4401, "identity not valid"), "UNAUTHORIZED", detail)
 
     # What the client says
 
@@ -160,7 +173,7 @@ class EventsConsumer(AsyncConsumer):  # type: ignore[misc]
             case Ping():
                 self._listener.put(_PONG)
             case Auth(token):
-                self._check = partial(ws_identity.of_token, token)
+                self._token, self._check = token, partial(ws_identity.of_token, token)
                 await self._authenticate()
             case Subscription() if self._is_admitted:
                 await self._subscribe(message)
@@ -170,7 +183,7 @@ class EventsConsumer(AsyncConsumer):  # type: ignore[misc]
     async def _authenticate(self) -> None:
         identity = await aside(self._check)
         if identity is None:
-            self._refuse_identity()
+            await self._refuse_identity()
         else:
             self._reply("authenticated", name=identity.name, kind=identity.kind)
             self._admit(identity)
@@ -194,11 +207,14 @@ class EventsConsumer(AsyncConsumer):  # type: ignore[misc]
             self._tell_subscriptions()
 
     def _tell_subscriptions(self) -> None:
-        self._reply("subscribed", topics=sorted(self._listener.topics), task_ids=sorted(self._listener.tasks))
+        listener = self._listener
+        heard = listener.topics if listener.identity.sees_all_tasks else listener.topics & {Topic.TASKS}
+        more = {} if heard == listener.topics else {"detail": _OWN_TASKS}
+        self._reply("subscribed", topics=sorted(heard), task_ids=sorted(listener.tasks), **more)
 
     async def _standing(self, task_id: str) -> list[str]:
         seq = hub.seq
-        found = await aside(partial(overview.task, task_id))
+        found = await aside(partial(overview.task, task_id, self._listener.identity))
         return [orjson.dumps({**event, "seq": seq}, default=str).decode() for event in found]
 
     def _is_flood(self) -> bool:
@@ -228,7 +244,7 @@ class EventsConsumer(AsyncConsumer):  # type: ignore[misc]
         async with self._settling:
             self._listener.hold()
             try:
-                whole = await overviews.get()
+                whole = await overviews.get(self._listener.identity)
             except DatabaseError as error:
                 logger.warning("A client of /ws is sent away, because the database is not available: %s", error)
                 detail = "The database is not available. Connect again in a moment; the log says why."

@@ -87,14 +87,15 @@ def metrics(data: Mapping[str, Any]) -> None:
 
 def task_progress(task: Task) -> None:
     if hub.is_wanted(Topic.TASKS, str(task.pk)):  # most tasks are done while nobody looks on
-        hub.publish(Topic.TASKS, str(task.pk), describe(task))
+        hub.publish(Topic.TASKS, str(task.pk), describe(task), task.caller)
 
 
-def task_delta(task_id: str, text: str) -> None:
+def task_delta(task: Task, text: str) -> None:
     """A piece of the answer of a task that runs in this process, as it comes from the provider."""
+    task_id = str(task.pk)
     offset = tracker.note_text(task_id, text)
     if text and hub.is_followed(task_id):
-        hub.publish(Topic.TEXT, task_id, delta(task_id, text, offset))
+        hub.publish(Topic.TEXT, task_id, delta(task_id, text, offset), task.caller)
 
 
 def delta(task_id: str, text: str, offset: int) -> TaskDelta:

@@ -69,10 +69,10 @@ class Hub:
         """Whether somebody hears of that, or may in another process."""
         return self._loop is not None and (self._is_heard_here(topic, subject) or self._relay is not None)
 
-    def publish(self, topic: Topic, subject: str, event: Mapping[str, Any]) -> None:
-        """Returns at once."""
+    def publish(self, topic: Topic, subject: str, event: Mapping[str, Any], caller: str | None = None) -> None:
+        """Returns at once. `caller` is whose task it is about, if it is about one."""
         loop = self._loop
-        if loop and self.is_wanted(topic, subject) and self._news.put(News(topic, subject, event)):
+        if loop and self.is_wanted(topic, subject) and self._news.put(News(topic, subject, event, caller or "")):
             with suppress(RuntimeError):  # the loop has been closed meanwhile
                 loop.call_soon_threadsafe(self._wake)
 

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from apikeys.identity import NOBODY
 from monitoring.news import OPEN_TOPICS, News, Topic
 
 MOST_MESSAGES = 1_000
@@ -25,11 +26,13 @@ class Listener:
     """A bounded queue. Where it runs over, the client is too slow: it is emptied for good, and `on_overflow` has to
     close the connection, so that nobody goes on with a gap that they do not know of.
 
+    `identity` is whose events it gets: of a caller without the scope `read` those of its own tasks.
     `on_gap` is called where news may have been lost on the way here: the client needs the whole again.
     All of it belongs to the event loop.
     """
 
     def __init__(self, on_overflow: Callable[[], None], on_gap: Callable[[], None]) -> None:
+        self.identity = NOBODY
         self.topics: set[Topic] = set(OPEN_TOPICS)
         self.tasks: set[str] = set()
         self.on_gap = on_gap
@@ -41,7 +44,8 @@ class Listener:
         self._filled = asyncio.Event()
 
     def hears(self, news: News) -> bool:
-        return news.topic in self.topics or news.subject in self.tasks
+        is_wanted = news.topic in self.topics or news.subject in self.tasks
+        return is_wanted and self.identity.may_see(news.caller)
 
     def put(self, *texts: str) -> None:
         """Answers to the client itself."""

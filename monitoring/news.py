@@ -23,11 +23,14 @@ OPEN_TOPICS = frozenset({Topic.SERVICES, Topic.METRICS, Topic.TASKS})
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """An event on its way. `subject` is the service or the task that it is about."""
+    """An event on its way. `subject` is the service or the task that it is about, `caller` whose task that is: where
+    it is empty, only who may see everything hears of it.
+    """
 
     topic: Topic
     subject: str
     event: Mapping[str, Any]
+    caller: str = ""
 
 
 class Coalescing:
@@ -49,7 +52,7 @@ class Coalescing:
             earlier = self._news.get(key)
             if earlier and news.topic is Topic.TEXT and news.event["offset"] > earlier.event["offset"]:
                 text = earlier.event["text"] + news.event["text"]
-                self._news[key] = News(*key, {**earlier.event, "text": text})
+                self._news[key] = News(*key, {**earlier.event, "text": text}, news.caller)
             else:
                 self._news.pop(key, None)
                 self._news[key] = news

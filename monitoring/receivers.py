@@ -34,7 +34,7 @@ def answer_begins(task: Task, **_signal: Any) -> None:
 
 
 def task_said(task: Task, text: str, **_signal: Any) -> None:
-    events.task_delta(str(task.pk), text)
+    events.task_delta(task, text)
 
 
 def tasks_recorded(ended: Sequence[Task], **_signal: Any) -> None:

@@ -88,7 +88,10 @@ class Relay:
     def send(self, news: Collection[News]) -> None:
         if news and not self._is_away:
             batch = [(item.topic, item.subject, item.event) for item in news]
-            self._outgoing.append(orjson.dumps({"from": self._me, "news": batch}, default=str))
+            # Beside the news, so that a process of an earlier version goes on understanding these.
+            callers = {item.subject: item.caller for item in news if item.caller}
+            said = {"from": self._me, "news": batch, "callers": callers}
+            self._outgoing.append(orjson.dumps(said, default=str))
             self._filled.set()
 
     def end(self) -> None:
@@ -132,7 +135,7 @@ class Relay:
             if message is not None:
                 try:
                     await self._take(message["channel"].decode(), message["data"])
-                except (LookupError, TypeError, ValueError) as error:
+                except (AttributeError, LookupError, TypeError, ValueError) as error:
                     self._note_nonsense(error)
 
     async def _take(self, channel: str, data: bytes) -> None:
@@ -146,7 +149,10 @@ class Relay:
             self._elsewhere[said["from"]] = _Wants(until, said["listening"], frozenset(said["tasks"]))
             self._forget_gone()
         else:
-            await self._deliver([News(Topic(topic), subject, event) for topic, subject, event in said["news"]])
+            callers, news = said.get("callers", {}), said["news"]
+            await self._deliver(
+                [News(Topic(topic), about, event, callers.get(about, "")) for topic, about, event in news]
+            )
 
     async def _tell(self, client: Redis) -> None:
         next_beat = 0.0

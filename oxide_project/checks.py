@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 - Django's name
+from django.db import DatabaseError, connection
 
+from apikeys import client_keys
+from apikeys.models import ClientKey
 from config.problems import ConfigInvalidError
 from config.reading import read
 from config.schema import SecurityEntry
+from snapshots.connections import is_embedded
 
 
 @register
@@ -36,6 +41,20 @@ def identity(app_configs: Any, **_: Any) -> list[CheckMessage]:  # noqa: ARG001 
         return []
     hint = "Set OXIDE_AUTH_ENABLED=true, unless only programs on this machine reach Oxide."
     return [Warning("Nobody is asked who they are: whoever calls can spend your money.", hint=hint, id="oxide.W002")]
+
+
+@register(Tags.security, deploy=True)
+def ownerless_keys(app_configs: Any, **_: Any) -> list[CheckMessage]:  # noqa: ARG001 - Django's signature
+    if is_embedded() and not Path(connection.settings_dict["NAME"]).exists():
+        return []  # to look would make an empty one
+    try:
+        names = ", ".join(ClientKey.objects.filter(enabled=True, owner=None).values_list("name", flat=True))
+    except DatabaseError:  # it is away, or not made yet
+        return []
+    if not names:
+        return []
+    message = f"These keys for programs have no owner and are refused once authentication is on: {names}."
+    return [Warning(message, hint=client_keys.HOW_TO_ADOPT, id="oxide.W003")]
 
 
 def _declared() -> SecurityEntry:

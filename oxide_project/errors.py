@@ -175,6 +175,9 @@ def _unsupported(error: exceptions.UnsupportedMediaType) -> Problem:
 
 _FAILURES = {
     Code.VALIDATION_ERROR: (400, "Invalid request"),
+    Code.MODEL_NOT_FOUND: (404, "Model not found"),
+    Code.PROVIDER_RATE_LIMITED: (429, "Provider rate limit exceeded"),
+    Code.PROVIDER_OVERLOADED: (529, "Provider overloaded"),
     Code.PROVIDER_ERROR: (502, "Provider error"),
     Code.INVALID_API_KEY: (502, "Authentication failed"),
     Code.SERVICE_UNAVAILABLE: (503, "Service not available"),
@@ -187,12 +190,14 @@ _FAILURES = {
 def _failed(error: TaskFailedError) -> Problem:
     failure = error.failure
     status, title = _FAILURES[failure.code]
-    extra = {
+    extra: dict[str, Any] = {
         "task_id": str(error.task.pk),
         "status": error.task.status,
         "attempts": [presentation.attempt(attempt) for attempt in error.attempts],
     }
-    return Problem(status, failure.code, title, failure.detail, failure.retry_after, extra)
+    if failure.provider:
+        extra["provider_error"] = failure.provider
+    return Problem(failure.status or status, failure.code, title, failure.detail, failure.retry_after, extra)
 
 
 def _invalid_fields(error: exceptions.ValidationError) -> Problem:
@@ -246,7 +251,8 @@ def _key_file_not_writable(error: NotWritableError) -> Problem:
 def _provider_failed(error: ProviderError) -> Problem:
     failure = failure_of(error, "the service")
     status, title = _FAILURES[failure.code]
-    return Problem(status, failure.code, title, failure.detail, failure.retry_after)
+    extra = {"provider_error": failure.provider}
+    return Problem(failure.status or status, failure.code, title, failure.detail, failure.retry_after, extra)
 
 
 # Their texts name hosts, users and tables: they are for the log.

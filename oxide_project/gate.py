@@ -24,7 +24,7 @@ _GUARDED = re.compile(r"/(api|v1|auth)(/|\Z)")
 _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 _EXPOSED = ", ".join(
     ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Retry-After", "x-request-id"]
-    + ["request-id", "retry-after-ms", "x-should-retry"]
+    + ["request-id", "retry-after-ms", "x-should-retry", "x-oxide-advice"]
     + [f"x-oxide-{what}" for what in ("task-id", "service", "model", "attempts", "cost", "cost-basis")]
 )
 _PREFLIGHT_SECONDS = 600

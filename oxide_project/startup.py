@@ -21,6 +21,7 @@ from django.core.management.base import CommandError
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from apikeys import client_keys, policy
 from config.apply import Changes, seed_if_new
 from oxide_project import servers
 from snapshots.connections import is_embedded
@@ -74,6 +75,15 @@ def create_first_user() -> str | None:
         password = secrets.token_urlsafe(15)
         users.create_superuser(username="admin", password=password)
     return password
+
+
+def warn_of_ownerless_keys() -> None:
+    """Keys made while authentication was off are refused from now on: say so before their programs find out."""
+    names = client_keys.without_owner() if policy.current().auth_enabled else []
+    if names:
+        logger.warning(
+            "Keys for programs without an owner are refused: %s. %s", ", ".join(names), client_keys.HOW_TO_ADOPT
+        )
 
 
 @contextmanager

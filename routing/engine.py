@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
 
@@ -59,12 +59,16 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A service to be asked for `model`, which is empty only where none is needed."""
+    """A service to be asked for `model`, which is empty only where none is needed.
+
+    A `demoted` one would probably fail now: it comes after all that are not.
+    """
 
     service: str
     model: str
     reason: str
     rule_id: str = ""
+    demoted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +158,8 @@ class _Draft:
     @property
     def decision(self) -> Decision:
         skipped = tuple(skip for name, skip in self._skipped.items() if name not in self._chosen)
-        return Decision(tuple(self._candidates.values()), skipped)
+        marked = [_marked(each, self._states[each.service].obstacle) for each in self._candidates.values()]
+        return Decision(tuple(sorted(marked, key=attrgetter("demoted"))), skipped)
 
     def add_rule(self, rule: Rule) -> None:
         state = self._states.get(rule.service)
@@ -217,7 +222,14 @@ def _choose_named(demand: Demand, rulebook: Rulebook, states: Mapping[str, Servi
         candidate = Candidate(demand.service, model, f"asked for by name, model of rule {rule.id}", rule.id)
     else:
         candidate = Candidate(demand.service, model, "asked for by name")
-    return Decision((candidate,), ())
+    return Decision((_marked(candidate, state.obstacle),), ())
+
+
+def _marked(candidate: Candidate, obstacle: str) -> Candidate:
+    if not obstacle:
+        return candidate
+    reason = f"{candidate.reason}; last resort: {candidate.service} {obstacle}"
+    return replace(candidate, reason=reason, demoted=True)
 
 
 def _rule_with_model(demand: Demand, rulebook: Rulebook, state: ServiceState) -> Rule | None:
@@ -276,7 +288,7 @@ def _misfit(state: ServiceState, demand: Demand, model: str) -> Skipped | None:
         return Skipped(config.name, f"does not offer model {model}", bool(demand.model))
     if not model and config.type == "http":
         return Skipped(config.name, "has no model to ask for: name one in the task, in a rule or as its default", True)
-    return Skipped(config.name, state.obstacle) if state.obstacle else None
+    return Skipped(config.name, state.exclusion) if state.exclusion else None
 
 
 def _out_of_its_line(state: ServiceState, demand: Demand) -> Skipped | None:

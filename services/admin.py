@@ -118,7 +118,10 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
             "output_price": "US dollars for a million tokens of the answer, such as 15.",
             "cached_price": "Tokens read from the provider's cache, such as 0.3.",
             "cache_write_price": "Tokens written to the provider's cache, such as 3.75.",
+            "cache_write_1h_price": "Tokens written to it for an hour, such as 6. Empty: 1.6 times the price above.",
             "reasoning_price": "Tokens of thinking, such as 15.",
+            "request_price": "US dollars for each request, beside its tokens, such as 0.005.",
+            "search_price": "US dollars for each web search that the provider reports, such as 0.01.",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -180,7 +183,16 @@ class ServiceAdmin(AskingAdmin, SwitchingAdmin, AddingAdmin, EditableList):
         (
             "Price",
             {
-                "fields": ["input_price", "output_price", "cached_price", "cache_write_price", "reasoning_price"],
+                "fields": [
+                    "input_price",
+                    "output_price",
+                    "cached_price",
+                    "cache_write_price",
+                    "cache_write_1h_price",
+                    "reasoning_price",
+                    "request_price",
+                    "search_price",
+                ],
                 "description": "US dollars a million tokens. Leave all empty to go by the price table; 0 for a server "
                 "of your own. Tokens read from or written to a cache, and those of thinking, cost what the others do "
                 "where they have no price here.",

@@ -17,6 +17,7 @@ class ServicesConfig(AppConfig):
         from services import health, signals  # noqa: PLC0415
         from services.directory import directory  # noqa: PLC0415
         from services.models import Service  # noqa: PLC0415
+        from services.pauses import pauses  # noqa: PLC0415
 
         def changed(**_signal: Any) -> None:
             directory.changed()
@@ -26,6 +27,8 @@ class ServicesConfig(AppConfig):
             signal.connect(changed, sender=Service, weak=False, dispatch_uid="services.directory")
 
         def forget(service: str, **_signal: Any) -> None:
-            health.forget(service)  # it was asked with another key
+            # It was called with another key.
+            health.forget(service)
+            pauses.forget(service)
 
         key_changed.connect(forget, weak=False, dispatch_uid="services.health")

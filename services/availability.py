@@ -39,6 +39,11 @@ class Obstacle:
         """Worded to follow the service's name."""
         return f"{_BEFORE_DETAIL[self.code]}{self.detail}"
 
+    @property
+    def excludes(self) -> bool:
+        """Whether the service cannot be called before somebody does something about it."""
+        return self.code == "no_key"
+
 
 def states() -> Mapping[str, ServiceState]:
     """Every service as routing must see it. Nothing is asked of a database or a network."""
@@ -47,11 +52,14 @@ def states() -> Mapping[str, ServiceState]:
 
 def state_of(config: ServiceConfig) -> ServiceState:
     known, obstacle = health.of(config.name), obstacle_of(config)
+    text = obstacle.text if obstacle else ""
+    excludes = obstacle is not None and obstacle.excludes
     return ServiceState(
         config=config,
         features=adapter_class(config.kind).FEATURES,
-        obstacle=obstacle.text if obstacle else "",
+        obstacle="" if excludes else text,
         listed_models=known.models if known else frozenset(),
+        exclusion=text if excludes else "",
     )
 
 
@@ -66,5 +74,5 @@ def obstacle_of(config: ServiceConfig) -> Obstacle | None:
             return Obstacle("key_refused", detail, config.api_key_env)
         return Obstacle("unhealthy", detail)
     if breakers[config.name].blocked():
-        return Obstacle("resting", "failed several times in a row and is left alone for a while")
+        return Obstacle("resting", "failed several times in a row: its circuit breaker is open")
     return None

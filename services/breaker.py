@@ -1,4 +1,4 @@
-"""A circuit breaker per service: one that keeps failing is left alone for a while."""
+"""A circuit breaker per service: one that keeps failing is called rarely for a while."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ State = Literal["closed", "open", "half_open"]
 
 # How long to wait while a trial is under way: it may end at any moment.
 _TRIAL_RETRY_SECONDS = 1.0
+# Between two calls to an open service that has no alternative.
+_LAST_RESORT_SECONDS = 1.0
 
 
 class Breaker:
@@ -19,6 +21,9 @@ class Breaker:
     Open, it refuses calls for `open_seconds`. Then it is half open and admits one call as a trial:
     its success closes the breaker, its failure opens it again for twice as long, up to
     `longest_seconds`.
+
+    A call that has no alternative, the last resort, is admitted while it is open too: one at a time,
+    and one a second. Its success closes the breaker; its failure changes nothing.
 
     Whoever is admitted reports exactly once how it went: `record_success`, `record_failure`, or
     `release` when the outcome says nothing about the service (cancelled, the caller's mistake). A
@@ -46,18 +51,25 @@ class Breaker:
         self._pause = open_seconds
         self._open_until: float | None = None
         self._trial_until: float | None = None
+        self._is_last_resort = False
+        self._last_resort_from = 0.0
 
-    def admit(self) -> float | None:
+    def admit(self, *, last_resort: bool = False) -> float | None:
         """None when the call may go ahead, else the seconds to wait before asking again.
 
-        In the half-open state being admitted means taking the one trial.
+        In the half-open state being admitted means taking the one trial. `last_resort` asks for one while it is
+        open, for a call that has no alternative.
         """
         with self._lock:
-            wait = self._wait()
+            now = self._clock()
+            is_open = self._open_until is not None and now < self._open_until
+            wait = self._wait_of_last_resort(now) if is_open and last_resort else self._wait()
             if wait > 0:
                 return wait
             if self._open_until is not None:
-                self._trial_until = self._clock() + self._pause
+                self._trial_until = now + self._pause
+                self._is_last_resort = is_open
+                self._last_resort_from = now + _LAST_RESORT_SECONDS
             return None
 
     def record_success(self) -> None:
@@ -75,6 +87,8 @@ class Breaker:
                 self._failures += 1
                 if self._failures >= self._threshold:
                     self._open()
+            elif self._is_last_resort:
+                self._end_trial()
             elif self._trial_until is not None:
                 self._pause = min(self._pause * 2, self._longest_seconds)
                 self._open()
@@ -82,7 +96,7 @@ class Breaker:
     def release(self) -> None:
         """Give the place back without an outcome: the next call may be the trial."""
         with self._lock:
-            self._trial_until = None
+            self._end_trial()
 
     @property
     def state(self) -> State:
@@ -105,11 +119,20 @@ class Breaker:
         self._failures = 0
         self._pause = self._open_seconds
         self._open_until = None
-        self._trial_until = None
+        self._end_trial()
 
     def _open(self) -> None:
         self._open_until = self._clock() + self._pause
+        self._end_trial()
+
+    def _end_trial(self) -> None:
         self._trial_until = None
+        self._is_last_resort = False
+
+    def _wait_of_last_resort(self, now: float) -> float:
+        if self._trial_until is not None and now < self._trial_until:
+            return min(_TRIAL_RETRY_SECONDS, self._trial_until - now)
+        return max(0.0, self._last_resort_from - now)
 
     def _wait(self) -> float:
         if self._open_until is None:

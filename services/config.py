@@ -24,7 +24,7 @@ class ServiceConfig:
     api_key_env: str = ""
     timeout_seconds: float = 120.0
     max_concurrency: int = 16
-    max_retries: int = 1
+    max_retries: int = 2
     price: PriceOverride | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -45,8 +45,8 @@ class ServiceConfig:
 class ServiceState:
     """A service as routing sees it at one moment.
 
-    `obstacle` says why it cannot be called right now, worded to follow the service's name; it is
-    empty where the service can be called.
+    `obstacle` says why it is called last and `exclusion` why it cannot be called at all, worded to follow the
+    service's name; each is empty where nothing is in the way.
     `listed_models` is what the server last listed; empty where that is not known.
     """
 
@@ -54,6 +54,7 @@ class ServiceState:
     features: frozenset[Feature] = frozenset()
     obstacle: str = ""
     listed_models: frozenset[str] = frozenset()
+    exclusion: str = ""
 
     @property
     def models(self) -> frozenset[str]:

@@ -9,6 +9,7 @@ from django.http import Http404
 from services import health
 from services.config import ServiceConfig
 from services.models import Service
+from services.pauses import pauses
 from snapshots.snapshot import Snapshot
 
 
@@ -33,6 +34,7 @@ def _forget_changed(before: Mapping[str, ServiceConfig] | None, now: Mapping[str
     for name, config in (before or {}).items():
         if now.get(name) != config:
             health.forget(name)
+            pauses.forget(name)
 
 
 directory: Snapshot[Mapping[str, ServiceConfig]] = Snapshot("services", _load, _forget_changed)

@@ -58,14 +58,17 @@ class Service(Switchable):
     max_concurrency = models.PositiveIntegerField(
         default=16, validators=[MinValueValidator(1)], help_text="Calls in flight at once, in each process."
     )
-    max_retries = models.PositiveSmallIntegerField(default=1, validators=[MaxValueValidator(10)])
+    max_retries = models.PositiveSmallIntegerField(default=2, validators=[MaxValueValidator(10)])
     input_price = models.DecimalField(
         max_digits=12, decimal_places=6, null=True, blank=True, help_text="US dollars a million tokens."
     )
     output_price = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
     cached_price = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
     cache_write_price = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
+    cache_write_1h_price = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
     reasoning_price = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
+    request_price = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
+    search_price = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
     options = models.JSONField(default=dict, blank=True, help_text="The protocol's own settings.")
     headers = models.JSONField(default=dict, blank=True, help_text="Sent along with every call, by name.")
     proxy = models.CharField(max_length=500, blank=True, help_text="For example http://proxy.example.org:3128")
@@ -126,7 +129,10 @@ class Service(Switchable):
             "output_price": validation.price_problem(self.output_price, self.input_price),
             "cached_price": validation.extra_price_problem(self.cached_price, self.input_price),
             "cache_write_price": validation.extra_price_problem(self.cache_write_price, self.input_price),
+            "cache_write_1h_price": validation.extra_price_problem(self.cache_write_1h_price, self.input_price),
             "reasoning_price": validation.extra_price_problem(self.reasoning_price, self.output_price),
+            "request_price": validation.extra_price_problem(self.request_price, self.input_price),
+            "search_price": validation.extra_price_problem(self.search_price, self.input_price),
         }
         return values | {name: problem for name, problem in belonging.items() if problem}
 
@@ -160,9 +166,12 @@ class Service(Switchable):
         return PriceOverride(
             self.input_price or Decimal(0),
             self.output_price or Decimal(0),
-            self.cached_price,
-            self.cache_write_price,
-            self.reasoning_price,
+            cached_input_per_million=self.cached_price,
+            cache_write_per_million=self.cache_write_price,
+            cache_write_1h_per_million=self.cache_write_1h_price,
+            reasoning_per_million=self.reasoning_price,
+            per_request=self.request_price,
+            per_search=self.search_price,
         )
 
 

@@ -286,6 +286,7 @@ class TaskAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
                     "task_type",
                     confidence,
                     "client",
+                    "caller",
                     "requested_service",
                     "requested_model",
                     _kept("messages"),

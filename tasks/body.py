@@ -117,7 +117,7 @@ class ExecuteBody(Struct, forbid_unknown_fields=True):
     stream: bool | None = None
 
 
-def task_request(body: ExecuteBody, client: str = "") -> TaskRequest:
+def task_request(body: ExecuteBody, client: str = "", caller: str = "") -> TaskRequest:
     if body.background and body.stream:
         raise BodyError("A task is either streamed or done in the background: leave stream or background out.")
     return TaskRequest(
@@ -136,6 +136,7 @@ def task_request(body: ExecuteBody, client: str = "") -> TaskRequest:
         service="" if body.service == "auto" else body.service or "",
         timeout_seconds=body.timeout_seconds,
         client=client,
+        caller=caller,
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
-from services.adapters.base import ErrorKind, ProviderError
+from services.adapters.base import ErrorKind, ProviderError, VendorError
 
 if TYPE_CHECKING:
     from tasks.models import Attempt, Task
@@ -17,7 +18,10 @@ class Code(enum.StrEnum):
     """Stored with a failed task and answered to its caller."""
 
     VALIDATION_ERROR = "VALIDATION_ERROR"
+    MODEL_NOT_FOUND = "MODEL_NOT_FOUND"
     PROVIDER_ERROR = "PROVIDER_ERROR"
+    PROVIDER_RATE_LIMITED = "PROVIDER_RATE_LIMITED"
+    PROVIDER_OVERLOADED = "PROVIDER_OVERLOADED"
     INVALID_API_KEY = "INVALID_API_KEY"
     SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE"
     SERVICE_BUSY = "SERVICE_BUSY"
@@ -27,13 +31,40 @@ class Code(enum.StrEnum):
     INTERNAL_ERROR = "INTERNAL_ERROR"
 
 
+class ProviderErrorShown(TypedDict):
+    """The error of a provider, as it stands in the error of the task.
+
+    `message`, `type`, `code` and `param` are the provider's own words, keys masked; "" where it sent none. `status` is
+    its HTTP status. `kind` is Oxide's word for it. `retryable` tells whether the same request may succeed later.
+    `prompt_tokens` and `maximum_tokens` are known where a prompt was too long, the first perhaps as an estimate.
+    """
+
+    service: str
+    status: int | None
+    kind: str
+    message: str
+    type: str
+    code: str
+    param: str
+    advice: str
+    retryable: bool
+    prompt_tokens: int | None
+    maximum_tokens: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a task failed: `detail` is for people, `retry_after` in seconds where waiting helps."""
+    """Why a task failed: `detail` is for people, `retry_after` in seconds where waiting helps.
+
+    `status` is the provider's HTTP status where callers get the same; `provider` is its error, None where no provider
+    was called.
+    """
 
     code: Code
     detail: str
     retry_after: float | None = None
+    status: int | None = None
+    provider: ProviderErrorShown | None = None
 
 
 class UnsuitableError(Exception):
@@ -45,11 +76,22 @@ class NoCandidateError(Exception):
 
 
 class ServiceRefusedError(Exception):
-    """A service was not called: its breaker is open."""
+    """A service was not called, because its circuit breaker is open. `retry_after` is in seconds."""
 
     def __init__(self, service: str, retry_after: float) -> None:
         super().__init__(
-            f"{service} failed several times in a row and is left alone for {retry_after:.0f} more seconds."
+            f"{service}: circuit breaker open after repeated failures. Try again in {max(1, math.ceil(retry_after))} s."
+        )
+        self.retry_after = retry_after
+
+
+class ServicePausedError(Exception):
+    """A service was not called, because it has asked to wait. `retry_after` is in seconds."""
+
+    def __init__(self, service: str, retry_after: float) -> None:
+        super().__init__(
+            f"{service} limits the rate of requests. Try again in {max(1, math.ceil(retry_after))} s, "
+            "or add another service."
         )
         self.retry_after = retry_after
 
@@ -65,27 +107,68 @@ class TaskFailedError(Exception):
 
 
 _CODES = {
-    ErrorKind.CONNECT: Code.PROVIDER_ERROR,
+    ErrorKind.CONNECT: Code.SERVICE_UNAVAILABLE,
     ErrorKind.TIMEOUT: Code.TIMEOUT,
-    ErrorKind.RATE_LIMITED: Code.SERVICE_UNAVAILABLE,
+    ErrorKind.RATE_LIMITED: Code.PROVIDER_RATE_LIMITED,
+    ErrorKind.OVERLOADED: Code.PROVIDER_OVERLOADED,
     ErrorKind.SERVER: Code.PROVIDER_ERROR,
+    ErrorKind.BROKEN: Code.PROVIDER_ERROR,
     ErrorKind.MALFORMED: Code.PROVIDER_ERROR,
     ErrorKind.AUTH: Code.INVALID_API_KEY,
     ErrorKind.QUOTA: Code.PROVIDER_ERROR,
-    ErrorKind.MODEL_NOT_FOUND: Code.PROVIDER_ERROR,
+    ErrorKind.MODEL_NOT_FOUND: Code.MODEL_NOT_FOUND,
     ErrorKind.UNSUPPORTED: Code.VALIDATION_ERROR,
     ErrorKind.BAD_REQUEST: Code.VALIDATION_ERROR,
     ErrorKind.CONTEXT_LENGTH: Code.VALIDATION_ERROR,
     ErrorKind.CANCELLED: Code.CANCELLED,
 }
+# A provider's own statuses that mean the same to callers. What is wrong with our request to it (401, say) is no
+# business of theirs, and of the others clients know nothing.
+_KEPT_STATUSES = frozenset({502, 503, 504})
 
 
 def failure_of(error: ProviderError, service: str) -> Failure:
-    """What the last failing provider's error means for the caller."""
-    if error.kind is ErrorKind.AUTH:
-        detail = f"Invalid API key for service {service}. Set the right one in its environment variable and restart."
-    else:
-        detail = error.message
+    """What a provider's error means for the caller."""
+    provider = _shown(error, service)
+    return Failure(_code_of(error), _detail_of(error, service), error.retry_after, _status_of(error), provider)
+
+
+def _shown(error: ProviderError, service: str) -> ProviderErrorShown:
+    vendor = error.vendor or VendorError("")
+    return {
+        "service": service,
+        "status": error.status,
+        "kind": error.kind.value,
+        "message": vendor.message,
+        "type": vendor.type,
+        "code": vendor.code,
+        "param": vendor.param,
+        "advice": error.advice,
+        "retryable": not error.permanent,
+        "prompt_tokens": error.context.prompt,
+        "maximum_tokens": error.context.maximum,
+    }
+
+
+def _code_of(error: ProviderError) -> Code:
+    if error.kind is ErrorKind.QUOTA and error.status == 429:
+        return Code.PROVIDER_RATE_LIMITED
     # Where nothing lives at the address, the operator's base_url is wrong and not the caller's request.
-    is_address = error.kind is ErrorKind.UNSUPPORTED and error.status in (404, 405)
-    return Failure(Code.PROVIDER_ERROR if is_address else _CODES[error.kind], detail, error.retry_after)
+    if error.kind is ErrorKind.UNSUPPORTED and error.lacks_operation == "service":
+        return Code.PROVIDER_ERROR
+    return _CODES[error.kind]
+
+
+def _status_of(error: ProviderError) -> int | None:
+    return error.status if error.status in _KEPT_STATUSES and error.kind in _UNANSWERED else None
+
+
+def _detail_of(error: ProviderError, service: str) -> str:
+    if error.kind is not ErrorKind.AUTH:
+        return error.message
+    said = f" It said: {error.vendor_message}" if error.vendor_message else ""
+    todo = "Set the right one in its environment variable and restart."
+    return f"Invalid API key for service {service}. {todo}{said}"
+
+
+_UNANSWERED = frozenset({ErrorKind.SERVER, ErrorKind.OVERLOADED})

@@ -15,6 +15,7 @@ from django.http import StreamingHttpResponse
 from django.utils import timezone
 from msgspec import field
 
+from apikeys.identity import Identity
 from snapshots.connections import release_connection
 from tasks.history import HistoryFilter, filtered
 from tasks.models import Task
@@ -37,9 +38,9 @@ class ExportQuery(HistoryFilter, forbid_unknown_fields=True):
     layout: Layout = field(default="csv", name="as")
 
 
-def download(query: ExportQuery, *, with_body: bool = True) -> StreamingHttpResponse:
+def download(query: ExportQuery, identity: Identity, *, with_body: bool = True) -> StreamingHttpResponse:
     """The file as an answer. The first rows are read at once, so that what fails is told as an error."""
-    pieces = _pieces(query) if with_body else iter(())
+    pieces = _pieces(query, identity) if with_body else iter(())
     first = next(pieces, b"")
     response = StreamingHttpResponse(chain((first,), pieces), content_type=_TYPES[query.layout])
     name = f"oxide-tasks-{timezone.now():%Y-%m-%d}.{query.layout}"
@@ -49,18 +50,18 @@ def download(query: ExportQuery, *, with_body: bool = True) -> StreamingHttpResp
     return response
 
 
-def _pieces(query: ExportQuery) -> Iterator[bytes]:
-    blocks = _blocks(query)
+def _pieces(query: ExportQuery, identity: Identity) -> Iterator[bytes]:
+    blocks = _blocks(query, identity)
     return _as_csv(blocks) if query.layout == "csv" else _as_json(blocks)
 
 
-def _blocks(query: ExportQuery) -> Iterator[list[ExportedTask]]:
+def _blocks(query: ExportQuery, identity: Identity) -> Iterator[list[ExportedTask]]:
     """The tasks, newest first, a few at a time.
 
     Each block is a query of its own that goes on behind the last row of the one before: whoever reads slowly holds no
     cursor, no connection of the pool, and no old state of the database that could not be cleared away meanwhile.
     """
-    found = filtered(query).for_export()
+    found = filtered(query, identity).for_export()
     rest = found
     while True:
         rows = list(rest[:ROWS])

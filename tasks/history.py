@@ -9,6 +9,7 @@ from typing import Annotated
 from django.db.models import Q
 from msgspec import Meta, Struct
 
+from apikeys.identity import Identity
 from routing.task_types import TaskType
 from tasks import presentation
 from tasks.models import Task, TaskCount, TaskQuerySet
@@ -40,9 +41,9 @@ class HistoryQuery(HistoryFilter, forbid_unknown_fields=True):
     offset: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
 
 
-def page(query: HistoryQuery) -> presentation.HistoryPage:
-    """One page of the history, newest first, and how many tasks there are in all."""
-    ids, total = _found(query)
+def page(query: HistoryQuery, identity: Identity) -> presentation.HistoryPage:
+    """One page of the history that `identity` may see, newest first, and how many tasks there are in all."""
+    ids, total = _found(query, identity)
     # The rows only now, by their ids: what stands before the page was passed over in the index alone.
     tasks = Task.objects.in_brief().filter(pk__in=ids) if ids else []
     return {
@@ -53,11 +54,11 @@ def page(query: HistoryQuery) -> presentation.HistoryPage:
     }
 
 
-def _found(query: HistoryQuery) -> tuple[list[uuid.UUID], int]:
+def _found(query: HistoryQuery, identity: Identity) -> tuple[list[uuid.UUID], int]:
     """The ids of one page, and how many there are in all."""
-    ids = filtered(query).values_list("pk", flat=True)
+    ids = filtered(query, identity).values_list("pk", flat=True)
     begin, end = query.offset, query.offset + query.limit
-    if query.search or query.created_after or query.created_before:
+    if query.search or query.created_after or query.created_before or not identity.sees_all_tasks:
         shown = list(ids[begin:end])
         # A page that is not full is the last one, and tells how many there are without another pass.
         is_last = len(shown) < query.limit and (shown or not begin)
@@ -73,7 +74,7 @@ def _stored(query: HistoryFilter) -> int:
     return TaskCount.total(**{name: value for name, value in key.items() if value is not None})
 
 
-def filtered(query: HistoryFilter) -> TaskQuerySet:
+def filtered(query: HistoryFilter, identity: Identity) -> TaskQuerySet:
     conditions = {
         "status": query.status,
         "service_used": query.service,
@@ -81,7 +82,9 @@ def filtered(query: HistoryFilter) -> TaskQuerySet:
         "created_at__gte": query.created_after,
         "created_at__lt": query.created_before,
     }
-    found = Task.objects.filter(**{name: value for name, value in conditions.items() if value is not None})
+    found = Task.objects.visible_to(identity).filter(
+        **{name: value for name, value in conditions.items() if value is not None}
+    )
     if query.search:
         # Without a range of time SQLite would count by the table, and read what the other filters leave out.
         found = found.filter(

@@ -10,10 +10,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.db.models import Q, QuerySet, Sum
-from django.db.models.functions import Left, Now
+from django.db.models import F, Q, QuerySet, Sum, Value
+from django.db.models.functions import Coalesce, Left, Now
 from django.utils import timezone
 
+from apikeys.identity import Identity
 from routing.engine import Candidate, Decision
 from routing.task_types import CHOICES, TaskType
 from services.adapters.base import ErrorKind, ProviderError, Reply, Usage
@@ -67,6 +68,7 @@ _PREVIEW = {"preview": Left("prompt", 500)}
 # what the history is filtered by, so that whatever is not shown is passed over in the index: a million entries of it
 # are read in a tenth of a second. An index for each filter would make every task that is stored a page heavier.
 _BY_TIME = ["created_at", "id", "status", "service_used", "task_type"]
+_OWNED = Q(caller__isnull=False)
 ERROR_LIMIT = 2_000  # characters of an error that are kept
 # So much of a text is exported: a cell of Excel's holds 32,767 characters.
 # https://support.microsoft.com/office/1672b34d-7043-467e-8e27-269d656771c3
@@ -122,6 +124,19 @@ class Written(models.Value):
 
 
 class TaskQuerySet(QuerySet["Task"]):
+    def visible_to(self, identity: Identity, *, are_few: bool = False) -> TaskQuerySet:
+        """All of them, or those of a caller who may see no others.
+
+        `are_few` where an index finds the rows without the caller, few of them: SQLite would rather read the caller's
+        whole history.
+        """
+        if identity.sees_all_tasks:
+            return self
+        if not identity.caller:
+            return self.none()
+        column = Coalesce("caller", Value("")) if are_few else F("caller")
+        return self.alias(owned_by=column).filter(owned_by=identity.caller)
+
     def open(self) -> TaskQuerySet:
         return self.filter(status__in=[Written(status) for status in OPEN])
 
@@ -152,6 +167,10 @@ class Task(Metered):
     requested_service = models.CharField(max_length=50, blank=True)
     requested_model = models.CharField(max_length=200, blank=True)
     client = models.CharField(max_length=150, blank=True, help_text="Who asked: a user, a key for programs.")
+    # Null where nobody is known, so that adding the column touches no row and the index holds only rows with a caller.
+    caller = models.CharField(  # noqa: DJ001
+        max_length=24, null=True, editable=False, help_text="Whose task it is: the kind and the key of a user or a key."
+    )
     decision = models.JSONField(default=dict, help_text="Who was to be asked, and why the others were not.")
     service_used = models.CharField(max_length=50, blank=True)
     model_used = models.CharField(max_length=200, blank=True)
@@ -183,6 +202,8 @@ class Task(Metered):
             models.Index(fields=["status", "runner"], name="task_open", condition=Q(status__in=["queued", "running"])),
             # What went wrong is looked for most, and costs nothing where nothing does.
             models.Index(fields=_BY_TIME, name="task_failed_by_time", condition=Q(status="failed")),
+            # The history of a caller who sees no other. It costs nothing while authentication is off.
+            models.Index(fields=["caller", *_BY_TIME], name="task_by_caller", condition=_OWNED),
         ]
 
     def __str__(self) -> str:
@@ -212,6 +233,7 @@ class Task(Metered):
             requested_service=request.service,
             requested_model=request.chat.model,
             client=request.client,
+            caller=request.caller or None,
             decision=decision.written(),
         )
 
@@ -298,6 +320,10 @@ class Attempt(Metered):
     finish_reason = models.CharField(max_length=20, blank=True)
     started_at = models.DateTimeField(default=timezone.now)
     latency_ms = models.FloatField(null=True)
+    # Null, for few have any: and a column without a default is added without writing a million rows again.
+    usage_details = models.JSONField(
+        null=True, help_text="What else decided its price, such as the service tier, searches, writes for an hour."
+    )
 
     class Meta:
         ordering = ["number"]
@@ -326,6 +352,7 @@ class Attempt(Metered):
     def _keep(self, reply: Reply, cost: Cost) -> None:
         self.model = storable(reply.model)[:200] or self.model
         self.meter(reply.usage, cost)
+        self.usage_details = reply.usage.details
 
 
 class TaskCount(Tally):

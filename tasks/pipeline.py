@@ -21,24 +21,28 @@ from routing.task_types import TaskType
 from services import availability, health
 from services.adapters.base import Adapter, EmbeddingRequest, ErrorKind, ProviderError, Reply
 from services.adapters.call import Call, CancelToken
+from services.adapters.estimate import estimate
 from services.breaker import Breaker, breakers
 from services.bulkhead import BusyError
 from services.config import ServiceConfig
 from services.connections import adapter_for
+from services.pauses import pauses
 from services.prices import Cost, cost_of
 from snapshots.connections import release_connection
 from tasks import running, signals
-from tasks.backoff import delay_before_retry
+from tasks.backoff import delay_before_retry, waiting
+from tasks.demotion import CHAT, EMBEDDINGS, STREAM, demoted
 from tasks.errors import (
     Code,
     Failure,
     NoCandidateError,
+    ServicePausedError,
     ServiceRefusedError,
     TaskFailedError,
     UnsuitableError,
-    failure_of,
 )
-from tasks.models import Attempt, Status, Task
+from tasks.models import Attempt, Task
+from tasks.outcome import NOT_CALLED, CandidateError, Failed, Outcome
 from tasks.reading import Piece, read
 from tasks.recorder import recorder
 from tasks.request import TaskRequest
@@ -81,12 +85,19 @@ class Run:
     heard: bool = False
     reply: Reply | None = None
     attempts: list[Attempt] = field(default_factory=list)
+    outcome: Outcome = field(default_factory=Outcome)
     call: Call = field(init=False)
 
     @property
     def answering(self) -> Attempt | None:
         """Whose answer it is; None while nobody has said anything, for then another may still take over."""
         return self.attempts[-1] if self.heard or self.reply else None
+
+    @property
+    def operation(self) -> str:
+        if self.request.embedding:
+            return EMBEDDINGS
+        return STREAM if self.in_pieces else CHAT
 
     def begin(self) -> None:
         """The clock runs from here, not from when a background task was accepted."""
@@ -103,6 +114,9 @@ def decide(request: TaskRequest) -> Verdict:
     states = availability.states()
     demand = Demand(task_type, request.service, request.chat.model, request.chat.features)
     decision = choose(demand, rulebook.current(), states, _chance)
+    if not pauses.is_empty:
+        operation = EMBEDDINGS if request.embedding else CHAT
+        decision = replace(decision, candidates=demoted(decision.candidates, operation))
     return Verdict(task_type, confidence, decision, {name: state.config for name, state in states.items()})
 
 
@@ -162,10 +176,10 @@ def _work(run: Run) -> Iterator[Piece]:
     with running.registered(task, run.cancel):
         try:
             yield from _answer(run)
-        except (NoCandidateError, BusyError, ServiceRefusedError) as error:
-            failure = _refuse(task, error)
-        except ProviderError as error:
-            failure = _fail(task, error, run.attempts)
+        except NoCandidateError as error:
+            failure = _fail(task, Failure(Code.SERVICE_UNAVAILABLE, str(error)))
+        except (ProviderError, *NOT_CALLED):
+            failure = _fail_after(run, run.outcome.decisive)
         except Exception:
             # A defect of ours: the caller gets a 500, and the task must not stay running.
             task.fail(Code.INTERNAL_ERROR, "Oxide failed to do this task; its log says why.")
@@ -186,49 +200,78 @@ def _type_of(request: TaskRequest) -> tuple[TaskType, float | None]:
 
 
 def _answer(run: Run) -> Iterator[Piece]:
-    """Ask one candidate after the other until one answers. The last one's error is the task's."""
-    problem: Exception = NoCandidateError(_reasons(run.decision))
-    for candidate in run.decision.candidates:
+    """Call one candidate after the other until one answers. `run.outcome` keeps their errors; one of them is raised."""
+    candidates = demoted(run.decision.candidates, run.operation)
+    if not candidates:
+        raise NoCandidateError(_reasons(run.decision))
+    for place, candidate in enumerate(candidates, start=1):
+        service = run.services[candidate.service]
+        if run.outcome.is_known_to_be_too_small(candidate, service):
+            continue
+        has_good = any(not each.demoted for each in candidates[place:])
         try:
-            run.reply = yield from _ask(run, candidate)
-        except (BusyError, ServiceRefusedError) as error:
-            problem = problem if isinstance(problem, ProviderError) else error
-        except ProviderError as error:
-            problem = error
-            if error.is_callers or run.heard or not run.call.remaining:
+            run.reply = yield from _ask(run, service, candidate, has_good=has_good)
+        except (ProviderError, *NOT_CALLED) as error:
+            run.outcome.add(candidate, error, service, is_final=run.heard or run.cancel.cancelled)
+            if _ends(run, error):
                 break
         else:
             run.task.complete(candidate.service, run.reply)
             return
-    raise problem
+    raise run.outcome.decisive.error
 
 
-def _ask(run: Run, candidate: Candidate) -> Events:
-    """Ask one service, again if it is worth it and there is time."""
-    service, failures = run.services[candidate.service], 0
+def _ends(run: Run, error: CandidateError) -> bool:
+    """Whether no other candidate is to be called after this error."""
+    return isinstance(error, ProviderError) and (error.is_callers or run.heard or not run.call.remaining)
+
+
+def _ask(run: Run, service: ServiceConfig, candidate: Candidate, *, has_good: bool) -> Events:
+    """Call one service, again if it is worth it and there is time. `has_good`: another that is not demoted follows."""
+    failures, last = 0, None
     while True:
         try:
-            return (yield from _attempt(run, service, candidate))
+            _wait_for_pause(run, candidate, may_wait=not has_good)
+            return (yield from _attempt(run, service, candidate, is_last_resort=not has_good))
+        except (ServiceRefusedError, ServicePausedError) as error:
+            raise last or error from None
         except BusyError as error:
             delay = error.retry_after
             if not run.patient or delay >= run.call.remaining:
-                raise
+                raise last or error from None
             signals.task_waits.send_robust(Task, task=run.task)
         except ProviderError as error:
-            failures += 1
+            failures, last = failures + 1, error
             wait = delay_before_retry(error, failures, run.call.remaining)
-            if run.heard or failures > service.max_retries or wait is None:
+            falls_back = error.kind is ErrorKind.RATE_LIMITED and has_good
+            if run.heard or falls_back or wait is None or failures > (0 if candidate.demoted else service.max_retries):
                 raise
             delay = wait
-        if run.cancel.wait(delay):
-            raise ProviderError(ErrorKind.CANCELLED, "Cancelled while waiting to try again.")
+        _wait(run, delay)
 
 
-def _attempt(run: Run, service: ServiceConfig, candidate: Candidate) -> Events:
+def _wait_for_pause(run: Run, candidate: Candidate, *, may_wait: bool) -> None:
+    """Where a service has asked not to be called for now: wait if it is short, and there is no alternative."""
+    left = 0.0 if pauses.is_empty else pauses.remaining(candidate.service, candidate.model)
+    if not left:
+        return
+    with waiting(left, run.call.remaining, is_patient=run.patient) as is_worth_it:
+        if not (may_wait and is_worth_it):
+            raise ServicePausedError(candidate.service, left)
+        signals.task_waits.send_robust(Task, task=run.task)
+        _wait(run, left)
+
+
+def _wait(run: Run, seconds: float) -> None:
+    if run.cancel.wait(seconds):
+        raise ProviderError(ErrorKind.CANCELLED, "Cancelled while waiting to try again.")
+
+
+def _attempt(run: Run, service: ServiceConfig, candidate: Candidate, *, is_last_resort: bool) -> Events:
     """One call to one service: let in by its bulkhead and breaker, priced, kept."""
     with (
         availability.bulkhead.enter(service.name, service.max_concurrency),
-        _admitted(breakers[service.name], service, run.call),
+        _admitted(breakers[service.name], service, run.call, is_last_resort=is_last_resort or candidate.demoted),
     ):
         attempt = run.task.begin_attempt(len(run.attempts) + 1, candidate)
         run.attempts.append(attempt)
@@ -236,13 +279,24 @@ def _attempt(run: Run, service: ServiceConfig, candidate: Candidate) -> Events:
             reply = yield from _call(run, service, candidate)
         except ProviderError as error:
             attempt.fail(error, _price(error.partial, service, candidate) if error.partial else None)
+            _note_refusal(run, candidate, error)
             raise
         except Exception:
             attempt.fail(ProviderError(ErrorKind.MALFORMED, "Oxide failed to make this call; its log says why."), None)
             raise
         attempt.complete(reply, _price(reply, service, candidate))
     health.note_success(service.name)
+    pauses.note_success(service.name, candidate.model, run.operation)
     return reply
+
+
+def _note_refusal(run: Run, candidate: Candidate, error: ProviderError) -> None:
+    """Keep what says that the next request to this service would be refused as well."""
+    if error.kind is ErrorKind.RATE_LIMITED:
+        pauses.pause(candidate.service, candidate.model, error.retry_after)
+    if error.lacks_operation:
+        model = candidate.model if error.lacks_operation == "model" else ""
+        pauses.note_lacking(candidate.service, model, run.operation)
 
 
 def _call(run: Run, service: ServiceConfig, candidate: Candidate) -> Events:
@@ -265,9 +319,9 @@ def _embed(adapter: Adapter, request: EmbeddingRequest, call: Call) -> Reply:
 
 
 @contextmanager
-def _admitted(breaker: Breaker, service: ServiceConfig, call: Call) -> Iterator[None]:
+def _admitted(breaker: Breaker, service: ServiceConfig, call: Call, *, is_last_resort: bool) -> Iterator[None]:
     """Tell the breaker how it went, unless that says nothing about the service."""
-    wait = breaker.admit()
+    wait = breaker.admit(last_resort=is_last_resort)
     if wait is not None:
         raise ServiceRefusedError(service.name, wait)
     try:
@@ -293,29 +347,19 @@ def _price(reply: Reply, service: ServiceConfig, candidate: Candidate) -> Cost:
     return cost
 
 
-def _fail(task: Task, error: ProviderError, attempts: list[Attempt]) -> Failure | None:
-    service = attempts[-1].service if attempts else ""
-    if error.kind is ErrorKind.CANCELLED:
-        task.cancel(service, error.partial)
+def _fail_after(run: Run, failed: Failed) -> Failure | None:
+    """End the task with the error of one candidate; None where it was cancelled, which is no failure."""
+    error = failed.error
+    partial, service = getattr(error, "partial", None), failed.candidate.service
+    if isinstance(error, ProviderError) and error.kind is ErrorKind.CANCELLED:
+        run.task.cancel(service if run.attempts else "", partial)
         return None
-    failure = failure_of(error, service)
-    earlier = [_told(attempt) for attempt in attempts[:-1] if attempt.status == Status.FAILED]
-    if earlier:
-        failure = replace(failure, detail=f"{failure.detail} (Before that, {'; '.join(earlier)})")
-    task.fail(failure.code, failure.detail, service, error.partial)
-    return failure
+    failure = run.outcome.failure(lambda: estimate(run.request.chat, "").prompt_tokens)
+    return _fail(run.task, failure, service, partial)
 
 
-def _told(attempt: Attempt) -> str:
-    """Who failed and how; most errors begin with the name themselves."""
-    named = attempt.error.startswith(f"{attempt.service} ")
-    return attempt.error if named else f"{attempt.service}: {attempt.error}"
-
-
-def _refuse(task: Task, error: NoCandidateError | BusyError | ServiceRefusedError) -> Failure:
-    code = Code.SERVICE_BUSY if isinstance(error, BusyError) else Code.SERVICE_UNAVAILABLE
-    failure = Failure(code, str(error), getattr(error, "retry_after", None))
-    task.fail(failure.code, failure.detail)
+def _fail(task: Task, failure: Failure, service: str = "", partial: Reply | None = None) -> Failure:
+    task.fail(failure.code, failure.detail, service, partial)
     return failure
 
 

@@ -39,6 +39,7 @@ class AttemptShown(TypedDict):
     cost: float | None
     cost_basis: str
     usage: Usage
+    usage_details: dict[str, int | str]
 
 
 class TaskAnswer(TypedDict):
@@ -233,6 +234,7 @@ def attempt(row: Attempt) -> AttemptShown:
         "cost": _dollars(row),
         "cost_basis": row.cost_basis,
         "usage": usage(row),
+        "usage_details": row.usage_details or {},
     }
 
 

@@ -13,8 +13,8 @@ from services.adapters.base import ChatRequest, EmbeddingRequest
 class TaskRequest:
     """One task. `service` is a name, or empty where Oxide is to choose; so are `task_type` and `chat.model`.
 
-    `client` is the name of who asks. With `embedding`, texts are to be turned into vectors, and `chat`
-    only tells them for whoever chooses and records.
+    `client` is the name of who asks, and `caller` whose task it is (`apikeys.identity.Identity`). With `embedding`,
+    texts are to be turned into vectors, and `chat` only tells them for whoever chooses and records.
     """
 
     chat: ChatRequest
@@ -22,6 +22,7 @@ class TaskRequest:
     service: str = ""
     timeout_seconds: float | None = None
     client: str = ""
+    caller: str = ""
     embedding: EmbeddingRequest | None = None
 
     @property

@@ -6,37 +6,39 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from apikeys.identity import ANYBODY, Identity
 from services.adapters.call import CancelToken
 from tasks.models import Task
 
-_tokens: dict[uuid.UUID, CancelToken] = {}
+_running: dict[uuid.UUID, tuple[Task, CancelToken]] = {}
 
 
 @contextmanager
 def registered(task: Task, cancel: CancelToken) -> Iterator[None]:
-    _tokens[task.pk] = cancel
+    _running[task.pk] = (task, cancel)
     try:
         yield
     finally:
-        _tokens.pop(task.pk, None)
+        _running.pop(task.pk, None)
 
 
-def cancel(task_id: uuid.UUID) -> bool:
-    """Call a task off. Returns whether it was this process's to call off."""
-    token = _tokens.get(task_id)
-    if token:
-        token.cancel()
-    return token is not None
+def cancel(task_id: uuid.UUID, identity: Identity = ANYBODY) -> bool:
+    """Cancel a task if it runs in this process and `identity` may see it. Returns whether both are so."""
+    task, token = _running.get(task_id, (None, None))
+    if task is None or token is None or not identity.may_see(task.caller):
+        return False
+    token.cancel()
+    return True
 
 
 def cancel_all() -> None:
-    for token in tuple(_tokens.values()):
+    for _task, token in tuple(_running.values()):
         token.cancel()
 
 
 def cancel_requested() -> None:
     """Call off those of our tasks that somebody asked another process to cancel."""
-    ours = tuple(_tokens)
+    ours = tuple(_running)
     if ours:
         asked = Task.objects.open().filter(pk__in=ours, cancel_requested=True)
         for task_id in asked.values_list("pk", flat=True):

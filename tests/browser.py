@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.programs import program
+
+# A busy machine takes longer than the five seconds that are the default.
+expect.set_options(timeout=60_000)
 
 
 @contextmanager

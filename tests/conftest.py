@@ -15,6 +15,7 @@ from apikeys import keyring
 from services import connections, health
 from services.breaker import breakers
 from services.models import Service
+from services.pauses import pauses
 from snapshots import snapshot
 from tasks.recorder import recorder
 from tests import taps
@@ -73,6 +74,7 @@ def fresh_memory() -> Iterator[None]:
     keyring._used.clear()
     health.forget_all()
     breakers.clear()
+    pauses.clear()
 
 
 @pytest.fixture

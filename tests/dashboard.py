@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from statistics import median
 from typing import Any
 
 from playwright.sync_api import ConsoleMessage, Page, expect
@@ -20,7 +19,6 @@ MARK_CONTROLS = """(controls) => [...document.querySelectorAll(controls)]
 NAMELESS = """[...document.querySelectorAll('[data-number]')]
     .filter((each) => !(each.textContent.trim() || each.labels?.length || each.ariaLabel))
     .map((each) => each.outerHTML)"""
-FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? Infinity"
 LOADED_BYTES = """
     [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
         .filter((entry) => !entry.name.includes('/api/')).reduce((sum, entry) => sum + entry.decodedBodySize, 0)
@@ -51,26 +49,11 @@ def log_in(page: Page, name: str, password: str) -> None:
     page.get_by_role("button", name="Log in").click()
 
 
-def assert_small_and_quick(page: Page, path: str, sign: str) -> None:
-    """`sign` is a text that is seen once the page has what it shows."""
+def assert_small(page: Page, path: str, sign: str) -> None:
+    """`sign` is a text that the page shows once it has its data. `make bench` measures the first paint."""
     page.goto(path)
     expect(page.get_by_text(sign, exact=True).first).to_be_visible()
     assert page.evaluate(LOADED_BYTES) < 150_000, path
-    paints = [cold_first_paint(page, path, sign) for _ in range(3)]
-    assert median(paints) < 300, (path, paints)
-
-
-def cold_first_paint(page: Page, path: str, sign: str) -> float:
-    """In milliseconds, for somebody who has never been here: nothing of it is in a cache."""
-    browser = page.context.browser
-    assert browser is not None
-    context = browser.new_context(base_url=page.url)
-    visitor = context.new_page()
-    visitor.goto(path)
-    expect(visitor.get_by_text(sign, exact=True).first).to_be_visible()
-    painted: float = visitor.evaluate(FIRST_PAINT)
-    context.close()
-    return painted
 
 
 def assert_nothing_is_cut_off(page: Page) -> None:

@@ -14,7 +14,11 @@ TEXT = "Quantum computing uses qubits, which can be in many states at once."
 
 @dataclass(frozen=True)
 class Tokens:
-    """In Oxide's convention: the prompt includes cached tokens, the completion includes reasoning."""
+    """In Oxide's convention: the prompt includes cached tokens, the completion includes reasoning.
+
+    `cache_write` includes `cache_write_1h`. `cost` is what the provider says that it charged, `upstream` what the
+    vendor behind it charged to a key of the caller's own.
+    """
 
     prompt: int = 12
     completion: int = 15
@@ -22,6 +26,8 @@ class Tokens:
     cache_write: int = 0
     reasoning: int = 0
     cost: float | None = None
+    cache_write_1h: int = 0
+    upstream: float | None = None
 
 
 @dataclass(frozen=True)
@@ -182,6 +188,8 @@ class OpenAI(Dialect):
             "prompt_tokens_details": {"cached_tokens": tokens.cached, "cache_write_tokens": tokens.cache_write},
             "completion_tokens_details": {"reasoning_tokens": tokens.reasoning},
         }
+        if tokens.upstream is not None:
+            usage |= {"is_byok": True, "cost_details": {"upstream_inference_cost": tokens.upstream}}
         return usage if tokens.cost is None else usage | {"cost": tokens.cost}
 
 
@@ -269,7 +277,7 @@ class Anthropic(Dialect):
 
     def frames(self, answer: Answer, model: str) -> list[bytes]:
         # The figures known at the start are those of the prompt alone.
-        tokens = answer.tokens and Tokens(answer.tokens.prompt, 1, answer.tokens.cached, answer.tokens.cache_write)
+        tokens = answer.tokens and replace(answer.tokens, completion=1, reasoning=0)
         events: list[JSON] = [{"type": "message_start", "message": self._message(model, [], None, tokens)}]
         events.append({"type": "ping"})
         for index, block in enumerate(self._blocks(answer)):
@@ -325,10 +333,15 @@ class Anthropic(Dialect):
         return {"usage": self._usage(answer.tokens)} if answer.tokens else {}
 
     def _usage(self, tokens: Tokens) -> JSON:
+        five_minutes = tokens.cache_write - tokens.cache_write_1h
         return {
             "input_tokens": tokens.prompt - tokens.cached - tokens.cache_write,
             "cache_read_input_tokens": tokens.cached,
             "cache_creation_input_tokens": tokens.cache_write,
+            "cache_creation": {
+                "ephemeral_5m_input_tokens": five_minutes,
+                "ephemeral_1h_input_tokens": tokens.cache_write_1h,
+            },
             "output_tokens": tokens.completion,
             "output_tokens_details": {"thinking_tokens": tokens.reasoning},
         }

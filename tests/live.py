@@ -16,10 +16,11 @@ from typing import Any, Self
 import requests
 import yaml
 
+from tests import empty_database
 from tests.watch import watch
 
 ROOT = Path(__file__).resolve().parent.parent
-START_SECONDS = 60
+START_SECONDS = 120
 
 
 class LiveOxide:
@@ -59,13 +60,17 @@ class LiveOxide:
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """One of the other commands, in the same surroundings."""
         done = subprocess.run(
-            self._command(*arguments), env=self.surroundings(), capture_output=True, text=True, check=check, timeout=60
+            self._command(*arguments), env=self.surroundings(), capture_output=True, text=True, check=check, timeout=120
         )
         watch.note(f"manage.py {arguments[0]}", done.stdout + done.stderr)
         return done
 
-    def start(self, *arguments: str) -> Self:
+    def start(self, *arguments: str, on_nothing: bool = False) -> Self:
+        """`on_nothing` has it make its database by itself, as the very first start does."""
         self.write_config()
+        data_dir = Path(self.surroundings()["OXIDE_DATA_DIR"])
+        if not (on_nothing or "DATABASE_URL" in self.environment or (data_dir / empty_database.NAME).exists()):
+            empty_database.copy_to(data_dir)
         watch.follow(self.output)
         with self.output.open("ab") as output:
             begin = output.tell()
@@ -103,10 +108,10 @@ class LiveOxide:
         (self.folder / "oxide.yaml").write_text(yaml.safe_dump(self.config, sort_keys=False))
 
     def get(self, path: str, **options: Any) -> requests.Response:
-        return self.session.get(self.url + path, timeout=60, **options)
+        return self.session.get(self.url + path, timeout=120, **options)
 
     def post(self, path: str, **options: Any) -> requests.Response:
-        return self.session.post(self.url + path, timeout=60, **options)
+        return self.session.post(self.url + path, timeout=120, **options)
 
     def execute(self, **body: Any) -> requests.Response:
         return self.post("/api/tasks/execute/", json={"prompt": "What is quantum computing?", **body})

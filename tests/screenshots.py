@@ -316,7 +316,7 @@ def ask_one(_oxide: LiveOxide, page: Page) -> None:
 
 
 def helped(_oxide: LiveOxide, page: Page) -> None:
-    page.locator("#help").wait_for(timeout=20_000)
+    page.locator("#help").wait_for()
 
 
 def asked_to_log_in(_oxide: LiveOxide, page: Page) -> None:

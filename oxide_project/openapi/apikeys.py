@@ -50,7 +50,8 @@ def _document_client_keys() -> None:
         list=extend_schema(summary="Keys of programs", responses=answers({200: ClientKeyList})),
         create=extend_schema(
             summary="Make a key for a program",
-            description="This is the only answer that ever holds the key.",
+            description="This is the only answer that ever holds the key. Without `scopes` it gets `execute`: it runs "
+            "tasks and sees its own. `read` shows it the tasks of all callers. Nobody can grant what they lack.",
             request=json_body(ClientKeyBody),
             responses=answers({201: ClientKeyMade}, 413, 415),
         ),

@@ -63,6 +63,10 @@ def _files(answers: Mapping[int, Any]) -> dict[Any, Any]:
     }
 
 
+_WHOSE = "Without the scope `read` a caller finds its own tasks alone."
+_NOT_YOURS = "To a caller without the scope `read` a task of another caller is not there: 404."
+
+
 def document() -> None:
     refine("MessageBody", oneOf=BY_ROLE)
     refine("ToolCallBody", oneOf=ONE_SHAPE_OF_CALL)
@@ -76,17 +80,25 @@ def document() -> None:
         ),
         history=extend_schema(
             summary="Find tasks again, the newest first",
+            description=_WHOSE,
             parameters=query(HistoryQuery),
             responses=answers({200: HistoryPage}),
         ),
         export=extend_schema(
             summary="The tasks that a filter finds, as a file",
-            description="Written while it is sent, the newest first: as CSV (`as=csv`) or JSON (`as=json`).",
+            description=f"Written while it is sent, the newest first: as CSV (`as=csv`) or JSON (`as=json`). {_WHOSE}",
             parameters=query(ExportQuery),
             responses=_files(answers({200: Export})),
         ),
-        retrieve=extend_schema(summary="One task with its attempts", responses=answers({200: TaskDetail}, 404)),
-        cancel=extend_schema(summary="Call a task off", request=None, responses=answers({202: TaskCancelling}, 404)),
+        retrieve=extend_schema(
+            summary="One task with its attempts", description=_NOT_YOURS, responses=answers({200: TaskDetail}, 404)
+        ),
+        cancel=extend_schema(
+            summary="Call a task off",
+            description=_NOT_YOURS,
+            request=None,
+            responses=answers({202: TaskCancelling}, 404),
+        ),
     )(TaskViewSet)
     extend_schema_view(
         post=extend_schema(

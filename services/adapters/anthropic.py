@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
+from services.adapters.anthropic_usage import anthropic_usage
 from services.adapters.arrived import StreamReader
 from services.adapters.base import (
     ChatRequest,
@@ -31,7 +32,8 @@ from services.adapters.call import Call
 from services.adapters.failure import UNREADABLE, Failure, ReportedError
 from services.adapters.http import HttpAdapter
 from services.adapters.native_wholes import whole_message
-from services.adapters.wire import arguments_object, count, finished, parameters_schema
+from services.adapters.usage import read_whole
+from services.adapters.wire import arguments_object, finished, parameters_schema
 
 # https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons
 _FINISH_REASONS: Final[Mapping[str | None, FinishReason]] = {
@@ -185,10 +187,11 @@ class AnthropicAdapter(HttpAdapter):
             reasoning="".join(block.thinking for block in message.content if block.type == "thinking"),
             tool_calls=tuple(_tool_call(block) for block in message.content if block.type == "tool_use"),
         )
-        return finished(reply, request, _FINISH_REASONS.get(message.stop_reason, "stop"), _usage(message.usage))
+        reason = _FINISH_REASONS.get(message.stop_reason, "stop")
+        return finished(reply, request, reason, read_whole(message.usage, anthropic_usage))
 
     def figures(self, payload: dict[str, Any]) -> Usage | None:
-        return _usage(payload.get("usage"))
+        return read_whole(payload.get("usage"), anthropic_usage)
 
     def reader(self, request: ChatRequest) -> StreamReader:
         return _Reader(request)
@@ -237,8 +240,7 @@ class _Reader(StreamReader):
     """From `message_start` to `message_stop`: https://platform.claude.com/docs/en/build-with-claude/streaming"""
 
     def __init__(self, request: ChatRequest) -> None:
-        super().__init__(request)
-        self._figures: dict[str, Any] = {}
+        super().__init__(request, anthropic_usage)
         self._stop_reason: str | None = None
         self._calls: dict[int, int] = {}  # index of a block → index of the tool call
         self._silent_calls: set[int] = set()  # blocks whose arguments have not begun
@@ -251,7 +253,7 @@ class _Reader(StreamReader):
         match news:
             case _Event(type="message_start", message=_Message() as message):
                 self.model = message.model or self.model
-                self._count(message.usage)
+                self.meter.add(message.usage)
             case _Event(type="content_block_start", content_block=_Block() as block):
                 yield from self._begin(news.index, block)
             case _Event(type="content_block_delta", delta=_Delta() as delta):
@@ -260,7 +262,7 @@ class _Reader(StreamReader):
                 yield ToolCallDelta(self._calls[news.index], arguments="{}")
             case _Event(type="message_delta", delta=_Delta() as delta):
                 self._stop_reason = delta.stop_reason or self._stop_reason
-                self._count(news.usage)
+                self.meter.add(news.usage)
                 if self._stop_reason:  # some servers leave `message_stop` out
                     self.finish = _FINISH_REASONS.get(self._stop_reason, "stop")
             case _Event(type="message_stop"):
@@ -284,12 +286,6 @@ class _Reader(StreamReader):
             yield ToolCallDelta(self._calls[index], arguments=delta.partial_json)
         else:  # what the model wrote for a tool of the vendor's own
             self.beside += delta.partial_json
-
-    def _count(self, figures: Any) -> None:
-        # The figures of `message_delta` are totals, and leave out what has not changed.
-        if isinstance(figures, dict):
-            self._figures |= {name: value for name, value in figures.items() if value is not None}
-            self.usage = _usage(self._figures)
 
 
 def _said(text: str, thinking: str) -> Iterator[Delta]:
@@ -383,18 +379,3 @@ def _tool_call(block: _Block) -> ToolCall:
     if not block.id or not block.name:
         raise msgspec.ValidationError("a tool call in it has no id or no name")
     return ToolCall(block.id, block.name, bytes(block.input).decode())
-
-
-def _usage(figures: Any) -> Usage | None:
-    # Here `input_tokens` are only those that the cache had no part in:
-    # https://platform.claude.com/docs/en/build-with-claude/prompt-caching#tracking-cache-performance
-    cached = count(figures, "cache_read_input_tokens")
-    cache_write = count(figures, "cache_creation_input_tokens")
-    usage = Usage(
-        prompt_tokens=count(figures, "input_tokens") + cached + cache_write,
-        completion_tokens=count(figures, "output_tokens"),
-        cached_tokens=cached,
-        cache_write_tokens=cache_write,
-        reasoning_tokens=count(figures, "output_tokens_details", "thinking_tokens"),
-    )
-    return usage if usage.total_tokens else None

@@ -11,7 +11,8 @@ import msgspec
 
 from services.adapters.assembly import Assembly
 from services.adapters.base import ChatRequest, Delta, Finish, FinishReason, Reply, Usage
-from services.adapters.estimate import estimate
+from services.adapters.estimate import completed, estimate
+from services.adapters.usage import Raw, UsageMeter
 from services.adapters.wire import with_tools
 
 
@@ -23,14 +24,15 @@ class StreamReader(ABC):
     """Reads the events of one stream, and keeps what has come of the answer.
 
     A vendor's `feed` yields the deltas of one event and sets what the event tells besides:
-    `model`, `usage`, `finish` once the provider has said why the answer ended, and `is_over` once
-    nothing more is to come. A stream that ends while `finish` is None is a broken one.
+    `model`, `finish` once the provider has said why the answer ended, and `is_over` once
+    nothing more is to come. What it counts goes into `meter`, which `read_usage` reads.
+    A stream that ends while `finish` is None is a broken one.
     """
 
-    def __init__(self, request: ChatRequest) -> None:
+    def __init__(self, request: ChatRequest, read_usage: Callable[[Raw], Usage | None]) -> None:
         self.request = request
         self.model = request.model
-        self.usage: Usage | None = None
+        self.meter = UsageMeter(read_usage)
         self.finish: FinishReason | None = None
         self.is_over = False
         self.beside = ""  # what was written besides this answer: other answers to the same request
@@ -65,7 +67,7 @@ class StreamReader(ABC):
         if self.finish is None:
             raise CutShortError
         reason = with_tools(self.finish, self._answer.tool_calls)
-        return Finish(reason, self.usage or estimate(self.request, self.written), self.model)
+        return Finish(reason, completed(self.meter.usage, self.request, self.written), self.model)
 
     @property
     def reply(self) -> Reply:
@@ -81,7 +83,7 @@ class StreamReader(ABC):
     @property
     def partial(self) -> Reply | None:
         """What has come so far; None where nothing has."""
-        if self._answer.is_empty and not self.beside and self.usage is None:
+        if self._answer.is_empty and not self.beside and self.meter.usage is None:
             return None
         return self._answer.reply(model=self.model, finish_reason=self.finish or "stop", usage=self._usage_so_far())
 
@@ -90,12 +92,18 @@ class StreamReader(ABC):
         return estimate(self.request, "")
 
     def _usage_so_far(self) -> Usage:
+        usage = completed(self.meter.usage, self.request, self.written)
+        if self.meter.usage is None or self.finish:
+            return usage
+        # A count from the middle of an answer knows the prompt, but not yet all that was written, nor all it costs.
         guess = estimate(self.request, self.written)
-        if self.usage is None or self.finish:
-            return self.usage or guess
-        # A count from the middle of an answer knows the prompt, but not yet all that was written.
-        written = max(self.usage.completion_tokens, guess.completion_tokens)
-        return replace(self.usage, completion_tokens=written, reported=False)
+        return replace(
+            usage,
+            completion_tokens=max(usage.completion_tokens, guess.completion_tokens),
+            reported=False,
+            cost=None,
+            estimated_cost=usage.cost or usage.estimated_cost,
+        )
 
 
 class WholeAnswer:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal
 
 from services.adapters import quoting
 from services.adapters.call import Call
+from services.adapters.context_length import Figures
 from services.adapters.network import DIRECT, Network
 from services.text import storable
 
@@ -177,9 +178,15 @@ class Usage:
     """Tokens of one call, in one convention whatever the vendor's own.
 
     `prompt_tokens` includes those read from and written to a cache, `completion_tokens` includes
-    reasoning ones.
-    `reported` is false where the provider said nothing and the figures are an estimate.
-    `cost` is in US dollars, and only where the provider itself named it.
+    reasoning ones, `cache_write_tokens` includes those written for an hour.
+    `reported` is false where the provider said nothing and the counts are an estimate.
+    `cost` is in US dollars, and only where the provider itself said what it charged;
+    `estimated_cost` is what it only estimates. `searches` are web searches with a fee of their own.
+
+    `terms` are pairs that change the price of the tokens, named as in the price table:
+    ("service_tier", "flex"), ("processing", "batch"), ("speed", "fast"), ("inference_geo", "us").
+    `modalities` are parts of the counts that may have another price, such as ("input_audio", 120);
+    before the underscore stands input, cached or output, after it audio, image or video.
     """
 
     prompt_tokens: int = 0
@@ -189,10 +196,24 @@ class Usage:
     reasoning_tokens: int = 0
     reported: bool = True
     cost: Decimal | None = None
+    estimated_cost: Decimal | None = None
+    cache_write_1h_tokens: int = 0
+    searches: int = 0
+    terms: tuple[tuple[str, str], ...] = ()
+    modalities: tuple[tuple[str, int], ...] = ()
 
     @property
     def total_tokens(self) -> int:
         return self.prompt_tokens + self.completion_tokens
+
+    @property
+    def details(self) -> dict[str, int | str] | None:
+        """What else decides the price, by name, as it is kept; None of most calls."""
+        if not (self.terms or self.modalities or self.searches or self.cache_write_1h_tokens):
+            return None
+        counts = {"cache_write_1h_tokens": self.cache_write_1h_tokens, "searches": self.searches}
+        by_kind = {f"{kind}_tokens": tokens for kind, tokens in self.modalities}
+        return {name: tokens for name, tokens in (counts | by_kind).items() if tokens} | dict(self.terms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,10 +289,12 @@ StreamEvent = Delta | Verbatim | Finish
 class ErrorKind(enum.StrEnum):
     """Why a call failed; decides whether Oxide tries again, tries elsewhere or tells the caller."""
 
-    CONNECT = "connect"  # no connection: refused, unknown host, TLS
+    CONNECT = "connect"  # no response: refused, unknown host, TLS, reset
     TIMEOUT = "timeout"  # the deadline came first
     RATE_LIMITED = "rate_limited"  # 429
+    OVERLOADED = "overloaded"  # 529
     SERVER = "server"  # 5xx, 408, 409, 425
+    BROKEN = "broken"  # the connection broke within the response
     MALFORMED = "malformed"  # an answer that is not what the protocol says
     AUTH = "auth"  # our key was refused
     QUOTA = "quota"  # our account is empty
@@ -282,8 +305,28 @@ class ErrorKind(enum.StrEnum):
     CANCELLED = "cancelled"  # the caller went away or said stop
 
 
-_PASSING = {ErrorKind.CONNECT, ErrorKind.TIMEOUT, ErrorKind.RATE_LIMITED, ErrorKind.SERVER, ErrorKind.MALFORMED}
-_CALLERS = {ErrorKind.BAD_REQUEST, ErrorKind.CONTEXT_LENGTH, ErrorKind.CANCELLED}
+_TRANSIENT = frozenset(
+    {
+        ErrorKind.CONNECT,
+        ErrorKind.TIMEOUT,
+        ErrorKind.RATE_LIMITED,
+        ErrorKind.OVERLOADED,
+        ErrorKind.SERVER,
+        ErrorKind.BROKEN,
+        ErrorKind.MALFORMED,
+    }
+)
+_CALLERS = frozenset({ErrorKind.BAD_REQUEST, ErrorKind.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class VendorError:
+    """An error in the provider's own words, with keys masked; each field is empty where the provider sent none."""
+
+    message: str
+    type: str = ""
+    code: str = ""
+    param: str = ""
 
 
 class ProviderError(Exception):
@@ -291,7 +334,11 @@ class ProviderError(Exception):
 
     `message` is safe to show: it never holds a key. `status` is the provider's HTTP status, or
     None. `retry_after` is in seconds, as the provider asked. `partial` is what had arrived of the
-    answer, so that it can be kept and paid for.
+    answer, so that it can be kept and paid for. `vendor` is the error as the provider reported it,
+    None where it reported none, and `advice` what the operator or caller can do about it.
+    `context` holds the numbers of a complaint that the prompt is too long.
+    `lacks_operation` tells that the operation (chat, embeddings, …) is not available: "service" for
+    every model of the service, "model" for the model asked.
     """
 
     def __init__(
@@ -310,21 +357,30 @@ class ProviderError(Exception):
         self.status = status
         self.retry_after = retry_after
         self.partial = partial
+        self.vendor: VendorError | None = None
+        self.advice = ""
+        self.context = Figures()
+        self.lacks_operation: Literal["", "service", "model"] = ""
+
+    @property
+    def vendor_message(self) -> str:
+        return self.vendor.message if self.vendor else ""
 
     @property
     def permanent(self) -> bool:
         """Whether the same call to the same service would fail again."""
-        return self.kind not in _PASSING
+        return self.kind not in _TRANSIENT
 
     @property
     def is_callers(self) -> bool:
-        """Whether no other service could do better: the request itself is at fault, or withdrawn."""
+        """Whether no other service is to be tried: the request itself is at fault, or withdrawn."""
         return self.kind in _CALLERS
 
     @property
     def shows_ill_health(self) -> bool:
-        """Whether it says something about the service rather than about this request."""
-        return self.kind in _PASSING
+        """Whether it says something about the service rather than about this request or the rate of requests."""
+        is_refusal = self.status is not None and 400 <= self.status < 500
+        return self.kind in _TRANSIENT and self.kind is not ErrorKind.RATE_LIMITED and not is_refusal
 
 
 @dataclass(frozen=True, slots=True)

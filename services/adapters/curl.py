@@ -38,6 +38,10 @@ class ReplyTooLarge(exceptions.RequestException):
     """The decoded body grew past the cap."""
 
 
+class BrokenWithin(exceptions.ChunkedEncodingError):
+    """The connection broke after the response had begun."""
+
+
 class AddressRefused(exceptions.ConnectionError):
     """The name resolved to an address that is never a provider's."""
 
@@ -163,7 +167,8 @@ class CurlHandle:
         if code == pycurl.E_OPERATION_TIMEDOUT:
             return (exceptions.ReadTimeout if self._was_sent else exceptions.ConnectTimeout)(message, request=request)
         if code in _BREAKS and self._was_sent:
-            return exceptions.ChunkedEncodingError(message, request=request)
+            has_begun = self.curl.getinfo(pycurl.RESPONSE_CODE) > 0
+            return (BrokenWithin if has_begun else exceptions.ChunkedEncodingError)(message, request=request)
         if code == _PROXY_ERROR or "CONNECT tunnel failed" in message:
             return exceptions.ProxyError(message, request=request)
         return _EXCEPTIONS.get(code, exceptions.ConnectionError)(message, request=request)
@@ -254,7 +259,7 @@ _EXCEPTIONS: Final[Mapping[int, type[exceptions.RequestException]]] = {
     pycurl.E_SSL_CONNECT_ERROR: exceptions.SSLError,
     pycurl.E_PEER_FAILED_VERIFICATION: exceptions.SSLError,
     pycurl.E_BAD_CONTENT_ENCODING: exceptions.ContentDecodingError,
-    pycurl.E_PARTIAL_FILE: exceptions.ChunkedEncodingError,
+    pycurl.E_PARTIAL_FILE: BrokenWithin,
 }
 _PROXY_ERROR: Final = 97  # CURLE_PROXY, which pycurl has no name for
 # The other side closed the connection; before the request was sent that is no more than a failure to connect.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Final
 
 from services.adapters.base import ChatRequest, EmbeddingRequest, Usage
@@ -17,6 +18,24 @@ def estimate(request: ChatRequest, text: str) -> Usage:
     return Usage(
         prompt_tokens=_tokens(sum(map(len, _prompt_texts(request)))),
         completion_tokens=_tokens(len(text)),
+        reported=False,
+    )
+
+
+def completed(usage: Usage | None, request: ChatRequest, text: str) -> Usage:
+    """What the provider counted, with a guess for each side that it left out.
+
+    Ollama leaves out a prompt that it had in its cache from before: https://github.com/ollama/ollama/issues/2068
+    """
+    if usage and usage.prompt_tokens and (usage.completion_tokens or not text):
+        return usage
+    guess = estimate(request, text)
+    if usage is None:
+        return guess
+    return replace(
+        usage,
+        prompt_tokens=usage.prompt_tokens or guess.prompt_tokens,
+        completion_tokens=usage.completion_tokens or guess.completion_tokens,
         reported=False,
     )
 

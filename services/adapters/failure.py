@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
 from services.adapters import sse
 from services.adapters.base import ErrorKind
+from services.adapters.pause import seconds_in
 
 # Words that providers use as error type, code, status or reason. They say more than the status
 # does, so they are looked at first. Of several the one that stands higher here decides.
@@ -19,11 +19,15 @@ _WORDS: Final[Mapping[str, ErrorKind]] = {
     # https://platform.openai.com/docs/guides/error-codes
     "insufficient_quota": ErrorKind.QUOTA,
     "billing_hard_limit_reached": ErrorKind.QUOTA,
+    "billing_not_active": ErrorKind.QUOTA,
+    "credit_balance_exhausted": ErrorKind.QUOTA,
     "context_length_exceeded": ErrorKind.CONTEXT_LENGTH,
-    "exceed_context_size_error": ErrorKind.CONTEXT_LENGTH,  # llama.cpp
     "string_above_max_length": ErrorKind.CONTEXT_LENGTH,
     "model_not_found": ErrorKind.MODEL_NOT_FOUND,
     "invalid_api_key": ErrorKind.AUTH,
+    "unsupported_country_region_territory": ErrorKind.AUTH,
+    "unsupported_parameter": ErrorKind.UNSUPPORTED,
+    "unsupported_value": ErrorKind.UNSUPPORTED,
     "rate_limit_exceeded": ErrorKind.RATE_LIMITED,  # Groq sends it with 413 too
     # https://platform.claude.com/docs/en/api/errors and /rate-limits
     "billing_error": ErrorKind.QUOTA,
@@ -32,10 +36,34 @@ _WORDS: Final[Mapping[str, ErrorKind]] = {
     "authentication_error": ErrorKind.AUTH,
     "permission_error": ErrorKind.AUTH,
     "rate_limit_error": ErrorKind.RATE_LIMITED,
-    "overloaded_error": ErrorKind.SERVER,
+    "overloaded_error": ErrorKind.OVERLOADED,
     # https://ai.google.dev/gemini-api/docs/troubleshooting
     "api_key_invalid": ErrorKind.AUTH,
     "failed_precondition": ErrorKind.QUOTA,  # no free tier in this country, or billing is off
+    # https://learn.microsoft.com/azure/ai-foundry/openai/how-to/troubleshooting
+    "deploymentnotfound": ErrorKind.MODEL_NOT_FOUND,
+    "operationnotsupported": ErrorKind.UNSUPPORTED,
+    # https://console.groq.com/docs/deprecations and /docs/errors
+    "model_decommissioned": ErrorKind.MODEL_NOT_FOUND,
+    "model_terms_required": ErrorKind.AUTH,
+    # https://docs.mistral.ai/api and https://docs.together.ai/docs/error-codes
+    "unknown_model": ErrorKind.MODEL_NOT_FOUND,
+    "invalid_model": ErrorKind.MODEL_NOT_FOUND,
+    "model_not_available": ErrorKind.MODEL_NOT_FOUND,
+    "rate_limited": ErrorKind.RATE_LIMITED,
+    "extra_forbidden": ErrorKind.UNSUPPORTED,
+    # https://platform.moonshot.ai/docs/api/chat
+    "exceeded_current_quota_error": ErrorKind.QUOTA,
+    "invalid_authentication_error": ErrorKind.AUTH,
+    "incorrect_api_key_error": ErrorKind.AUTH,
+    "engine_overloaded_error": ErrorKind.RATE_LIMITED,
+    "rate_limit_reached_error": ErrorKind.RATE_LIMITED,
+    # https://docs.z.ai/api-reference/api-code
+    "1113": ErrorKind.QUOTA,
+    "model_context_window_exceeded": ErrorKind.CONTEXT_LENGTH,
+    # https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md
+    "exceed_context_size_error": ErrorKind.CONTEXT_LENGTH,
+    "not_supported_error": ErrorKind.UNSUPPORTED,
 }
 # Only where no status says it better: within a stream that began with 200.
 _VAGUE_WORDS: Final[Mapping[str, ErrorKind]] = {
@@ -44,6 +72,7 @@ _VAGUE_WORDS: Final[Mapping[str, ErrorKind]] = {
     "badrequesterror": ErrorKind.BAD_REQUEST,
     "resource_exhausted": ErrorKind.RATE_LIMITED,
     "permission_denied": ErrorKind.AUTH,
+    "not_found_error": ErrorKind.MODEL_NOT_FOUND,
 }
 _STATUSES: Final[Mapping[int, ErrorKind]] = {
     401: ErrorKind.AUTH,
@@ -54,15 +83,68 @@ _STATUSES: Final[Mapping[int, ErrorKind]] = {
     405: ErrorKind.UNSUPPORTED,
     408: ErrorKind.SERVER,
     409: ErrorKind.SERVER,
+    410: ErrorKind.MODEL_NOT_FOUND,
+    412: ErrorKind.QUOTA,  # a suspended account: https://fireworks.ai/docs/guides/inference-error-codes
     413: ErrorKind.CONTEXT_LENGTH,
     425: ErrorKind.SERVER,
     429: ErrorKind.RATE_LIMITED,
+    451: ErrorKind.AUTH,
+    501: ErrorKind.UNSUPPORTED,
+    529: ErrorKind.OVERLOADED,
 }
-_MAY_BE_TOO_LONG: Final = frozenset({400, 413, 422, 500})  # llama.cpp has said it with a 500
+_MAY_BE_TOO_LONG: Final = frozenset({400, 413, 422, 500, None})  # llama.cpp has said it with a 500
+# OpenAI, OpenRouter, vLLM, Mistral, llama.cpp, LM Studio, Together; Anthropic, Fireworks; Bedrock; Gemini; xAI; Groq;
+# Kimi; GitHub Copilot; DashScope.
 _TOO_LONG: Final = re.compile(
-    r"context[ _](length|window|size|limit)|prompt is too long|input is too long|too many (input )?tokens"
-    r"|input token count|maximum (input|prompt) length",
+    r"context[ _](length|window|size|limit)|prompt (is )?too long|input is too long|too many (input )?tokens"
+    r"|input token count|(maximum|allowed) (input|prompt) length|reduce the length of the (messages|prompt)"
+    r"|exceeded model token limit|prompt token count of \d+ exceeds|range of input length should be"
+    r"|tokens?,? (which )?exceeds? the (maximum|limit)|token limit exceeded",
     re.IGNORECASE,
+)
+# A status may say too little: several vendors answer 400 for whatever they refuse, and llama.cpp 500.
+_VAGUE_STATUSES: Final = frozenset({400, 403, 404, 410, 412, 422, 500, None})
+_OPERATION: Final = re.compile(
+    r"(does not|doesn't) support (the )?(chat|embedding|stream|(text )?completion|generat|counting|count_?tokens"
+    r"|responses)|\b(chat( completions?)?|completions?|embeddings?|streaming|responses)( api)? (is|are) not "
+    r"(supported|implemented|enabled|available)|(is )?not supported in the v1/|operation does not work with"
+    r"|not (yet )?implemented|unsupported (operation|endpoint)|not a chat model",
+    re.IGNORECASE,
+)
+# Gemini's "API key not valid" is a 400, as is xAI's "Incorrect API key provided":
+# https://docs.x.ai/docs/key-information/debugging
+_BAD_KEY: Final = re.compile(
+    r"api[ _-]?key (is |was )?(not valid|invalid|incorrect|expired|not found|revoked|disabled)"
+    r"|(invalid|incorrect|expired|wrong|missing) (api[ _-]?key|authentication|access token)"
+    r"|(country|region|location|territory)\b.{0,40} (is )?not supported|not available in your (country|region)",
+    re.IGNORECASE,
+)
+_NO_CREDIT: Final = re.compile(
+    r"credit balance|(usage|spend(ing)?) limit|insufficient (account )?(balance|credits?|funds|quota)"
+    r"|(all|enough|out of|more) (available )?credits|billing|account.{0,40}(suspended|overdue|arrears)",
+    re.IGNORECASE,
+)
+_NO_MODEL: Final = re.compile(
+    r"\b(model|deployment)\b.{0,120}?(not exist|not found|not available|no longer|not loaded|deprecated|decommissioned"
+    r"|retired|discontinued|shut ?down|is not supported\b(?! (in|with|by|for)))"
+    r"|not found the model|(unknown|invalid|no such|unsupported|non-serverless) model\b|no models? loaded"
+    r"|not a valid model|could not find (the )?model",
+    re.IGNORECASE,
+)
+_UNSUPPORTED: Final = re.compile(
+    r"unsupported (request )?(parameter|value|argument|feature|field)"
+    r"|(does not|doesn't|cannot) support|(?<!model )(is|are) (not supported|unsupported|not permitted|not enabled)"
+    r"|(is deprecated|not available|not allowed|not supported) (for|with|by|on) (this|the) model"
+    r"|requires? --jinja|no endpoints found that support",
+    re.IGNORECASE,
+)
+# The first that fits decides.
+_TEXTS: Final = (
+    (_BAD_KEY, ErrorKind.AUTH),
+    (_NO_CREDIT, ErrorKind.QUOTA),
+    (_OPERATION, ErrorKind.UNSUPPORTED),
+    (_UNSUPPORTED, ErrorKind.UNSUPPORTED),
+    (_NO_MODEL, ErrorKind.MODEL_NOT_FOUND),
 )
 _WORD_FIELDS: Final = frozenset({"code", "type", "status", "reason", "error_code", "error_type"})
 _STATUS_FIELDS: Final = ("code", "status", "status_code")
@@ -70,6 +152,7 @@ _DIGITS: Final = re.compile(r"[45][0-9]{2}")
 _DEPTH: Final = 4
 # What decoding JSON raises.
 UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_MOST_TEXT: Final = 16 * 1024
 
 
 class ReportedError(Exception):
@@ -100,12 +183,15 @@ class Failure:
             payload = _decoded(body)
         except UNREADABLE:
             return cls(status, _plain_text(body), retry_after=pause)
-        return cls(status, _message(payload), frozenset(_words(payload)), pause, payload)
+        message = _message(payload)
+        pause = seconds_in(payload, message) if pause is None else pause
+        return cls(status, message, frozenset(_words(payload)), pause, payload)
 
     @classmethod
     def within(cls, payload: Any) -> Failure:
         """From an error object that stands in an answer with the status 200."""
-        return cls(_status(payload), _message(payload), frozenset(_words(payload)), payload=payload)
+        message = _message(payload)
+        return cls(_status(payload), message, frozenset(_words(payload)), seconds_in(payload, message), payload)
 
     @classmethod
     def of_event(cls, data: bytes) -> Failure:
@@ -120,13 +206,34 @@ class Failure:
         for word, kind in _WORDS.items():
             if word in self.words:
                 return kind
-        if self.status in _MAY_BE_TOO_LONG | {None} and _TOO_LONG.search(self.message):
+        if self.status in _MAY_BE_TOO_LONG and _TOO_LONG.search(self.message):
             return ErrorKind.CONTEXT_LENGTH
+        if self.status in _VAGUE_STATUSES and (by_text := self._kind_by_text()):
+            return by_text
         if self.status is None:
             return next((kind for word, kind in _VAGUE_WORDS.items() if word in self.words), ErrorKind.SERVER)
         if self.status == 404 and "model" in self.message.lower():
             return ErrorKind.MODEL_NOT_FOUND
         return _STATUSES.get(self.status, ErrorKind.SERVER if self.status >= 500 else ErrorKind.BAD_REQUEST)
+
+    @property
+    def lacks_operation(self) -> Literal["", "service", "model"]:
+        """Whether the operation is not available at all: for every model of the service, or for the one asked."""
+        if self.status in (405, 501):
+            return "service"
+        if "operationnotsupported" in self.words or _OPERATION.search(self.message):
+            return "model"
+        return "service" if self.status == 404 and self.kind is ErrorKind.UNSUPPORTED else ""
+
+    def field(self, name: str) -> str:
+        """A text of the error object, such as its `type`, `code` or `param`; "" where there is none."""
+        payload = self.payload[0] if isinstance(self.payload, list) and self.payload else self.payload
+        error = payload.get("error") if isinstance(payload, dict) else None
+        found = (error if isinstance(error, dict) else payload or {}).get(name) if isinstance(payload, dict) else None
+        return found if isinstance(found, str) else ""
+
+    def _kind_by_text(self) -> ErrorKind | None:
+        return next((kind for pattern, kind in _TEXTS if pattern.search(self.message)), None)
 
 
 def raise_reported(document: bytes) -> None:
@@ -140,15 +247,6 @@ def raise_reported(document: bytes) -> None:
         return
     if isinstance(payload, dict | list) and (_message(payload) or _error(payload)):
         raise ReportedError(Failure.within(payload))
-
-
-def seconds(text: str) -> float | None:
-    """A number that can be a duration; None for any other text."""
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and number >= 0 else None
 
 
 def _decoded(body: bytes) -> Any:
@@ -219,5 +317,5 @@ def _raw_cause(error: dict[str, Any]) -> str:
 
 
 def _plain_text(body: bytes) -> str:
-    text = body[:2000].decode("utf-8", "replace").strip()
+    text = body[:_MOST_TEXT].decode("utf-8", "replace").strip()
     return "" if text.startswith("<") else text

@@ -28,11 +28,13 @@ from services.adapters.base import (
     Usage,
 )
 from services.adapters.call import Call
-from services.adapters.failure import Failure, ReportedError, seconds
+from services.adapters.failure import Failure, ReportedError
+from services.adapters.gemini_usage import gemini_usage, with_searches
 from services.adapters.http import HttpAdapter
+from services.adapters.pause import seconds
+from services.adapters.usage import read_whole
 from services.adapters.wire import (
     arguments_object,
-    count,
     embedded,
     finished,
     make_call_id,
@@ -75,6 +77,7 @@ class _Content(msgspec.Struct):
 class _Candidate(msgspec.Struct, rename="camel"):
     content: _Content | None = None
     finish_reason: str | None = None
+    grounding_metadata: Any = None
 
     @property
     def parts(self) -> list[_Part]:
@@ -190,10 +193,11 @@ class GeminiAdapter(HttpAdapter):
             reasoning="".join(part.text for part in parts if part.thought),
             tool_calls=tuple(_tool_call(part.function_call) for part in parts if part.function_call),
         )
-        return finished(reply, request, _finish_reason(answer) or "stop", _usage(answer.usage_metadata))
+        usage = read_whole(_counted(answer), gemini_usage)
+        return finished(reply, request, _finish_reason(answer) or "stop", usage)
 
     def figures(self, payload: dict[str, Any]) -> Usage | None:
-        return _usage(payload.get("usageMetadata"))
+        return read_whole(payload.get("usageMetadata"), gemini_usage)
 
     def reader(self, request: ChatRequest) -> StreamReader:
         return _Reader(request)
@@ -211,14 +215,14 @@ class _Reader(StreamReader):
     """The protocol has no mark for its end: the stream just ends, after a finish reason."""
 
     def __init__(self, request: ChatRequest) -> None:
-        super().__init__(request)
+        super().__init__(request, gemini_usage)
         self._calls = 0
 
     def feed(self, event: bytes) -> Iterator[Delta]:
         answer = _ANSWER.decode(event)
         _raise_error(answer)
         self.model = answer.model_version or self.model
-        self.usage = _usage(answer.usage_metadata) or self.usage
+        self.meter.add(_counted(answer))
         for part in answer.candidate.parts if answer.candidate else []:
             yield from self._feed_part(part)
         self.finish = _finish_reason(answer) or self.finish
@@ -230,6 +234,11 @@ class _Reader(StreamReader):
             call = _tool_call(part.function_call)
             yield ToolCallDelta(self._calls, call.id, call.name, call.arguments)
             self._calls += 1
+
+
+def _counted(answer: _Answer) -> Any:
+    grounding = answer.candidate.grounding_metadata if answer.candidate else None
+    return with_searches(answer.usage_metadata, grounding, answer.model_version) if grounding else answer.usage_metadata
 
 
 def _path(model: str, method: str) -> str:
@@ -359,18 +368,6 @@ def _finish_reason(answer: _Answer) -> FinishReason | None:
     if reason in _FILTERED:
         return "content_filter"
     return "stop" if reason else None
-
-
-def _usage(figures: Any) -> Usage | None:
-    # Thoughts are counted beside the answer, not within: https://ai.google.dev/gemini-api/docs/thinking#pricing
-    thoughts = count(figures, "thoughtsTokenCount")
-    usage = Usage(
-        prompt_tokens=count(figures, "promptTokenCount") + count(figures, "toolUsePromptTokenCount"),
-        completion_tokens=count(figures, "candidatesTokenCount") + thoughts,
-        cached_tokens=count(figures, "cachedContentTokenCount"),
-        reasoning_tokens=thoughts,
-    )
-    return usage if usage.total_tokens else None
 
 
 def _retry_delay(payload: Any) -> float | None:

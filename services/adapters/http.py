@@ -35,16 +35,22 @@ from services.adapters.base import (
     Reply,
     StreamEvent,
     Usage,
+    VendorError,
     Verbatim,
 )
 from services.adapters.call import Call
-from services.adapters.curl import AddressRefused, Cancelled, CancelledUnsent, ReplyTooLarge
+from services.adapters.context_length import Figures, figures
+from services.adapters.curl import AddressRefused, BrokenWithin, Cancelled, CancelledUnsent, ReplyTooLarge
 from services.adapters.estimate import estimate, estimate_inputs
-from services.adapters.failure import UNREADABLE, Failure, ReportedError, raise_reported, seconds
+from services.adapters.failure import UNREADABLE, Failure, ReportedError, raise_reported
 from services.adapters.incoming import Incoming
+from services.adapters.pause import seconds
 from services.adapters.transport import CurlStream, CurlTransport
+from services.text import storable
 
 _MESSAGE_LENGTH: Final = 500
+_VENDOR_MESSAGE_LENGTH: Final = 16 * 1024
+_WORD_LENGTH: Final = 200
 _SETTLE_SECONDS: Final = 0.05  # between a protocol's own end of a stream and that of the HTTP body
 _PROXY_REFUSES: Final = 407
 _ERROR_BODY_BYTES: Final = 64 * 1024
@@ -59,10 +65,12 @@ class HttpAdapter(Adapter):
 
     The option `omit` names fields of the body that the service's models refuse, and that are left
     out therefore: "temperature", for some reasoning models.
+
+    The option `context_window` says how many tokens the service's models take, as one number or by model.
     """
 
     FEATURES = frozenset({Feature.TOOLS, Feature.IMAGES, Feature.JSON_SCHEMA, Feature.JSON_OBJECT, Feature.EMBEDDINGS})
-    OPTIONS: ClassVar[Mapping[str, Any]] = {"omit": []}
+    OPTIONS: ClassVar[Mapping[str, Any]] = {"omit": [], "context_window": None}
     ROOT: ClassVar[str] = ""
     ENDPOINTS: ClassVar[tuple[str, ...]] = ()
     MODELS_PATH: ClassVar[str]
@@ -340,12 +348,23 @@ class HttpAdapter(Adapter):
 
     def _explain_report(self, failure: Failure) -> ProviderError:
         kind = self.kind_of(failure)
-        said = self.connection.without_key(" ".join(failure.message.split()))[: _MESSAGE_LENGTH - 200]
+        said = self.connection.without_key(failure.message)
+        summary = " ".join(said.split())[: _MESSAGE_LENGTH - 200]
         status = f"answered {failure.status}" if failure.status else "reported an error"
-        error = self.error(kind, f"{status}{': ' + said.rstrip('.') if said else ''}. {_ADVICE[kind]}")
+        error = self.error(kind, f"{status}{': ' + summary.rstrip('.') if summary else ''}. {_ADVICE[kind]}")
         error.status = failure.status
         error.retry_after = self.pause_of(failure)
+        error.advice = _ADVICE[kind]
+        error.vendor = self._vendor_error(failure, said)
+        error.context = figures(failure.message, failure.payload) if kind is ErrorKind.CONTEXT_LENGTH else Figures()
+        error.lacks_operation = failure.lacks_operation if kind is ErrorKind.UNSUPPORTED else ""
         return error
+
+    def _vendor_error(self, failure: Failure, message: str) -> VendorError | None:
+        if not message:
+            return None
+        words = (self.connection.without_key(failure.field(name))[:_WORD_LENGTH] for name in ("type", "code", "param"))
+        return VendorError(storable(message[:_VENDOR_MESSAGE_LENGTH]), *map(storable, words))
 
     def _fit_to_show(self, text: str) -> str:
         text = self.connection.without_key(text).strip()
@@ -418,6 +437,7 @@ _ADVICE: Final[Mapping[str, str]] = {
     ErrorKind.CONNECT: "Check its base_url and that it is running.",
     ErrorKind.RATE_LIMITED: "Wait before the next call, or use another service.",
     ErrorKind.SERVER: "Try again later, or use another service.",
+    ErrorKind.OVERLOADED: "Try again later, or use another service.",
     ErrorKind.MALFORMED: "Check that its base_url is that of the API.",
     ErrorKind.AUTH: "Check the service's API key.",
     ErrorKind.QUOTA: "Check the account's credit and spending limits.",
@@ -452,6 +472,7 @@ _EXPLANATIONS: Final[tuple[tuple[type[Exception], ErrorKind, str], ...]] = (
     (exceptions.InvalidHeader, ErrorKind.AUTH, "has a key that no header can carry. Enter it again, in one line."),
     (exceptions.InvalidURL, ErrorKind.CONNECT, "has an address that is none ({error}). Correct its base_url."),
     (exceptions.ContentDecodingError, ErrorKind.MALFORMED, "sent an answer that cannot be unpacked ({error})."),
+    (BrokenWithin, ErrorKind.BROKEN, "broke the connection before its answer was whole. Try again."),
     (
         exceptions.ChunkedEncodingError,
         ErrorKind.CONNECT,

@@ -56,7 +56,7 @@ class Incoming:
     def _allow_for_usage(self) -> None:
         """Wait a moment longer after each document that brings something, but not after mere signs of life."""
         reader = self._reader
-        progress = (reader.usage, reader.deltas, len(reader.beside))
+        progress = (reader.meter.usage, reader.deltas, len(reader.beside))
         if progress != self._progress:
             self._progress = progress
             self._stream.end_within(_GRACE_SECONDS)

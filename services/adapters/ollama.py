@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -25,12 +24,11 @@ from services.adapters.base import (
     ToolCallDelta,
     Usage,
 )
-from services.adapters.estimate import estimate
 from services.adapters.failure import Failure, ReportedError
 from services.adapters.http import HttpAdapter
+from services.adapters.ollama_usage import ollama_usage
 from services.adapters.wire import (
     arguments_object,
-    count,
     embedded,
     finished,
     function_tool,
@@ -136,8 +134,7 @@ class OllamaAdapter(HttpAdapter):
 
     def parse_embeddings(self, content: bytes, request: EmbeddingRequest) -> Embeddings:
         answer = _EMBEDDINGS.decode(content)
-        tokens = count(answer.prompt_eval_count)
-        usage = Usage(prompt_tokens=tokens) if tokens else None
+        usage = ollama_usage({"prompt_eval_count": answer.prompt_eval_count})
         return embedded(request, answer.model or request.model, answer.embeddings, usage)
 
     def parse_reply(self, content: bytes, request: ChatRequest) -> Reply:
@@ -151,11 +148,10 @@ class OllamaAdapter(HttpAdapter):
             reasoning=answer.message.thinking or "",
             tool_calls=tuple(map(_tool_call, answer.message.tool_calls or ())),
         )
-        return finished(reply, request, _finish_reason(answer), _usage(answer, request, reply.reasoning + reply.text))
+        return finished(reply, request, _finish_reason(answer), ollama_usage(_counts(answer)))
 
     def figures(self, payload: dict[str, Any]) -> Usage | None:
-        prompt, completion = count(payload, "prompt_eval_count"), count(payload, "eval_count")
-        return Usage(prompt_tokens=prompt, completion_tokens=completion) if prompt or completion else None
+        return ollama_usage(payload)
 
     def reader(self, request: ChatRequest) -> StreamReader:
         return _Reader(request)
@@ -198,7 +194,7 @@ class OllamaAdapter(HttpAdapter):
 
 class _Reader(StreamReader):
     def __init__(self, request: ChatRequest) -> None:
-        super().__init__(request)
+        super().__init__(request, ollama_usage)
         self._calls = 0
 
     def feed(self, event: bytes) -> Iterator[Delta]:
@@ -208,7 +204,7 @@ class _Reader(StreamReader):
         if answer.message:
             yield from self._feed_message(answer.message)
         if answer.done:
-            self.usage = _usage(answer, self.request, self.written)
+            self.meter.add(_counts(answer))
             self.finish = _finish_reason(answer)
             self.is_over = True
 
@@ -255,16 +251,8 @@ def _finish_reason(answer: _Answer) -> FinishReason:
     return "length" if answer.done_reason == "length" else "stop"
 
 
-def _usage(answer: _Answer, request: ChatRequest, written: str) -> Usage | None:
-    prompt, completion = count(answer.prompt_eval_count), count(answer.eval_count)
-    if prompt and completion:
-        return Usage(prompt_tokens=prompt, completion_tokens=completion)
-    # A prompt that was in the cache from before is not counted by older versions:
-    # https://github.com/ollama/ollama/issues/2068
-    guess = estimate(request, written)
-    return replace(
-        guess, prompt_tokens=prompt or guess.prompt_tokens, completion_tokens=completion or guess.completion_tokens
-    )
+def _counts(answer: _Answer) -> dict[str, Any]:
+    return {"prompt_eval_count": answer.prompt_eval_count, "eval_count": answer.eval_count}
 
 
 def _raise_error(answer: _Answer) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import struct
 from base64 import b64decode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from decimal import Decimal
 from itertools import groupby
 from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
@@ -36,14 +35,15 @@ from services.adapters.base import (
     Usage,
 )
 from services.adapters.call import Call
-from services.adapters.estimate import estimate
+from services.adapters.estimate import completed
 from services.adapters.failure import UNREADABLE, Failure, ReportedError
 from services.adapters.http import HttpAdapter
 from services.adapters.native_wholes import whole_completion
+from services.adapters.openai_usage import openai_usage
 from services.adapters.openai_variants import CallPieces, arguments_text, finish_reason, for_clients, introduce
-from services.adapters.wire import count, embedded, finished, function_tool, make_call_id
+from services.adapters.usage import Raw, UsageMeter, read_whole
+from services.adapters.wire import embedded, finished, function_tool, make_call_id
 
-_MOST_DOLLARS: Final = 1_000_000  # for one call; also false for what is not a number
 _NAMELESS: Final = "a tool call in it names no function"
 # OpenRouter's words where no provider of a model can do what is asked, and where there is no such model.
 _CANNOT: Final = re.compile(
@@ -110,6 +110,7 @@ class _Choice(msgspec.Struct):
     message: _Message
     finish_reason: str | None = None
     error: Any = None
+    usage: Any = None  # as in a stream
 
 
 class _ChunkChoice(msgspec.Struct):
@@ -117,11 +118,14 @@ class _ChunkChoice(msgspec.Struct):
     index: int | None = None
     finish_reason: str | None = None
     error: Any = None
+    usage: Any = None  # https://platform.kimi.ai/docs/api/chat
 
 
 class _Answer(msgspec.Struct):
     model: str | None = None
     usage: Any = None
+    x_groq: Any = None  # holds the usage of a stream: https://console.groq.com/docs/api-reference
+    service_tier: Any = None
     error: Any = None
     object: Any = None
     code: Any = None  # this and the message only where vLLM reports an error
@@ -267,7 +271,8 @@ class OpenAIAdapter(HttpAdapter):
         _raise_error(answer)
         found = sorted(answer.data or (), key=lambda item: item.index)
         vectors = (_vector(item.embedding) for item in found)
-        return embedded(request, answer.model or request.model, vectors, _usage(answer.usage))
+        usage = read_whole(answer.usage, self._read_usage)
+        return embedded(request, answer.model or request.model, vectors, usage)
 
     def parse_reply(self, content: bytes, request: ChatRequest) -> Reply:
         completion = _COMPLETION.decode(content)
@@ -284,16 +289,33 @@ class OpenAIAdapter(HttpAdapter):
         )
         reason = finish_reason(choice.finish_reason)
         written = "".join(each.message.written for each in completion.choices)
-        reply = finished(reply, request, reason, _usage(completion.usage) or estimate(request, written))
+        usage = completed(self._usage_of(completion), request, written)
+        reply = finished(reply, request, reason, usage)
         if self._native(request) and not all(map(_is_clear, completion.choices)):
             return replace(reply, native=_cleared(content, reply))
         return reply
 
     def figures(self, payload: dict[str, Any]) -> Usage | None:
-        return _usage(payload.get("usage"))
+        names = ("usage", "x_groq", "service_tier")
+        return self._usage_of(_Completion(**{name: payload.get(name) for name in names}))
 
     def reader(self, request: ChatRequest) -> StreamReader:
-        return _Reader(request)
+        return _Reader(request, self._read_usage)
+
+    def _usage_of(self, completion: _Completion) -> Usage | None:
+        # Nearly all answers have one usage object, and nothing to merge.
+        tier = {"service_tier": completion.service_tier} if completion.service_tier else {}
+        if isinstance(completion.usage, dict) and (usage := self._read_usage({**tier, **completion.usage})):
+            return usage
+        meter = UsageMeter(self._read_usage)
+        _note_usage(completion, meter)
+        for index, choice in enumerate(completion.choices or ()):
+            if choice.usage:
+                meter.add_choice(index, choice.usage)
+        return meter.usage
+
+    def _read_usage(self, raw: Raw) -> Usage | None:
+        return openai_usage(raw, self.connection.base_url)
 
     def parse_models(self, content: bytes) -> list[str]:
         return [model.id for model in _MODELS.decode(content).data]
@@ -317,8 +339,8 @@ class OpenAIAdapter(HttpAdapter):
 class _Reader(StreamReader):
     """A stream ends well with [DONE], or with a finish reason where a server leaves that out."""
 
-    def __init__(self, request: ChatRequest) -> None:
-        super().__init__(request)
+    def __init__(self, request: ChatRequest, read_usage: Callable[[Raw], Usage | None]) -> None:
+        super().__init__(request, read_usage)
         self._calls = CallPieces()
         self._answers = _answers(request)
         self._ended_beside: set[int | None] = set()
@@ -341,8 +363,10 @@ class _Reader(StreamReader):
         chunk = _CHUNK.decode(event)
         _raise_error(chunk)
         self.model = chunk.model or self.model
-        self.usage = _usage(chunk.usage) or self.usage
+        _note_usage(chunk, self.meter)
         for choice in chunk.choices or ():
+            if choice.usage:
+                self.meter.add_choice(choice.index or 0, choice.usage)
             if not choice.index:  # of several answers (`n`) the first is the one
                 yield from self._feed_choice(choice)
             else:
@@ -490,23 +514,14 @@ def _tool_call(call: _ToolCall) -> ToolCall:
     return ToolCall(call.id or make_call_id(), call.called.name, arguments_text(call.called.arguments))
 
 
-def _usage(figures: Any) -> Usage | None:
-    usage = Usage(
-        prompt_tokens=count(figures, "prompt_tokens"),
-        completion_tokens=count(figures, "completion_tokens"),
-        cached_tokens=count(figures, "prompt_tokens_details", "cached_tokens"),
-        cache_write_tokens=count(figures, "prompt_tokens_details", "cache_write_tokens"),
-        reasoning_tokens=count(figures, "completion_tokens_details", "reasoning_tokens"),
-        cost=_cost(figures),
-    )
-    return usage if usage.total_tokens else None
-
-
-def _cost(figures: Any) -> Decimal | None:
-    # OpenRouter names it: https://openrouter.ai/docs/use-cases/usage-accounting
-    cost = figures.get("cost") if isinstance(figures, dict) else None
-    known = isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost <= _MOST_DOLLARS
-    return Decimal(str(cost)) if known else None
+def _note_usage(answer: _Answer, meter: UsageMeter) -> None:
+    """What an answer, or a piece of one, says of its usage beside its choices."""
+    if answer.service_tier:
+        meter.service_tier = answer.service_tier
+    if isinstance(answer.x_groq, dict):
+        meter.add(answer.x_groq.get("usage"))
+    if answer.usage:
+        meter.add(answer.usage)
 
 
 def _raise_error(answer: _Answer) -> None:

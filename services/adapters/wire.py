@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import secrets
 from collections.abc import Iterable
 from dataclasses import replace
@@ -22,10 +21,7 @@ from services.adapters.base import (
     ToolCall,
     Usage,
 )
-from services.adapters.estimate import estimate, estimate_inputs
-
-# No call takes more; a figure beyond it is nonsense, and no database column would hold some of those.
-MOST_TOKENS = 10**12
+from services.adapters.estimate import completed, estimate_inputs
 
 
 def finished(reply: Reply, request: ChatRequest, reason: FinishReason, usage: Usage | None) -> Reply:
@@ -34,7 +30,7 @@ def finished(reply: Reply, request: ChatRequest, reason: FinishReason, usage: Us
     return replace(
         reply,
         finish_reason=with_tools(reason, reply.tool_calls),
-        usage=usage or estimate(request, reply.reasoning + reply.text + calls),
+        usage=completed(usage, request, reply.reasoning + reply.text + calls),
     )
 
 
@@ -95,14 +91,6 @@ def function_tool(tool: Tool) -> dict[str, Any]:
 def parameters_schema(tool: Tool) -> dict[str, Any]:
     """A tool without parameters still needs a schema that says so."""
     return dict(tool.parameters) or {"type": "object", "properties": {}}
-
-
-def count(figures: Any, *path: str) -> int:
-    """The whole number at `path`, else 0: an answer that was paid for is not lost over an odd figure."""
-    for name in path:
-        figures = figures.get(name) if isinstance(figures, dict) else None
-    known = isinstance(figures, int | float) and math.isfinite(figures) and 0 < figures <= MOST_TOKENS
-    return int(figures) if known else 0
 
 
 def with_tools(reason: FinishReason, tool_calls: tuple[ToolCall, ...]) -> FinishReason:

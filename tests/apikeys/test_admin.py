@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test import Client
@@ -30,7 +31,7 @@ def test_a_key_is_shown_once_on_the_page_that_follows(admin_client: Client, clie
     assert page.status_code == 200
     found = re.search(r'<code id="key"[^>]*>(ox-\w+)</code>', page.content.decode())
     assert found
-    assert client.get("/api/services/", headers=bearer(found[1])).status_code == 200
+    assert client.get("/auth/me", headers=bearer(found[1])).json()["scopes"] == ["read"]
     assert "no-store" in page["Cache-Control"]
     assert "messages" not in page.cookies
     for address in (KEYS, f"{KEYS}{ClientKey.objects.get().pk}/change/", "/admin/"):
@@ -40,6 +41,31 @@ def test_a_key_is_shown_once_on_the_page_that_follows(admin_client: Client, clie
 def test_whoever_makes_a_key_is_suggested_as_its_owner(admin_client: Client, admin_user: User) -> None:
     form = admin_client.get(f"{KEYS}add/").context["adminform"].form
     assert form.initial["owner"] == admin_user.pk
+
+
+def test_a_new_key_may_execute_and_nothing_else_unless_somebody_says_so(admin_client: Client) -> None:
+    form = admin_client.get(f"{KEYS}add/").context["adminform"].form
+    assert form.fields["scopes"].initial == ["execute"]
+
+
+def test_whoever_makes_a_key_owns_it_where_no_owner_is_named(admin_client: Client, admin_user: User) -> None:
+    assert make(admin_client, owner="").status_code == 200
+    assert ClientKey.objects.get().owner == admin_user
+
+
+def test_an_administrator_adopts_ownerless_keys(admin_client: Client, client: APIClient, admin_user: User) -> None:
+    secret = make_key("ownerless", owner=None)
+    other = make_user("ada")
+    make_key("owned", owner=other)
+    assert "refused: it has no owner" in admin_client.get(KEYS).content.decode()
+    assert client.get("/api/services/", headers=bearer(secret)).status_code == 401
+    chosen = [str(pk) for pk in ClientKey.objects.values_list("pk", flat=True)]
+    answer = admin_client.post(KEYS, {"action": "adopt", "_selected_action": chosen}, follow=True)
+    assert "Keys that you own now: 1" in answer.content.decode()
+    assert client.get("/api/services/", headers=bearer(secret)).status_code == 200
+    assert ClientKey.objects.get(name="ownerless").owner == admin_user
+    assert LogEntry.objects.get().object_repr == "ownerless"
+    assert ClientKey.objects.get(name="owned").owner == other
 
 
 def test_switching_a_key_off_in_the_list_is_live(admin_client: Client, client: APIClient) -> None:
@@ -69,7 +95,7 @@ def test_a_wrong_field_is_named(admin_client: Client, form: dict[str, Any], fiel
 def test_a_key_keeps_its_name_and_secret_when_it_is_changed(admin_client: Client, client: APIClient) -> None:
     secret = make_key()
     key = ClientKey.objects.get()
-    form = {"name": "other", "scopes": ["execute"], "enabled": "on"}
+    form = {"name": "other", "scopes": ["execute"], "enabled": "on", "owner": str(key.owner_id)}
     assert admin_client.post(f"{KEYS}{key.pk}/change/", form).status_code == 302
     key.refresh_from_db()
     assert (key.name, key.scopes) == ("program", ["execute"])

@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from apikeys import client_keys
+from apikeys import accounts, client_keys
 from apikeys.derivation import derive
 from apikeys.identity import Role, Scope
 from apikeys.models import ClientKey
@@ -26,6 +26,10 @@ CLIENTS = "/api/api-keys/clients/"
 
 def status(client: APIClient, secret: str) -> int:
     return int(client.get("/api/services/", headers=bearer(secret)).status_code)
+
+
+def models(client: APIClient, secret: str) -> int:
+    return int(client.get("/v1/models", headers=bearer(secret)).status_code)
 
 
 @pytest.fixture
@@ -45,13 +49,14 @@ def test_a_key_is_made_used_and_revoked(client: APIClient, admin: dict[str, str]
     made = answer.json()
     assert made["key"].startswith(made["prefix"] + "_")
     assert made["prefix"].startswith("ox-")
-    assert (made["owner"], made["scopes"], made["enabled"]) == ("root", ["execute", "read"], True)
-    assert status(client, made["key"]) == 200
+    assert (made["owner"], made["scopes"], made["enabled"]) == ("root", ["execute"], True)
+    assert models(client, made["key"]) == 200
+    assert status(client, made["key"]) == 403
     listed = client.get(CLIENTS, headers=admin)
     assert listed.json() == {"total": 1, "keys": [{k: v for k, v in made.items() if k != "key"}]}
     assert made["key"] not in listed.content.decode()
     assert client.delete(f"{CLIENTS}{made['id']}", headers=admin).status_code == 204
-    assert status(client, made["key"]) == 401
+    assert models(client, made["key"]) == 401
     assert client.delete(f"{CLIENTS}{made['id']}/", headers=admin).status_code == 404
 
 
@@ -67,6 +72,7 @@ def test_wherever_a_credential_stands_the_verdict_is_the_same(client: APIClient)
     credentials = {
         "key": (make_key(), 200),
         "weak key": (make_key("weak", Scope.EXECUTE), 403),
+        "ownerless key": (make_key("ownerless", *Scope, owner=None), 401),
         "token": (access_token("ada"), 200),
         "wrong key": ("ox-abcdefgh_wrong", 401),
         "wrong token": ("a.b.c", 401),
@@ -180,14 +186,55 @@ def test_a_name_is_given_once(client: APIClient, admin: dict[str, str]) -> None:
     assert "another name" in again.json()["detail"]
 
 
-def test_keys_can_be_made_before_identity_is_switched_on(client: APIClient, settings: Settings) -> None:
+def test_a_key_made_while_authentication_was_off_is_refused_until_somebody_owns_it(
+    client: APIClient, settings: Settings
+) -> None:
     settings.AUTH_ENABLED = False
     snapshot.forget_all()
     made = make(client, {}, expires_at="2099-01-01T00:00:00Z").json()
     assert (made["owner"], made["expires_at"]) == (None, "2099-01-01T00:00:00Z")
     settings.AUTH_ENABLED = True
     snapshot.forget_all()
+    refused = client.get("/api/services/", headers=bearer(made["key"]))
+    assert refused.status_code == 401
+    assert "no owner" in refused.json()["detail"]
+    assert "administrator" in refused.json()["detail"]
+    key = ClientKey.objects.get()
+    key.owner, key.scopes = make_user("ada"), ["read", "execute"]
+    key.save()
     assert status(client, made["key"]) == 200
+    assert client.get("/auth/me", headers=bearer(made["key"])).json()["scopes"] == ["read"]
+
+
+@pytest.mark.parametrize("fields", [{"enabled": False}, {"expires_at": in_the_past()}], ids=["disabled", "expired"])
+def test_an_ownerless_key_that_is_void_anyway_is_refused_like_any_other(
+    client: APIClient, fields: dict[str, Any]
+) -> None:
+    secret = make_key(owner=None, **fields)
+    found = {client.get("/v1/models", headers=bearer(key)).content for key in (secret, "ox-abcdefgh_wrong")}
+    assert len(found) == 1
+
+
+def test_the_id_of_a_deleted_key_is_not_given_to_another_one() -> None:
+    make_key("first")
+    first = ClientKey.objects.get()
+    number = first.pk
+    first.delete()
+    make_key("second")
+    assert ClientKey.objects.get().pk > number
+
+
+def test_a_user_and_a_key_of_one_name_are_different_callers(client: APIClient) -> None:
+    ada = make_user("ada")
+    make_key("ada", owner=ada)
+    key = ClientKey.objects.get()
+    secret = key.draw_secret()
+    key.save()
+    found = client_keys.holder_of(secret)
+    account = accounts.active(ada.pk)
+    assert found
+    assert account
+    assert (found.caller, account.identity.caller) == (f"key:{key.pk}", f"user:{ada.pk}")
 
 
 def test_a_key_is_checked_without_the_database(client: APIClient) -> None:

@@ -12,11 +12,13 @@ from pytest_django import Settings
 from apikeys import keyring
 from apikeys.models import SecurityPolicy
 from config.apply import Changes, apply, seed_if_new
+from config.presentation import configuration
 from config.problems import ConfigInvalidError
 from config.reading import read
 from config.schema import Declaration
 from routing.models import DefaultRoute, RoutingRule
 from services.models import Service
+from services.prices import PriceOverride
 from snapshots.models import Revision
 
 pytestmark = pytest.mark.django_db
@@ -210,6 +212,24 @@ def test_the_default_order_is_replaced_where_the_file_names_it(load: Callable[[s
     assert default_order() == ["local", "cloud"]
     load(TWO.replace("[cloud, local]", "[]"))
     assert default_order() == []
+
+
+def test_a_price_has_fees_and_a_price_for_each_kind_of_token(load: Callable[[str], Changes]) -> None:
+    named = {
+        "input_per_million": Decimal(3),
+        "output_per_million": Decimal(15),
+        "cached_input_per_million": Decimal("0.3"),
+        "cache_write_per_million": Decimal("3.75"),
+        "cache_write_1h_per_million": Decimal(6),
+        "reasoning_per_million": Decimal(16),
+        "per_request": Decimal("0.005"),
+        "per_search": Decimal("0.01"),
+    }
+    text = ", ".join(f"{name}: {price}" for name, price in named.items())
+    load(TWO.replace("input_per_million: 0.15, output_per_million: 3", text))
+
+    assert Service.objects.get(name="cloud").price == PriceOverride(**named)
+    assert configuration()["services"]["cloud"]["price"] == {name: float(price) for name, price in named.items()}
 
 
 def test_a_price_may_be_given_back_to_the_price_table(load: Callable[[str], Changes]) -> None:

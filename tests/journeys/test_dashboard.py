@@ -16,7 +16,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.dashboard import (
     assert_nothing_is_cut_off,
-    assert_small_and_quick,
+    assert_small,
     assert_the_keyboard_reaches_everything,
     browse,
     log_in,
@@ -73,18 +73,18 @@ def fail_once(oxide: LiveOxide, provider: FakeProvider, service: str) -> None:
 
 
 def is_live(page: Page) -> Locator:
-    expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
     return page.locator("#tasks tbody tr")
 
 
-def test_every_page_loads_in_peace_and_is_small_and_quick(oxide: LiveOxide) -> None:
+def test_every_page_is_small_and_loads_without_errors(oxide: LiveOxide) -> None:
     oxide.start()
     task = oxide.execute().json()["task_id"]
     with browse(oxide) as page:
         shown = {"/": "Live", "/try": "Send", "/history": "1 task", f"/history/{task}": "completed"}
         shown |= {"/routing": "Every task", "/costs": "Cost unknown", "/keys": "No service asks for a key."}
         for path, sign in shown.items():
-            assert_small_and_quick(page, path, sign)
+            assert_small(page, path, sign)
 
 
 def test_now_shows_services_figures_and_tasks_as_they_go_on(oxide: LiveOxide, provider: FakeProvider) -> None:
@@ -125,15 +125,13 @@ def test_now_shows_services_figures_and_tasks_as_they_go_on(oxide: LiveOxide, pr
         expect(services.get_by_role("row", name=re.compile("^first")).locator("[data-label='In flight']")).to_have_text(
             "1"
         )
-        expect(row).to_contain_text("completed", timeout=20_000)
+        expect(row).to_contain_text("completed")
         expect(row.locator("[data-label=Tokens]")).to_have_text("24")
         expect(row.locator("[data-label=Cost]")).to_contain_text("$0.000")
         # Told over /ws: what is asked for is asked for once a minute.
-        expect(page.locator("#hour")).to_have_text("3 tasks in the last hour", timeout=15_000)
+        expect(page.locator("#hour")).to_have_text("3 tasks in the last hour")
         expect(page.locator("#failed-note")).to_have_text("1 of 3 tasks")
-        expect(page.locator("#cpu-chart svg")).to_have_attribute(
-            "aria-label", re.compile("Processor, last"), timeout=25_000
-        )
+        expect(page.locator("#cpu-chart svg")).to_have_attribute("aria-label", re.compile("Processor, last"))
 
 
 def test_a_running_task_is_stopped_from_now(oxide: LiveOxide, provider: FakeProvider) -> None:
@@ -165,9 +163,9 @@ def test_a_task_that_finds_no_free_place_is_seen_to_wait_until_it_has_one(
         expect(kept.locator(".state")).to_have_text("running")
         expect(held.locator(".state")).to_have_text("waiting")
         expect(held).to_contain_text("for a free place at its service")
-        expect(page.locator("#queued")).to_have_text("1 of them waits for a place", timeout=10_000)
+        expect(page.locator("#queued")).to_have_text("1 of them waits for a place")
         kept.get_by_role("button", name="Stop").click()
-        expect(held.locator(".state")).to_have_text("running", timeout=10_000)
+        expect(held.locator(".state")).to_have_text("running")
 
 
 def test_a_cost_that_nobody_knows_is_not_shown_as_nothing(oxide: LiveOxide, provider: FakeProvider) -> None:
@@ -193,7 +191,7 @@ def test_a_breaker_that_opens_is_seen(oxide: LiveOxide, provider: FakeProvider) 
         provider.misbehave("status", service="first", status=500)
         for _ in range(5):
             oxide.execute(service="first")
-        expect(page.locator("#services")).to_contain_text("open: left alone", timeout=15_000)
+        expect(page.locator("#services")).to_contain_text("open: left alone")
 
 
 def test_on_the_first_day_it_says_what_is_missing_and_what_to_do(live: LiveOxide) -> None:
@@ -203,7 +201,7 @@ def test_on_the_first_day_it_says_what_is_missing_and_what_to_do(live: LiveOxide
     with browse(live) as page:
         page.goto("/")
         help_ = page.get_by_role("region", name="No model can be asked yet")
-        expect(help_).to_contain_text("openai has no API key: set NO_SUCH_KEY", timeout=20_000)
+        expect(help_).to_contain_text("openai has no API key: set NO_SUCH_KEY")
         expect(help_).to_contain_text("ollama run llama2")
         live.post("/api/services/ollama_local/disable/").raise_for_status()
         expect(help_).to_contain_text("Do this next: openai needs a key: enter it, or set NO_SUCH_KEY and restart.")
@@ -503,10 +501,10 @@ def test_a_page_says_that_it_is_cut_off_and_is_live_again_by_itself(oxide: LiveO
         page.goto("/")
         is_live(page)
         oxide.kill()
-        expect(page.get_by_role("status").get_by_text("Disconnected")).to_be_visible(timeout=10_000)
+        expect(page.get_by_role("status").get_by_text("Disconnected")).to_be_visible()
         expect(page.get_by_role("button", name="Connect now")).to_be_visible()
         oxide.start("--port", port)
-        expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=40_000)
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
         task = oxide.execute(service="echo", background=True).json()["task_id"]
         expect(page.locator(f"[title='{task}']")).to_be_visible()
         expect(page.locator("body")).not_to_have_class(re.compile("stale"))
@@ -652,7 +650,7 @@ def test_with_identity_on_one_logs_in_and_may_do_what_the_role_may(guarded: Live
         lacking = "needs the scope execute, which ada does not have. Ask an administrator for it."
         cannot_be_pressed(page, "Stop task", f"To stop a task {lacking}")
         guarded.run("shell", "-c", SWITCH_OFF)
-        expect(page.locator("#help")).to_contain_text("An administrator does it in the admin pages.", timeout=40_000)
+        expect(page.locator("#help")).to_contain_text("An administrator does it in the admin pages.")
         expect(page.locator("a[href^='/admin']")).to_have_count(0)
         page.locator("#tasks a").first.click()
         cannot_be_pressed(page, "Stop", f"To stop a task, or to try one again, {lacking}")

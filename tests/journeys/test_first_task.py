@@ -11,7 +11,7 @@ from tests.live import LiveOxide
 
 
 def test_a_first_task_needs_no_provider(live: LiveOxide) -> None:
-    live.start()
+    live.start(on_nothing=True)
     answer = live.execute(prompt="Explain quantum computing", service="echo")
     assert answer.status_code == 200
     body = answer.json()

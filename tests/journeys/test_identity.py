@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -67,7 +66,7 @@ def test_keys_and_logins_outlive_a_restart(guarded: LiveOxide) -> None:
     assert guarded.stop() == 0
     guarded.start()
     assert guarded.get(SERVICES, headers=mine).status_code == 200
-    assert guarded.get(SERVICES, headers=bearer(made["key"])).status_code == 200
+    assert guarded.get("/v1/models", headers=bearer(made["key"])).status_code == 200
 
 
 def test_identity_limits_and_hosts_of_the_file_hold_and_follow_a_reload(live: LiveOxide) -> None:
@@ -201,9 +200,7 @@ def test_four_processes_count_together_and_alone_when_redis_is_away(scaled: Live
     assert set(away) <= {200, 429}, away
     assert away[200] <= 4 * 100
     assert 1 <= scaled.log.count("Redis does not answer") <= 4
-    begin = time.monotonic()
     assert call_at_once(scaled.url, 50).keys() <= {200, 429}
-    assert time.monotonic() - begin < 10
 
 
 @pytest.mark.slow
@@ -222,7 +219,7 @@ def test_a_change_to_people_and_keys_reaches_every_process(scaled: LiveOxide) ->
         return lambda: ask(headers) == {status}
 
     made = requests.post(
-        scaled.url + "/api/api-keys/clients/", json={"name": "robot"}, headers=admin, timeout=60
+        scaled.url + "/api/api-keys/clients/", json={"name": "robot", "scopes": ["read"]}, headers=admin, timeout=60
     ).json()
     key = bearer(made["key"])
     wait_until(follows(key, 200), seconds=5)

@@ -370,9 +370,7 @@ def test_clients_of_one_process_hear_of_tasks_in_another_with_pauses_while_redis
         redis.stop()
         wait_until(lambda: all("Redis is away" in oxide.log for oxide in (here, there)))
         for oxide in (here, there):
-            started = time.monotonic()
             task_id = execute(oxide)["task_id"]
-            assert time.monotonic() - started < 5
             if oxide is here:
                 hear(connection, "task_progress", task_id=task_id, progress=100)
 

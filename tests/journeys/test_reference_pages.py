@@ -20,10 +20,10 @@ def test_both_show_every_operation_within_what_they_may(live: LiveOxide) -> None
         page.on("console", lambda message: refused.append(message.text) if "Content Security" in message.text else None)
         page.goto("/docs")
         operation = page.locator(".opblock-summary-path", has_text="/execute").first
-        expect(operation).to_be_visible(timeout=30_000)
+        expect(operation).to_be_visible()
         page.goto("/redoc")
-        expect(page.get_by_text("/api/tasks/execute/").first).to_be_attached(timeout=30_000)
+        expect(page.get_by_text("/api/tasks/execute/").first).to_be_attached()
         page.get_by_placeholder("Search").fill("export")
-        expect(page.locator("[data-role='search:results'] li").first).to_be_visible(timeout=30_000)
+        expect(page.locator("[data-role='search:results'] li").first).to_be_visible()
     assert refused
     assert all(PICTURE_HOST in text for text in refused)

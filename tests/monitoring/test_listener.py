@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
+from apikeys.identity import ANYBODY, NOBODY, Identity, Scope
 from monitoring.listener import MOST_CHARACTERS, MOST_MESSAGES, Goodbye, Listener
 from monitoring.news import News, Topic
 
@@ -12,6 +13,7 @@ class Queue(Listener):
     def __init__(self) -> None:
         super().__init__(on_overflow=self.note, on_gap=lambda: None)
         self.overflows = 0
+        self.identity = ANYBODY
 
     def note(self) -> None:
         self.overflows += 1
@@ -93,6 +95,24 @@ def test_nothing_comes_after_the_goodbye() -> None:
     listener.tell("b")
     listener.finish(Goodbye(1000, "again"))
     assert listener.drain() == ["a", "error", Goodbye(1008, "enough")]
+
+
+def test_who_sees_its_own_tasks_alone_hears_of_nothing_else() -> None:
+    listener = Queue()
+    listener.tasks = {"mine", "other", "nobody's"}
+    listener.identity = Identity("program", "key", frozenset({Scope.EXECUTE}), caller="key:1")
+    told = [
+        News(Topic.TASKS, "mine", {}, "key:1"),
+        News(Topic.TEXT, "mine", {}, "key:1"),
+        News(Topic.TASKS, "other", {}, "user:1"),
+        News(Topic.TEXT, "other", {}, "key:11"),
+        News(Topic.TEXT, "nobody's", {}),
+        News(Topic.METRICS, "", {}),
+        News(Topic.SERVICES, "echo", {}),
+    ]
+    assert [listener.hears(news) for news in told] == [True, True, False, False, False, False, False]
+    listener.identity = NOBODY
+    assert not any(listener.hears(news) for news in told)
 
 
 def test_it_hears_its_topics_and_all_about_its_tasks() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from apikeys.identity import ANYBODY, Identity, Scope
 from monitoring import relay
 from monitoring.hub import Hub
 from monitoring.listener import Listener
@@ -19,6 +20,7 @@ from monitoring.news import Topic
 from tests.servers import Redis
 
 TASK = "01a2060f-e649-74fb-aca1-e65a7bc908e4"
+OTHER_TASK = "01a2060f-e649-74fb-aca1-e65a7bc908e5"
 SECONDS = 20
 
 pytestmark = pytest.mark.xdist_group("redis")
@@ -42,6 +44,7 @@ class Client(Listener):
     def __init__(self) -> None:
         super().__init__(on_overflow=lambda: None, on_gap=self.note)
         self.gaps = 0
+        self.identity = ANYBODY
 
     def note(self) -> None:
         self.gaps += 1
@@ -116,6 +119,29 @@ def test_text_crosses_only_where_somebody_follows_the_task(server: Redis) -> Non
             await until(lambda: not there.is_followed(TASK))
             here.leave(client)
             await until(lambda: not there.is_heard)
+
+    run(story)
+
+
+def test_whose_task_it_is_crosses_with_it(server: Redis) -> None:
+    async def story() -> None:
+        from redis.asyncio import Redis as Connection
+
+        async with hubs(server) as (here, there), Connection.from_url(server.url) as earlier_version:
+            client = await met(here, there)
+            client.identity = Identity("program", "key", frozenset({Scope.EXECUTE}), caller="key:1")
+            here.follow(client, TASK)
+            await until(lambda: there.is_followed(TASK))
+            for caller in ("key:2", None):
+                there.publish(Topic.TASKS, OTHER_TASK, {"type": "task_progress", "progress": 1}, caller)
+            said = {"from": "x", "news": [["tasks", TASK, {"type": "task_progress", "progress": 2}]]}
+            await earlier_version.publish("oxide:0:news", json.dumps(said))
+            assert await client.is_silent()
+            there.publish(Topic.TASKS, TASK, {"type": "task_progress", "progress": 3}, "key:1")
+            assert (await client.hear())["progress"] == 3
+            for word, offset in (("Quan", 0), ("tum", 4)):
+                there.publish(Topic.TEXT, TASK, {"type": "task_delta", "text": word, "offset": offset}, "key:1")
+            assert (await client.hear())["text"] == "Quantum"
 
     run(story)
 
@@ -216,7 +242,13 @@ def test_a_message_that_makes_no_sense_is_no_end(server: Redis, caplog: pytest.L
 
         async with hubs(server) as (here, there), Connection.from_url(server.url) as other:
             client = await met(here, there)
-            for nonsense in (b"\xff", b"[]", b"{}", b'{"from": "x", "news": [["no such topic", "", {}]]}'):
+            for nonsense in (
+                b"\xff",
+                b"[]",
+                b"{}",
+                b'{"from": "x", "news": [["no such topic", "", {}]]}',
+                b'{"from": "x", "news": [["tasks", "x", {}]], "callers": []}',
+            ):
                 await other.publish("oxide:0:news", nonsense)
                 await other.publish("oxide:0:wants", nonsense)
             there.publish(Topic.TASKS, TASK, {"type": "task_progress", "progress": 3})

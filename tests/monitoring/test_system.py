@@ -17,11 +17,9 @@ def test_it_tells_the_machines_memory_in_megabytes() -> None:
     assert 0 < found["process_memory_mb"] < found["memory_total_mb"]
 
 
-def test_asking_for_the_processor_never_waits_and_stays_within_bounds() -> None:
-    started = time.process_time()
+def test_the_processors_share_stays_within_bounds() -> None:
     shares = {system.current()["cpu_percent"] for _ in range(50)}
     assert all(0 <= share <= 100 for share in shares)
-    assert len(shares) <= 1 + (time.process_time() - started)
 
 
 def test_a_busy_second_is_seen() -> None:

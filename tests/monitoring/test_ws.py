@@ -20,13 +20,14 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from apikeys import policy, tokens
+from apikeys.identity import ANYBODY, Identity, Scope
 from apikeys.models import ClientKey
 from monitoring import consumers, events, overview, pulse
 from monitoring.hub import hub
 from monitoring.progress import tracker
 from monitoring.statuses import statuses
 from monitoring.websocket_urls import urlpatterns
-from services import availability, health, signals
+from services import availability, directory, health, signals
 from services.adapters.base import ChatRequest, Message, Reply, TextPart
 from services.models import Service
 from tasks import recorder as recorder_module
@@ -36,6 +37,7 @@ from tasks.pipeline import prepare
 from tasks.recorder import RecorderError, recorder
 from tasks.request import TaskRequest
 from tasks.storing import store
+from tests.people import make_key
 from tests.waiting import wait_until
 
 HOST = "localhost:8000"
@@ -176,10 +178,10 @@ def test_news_that_come_while_the_whole_is_being_read_are_told_after_it(monkeypa
     is_reading, may_go_on = threading.Event(), threading.Event()
     read = overview.read
 
-    def slow_read() -> dict[str, Any]:
+    def slow_read(identity: Identity) -> dict[str, Any]:
         is_reading.set()
         assert may_go_on.wait(10)
-        return read()
+        return read(identity)
 
     monkeypatch.setattr(overview, "read", slow_read)
 
@@ -198,7 +200,7 @@ def test_news_that_come_while_the_whole_is_being_read_are_told_after_it(monkeypa
 
 
 def test_who_cannot_be_told_the_whole_is_asked_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    def away() -> dict[str, Any]:
+    def away(_identity: Identity) -> dict[str, Any]:
         raise OperationalError("secret address")
 
     monkeypatch.setattr(overview, "read", away)
@@ -299,7 +301,7 @@ def test_an_end_is_not_told_before_it_is_recorded() -> None:
 
     def whole() -> list[str]:
         try:
-            return [open_task["task_id"] for open_task in overview.read()["tasks"]]
+            return [open_task["task_id"] for open_task in overview.read(ANYBODY)["tasks"]]
         finally:
             connection.close()
 
@@ -423,7 +425,7 @@ def test_a_task_whose_end_the_database_does_not_take_is_told_to_have_ended_once(
 
     def whole() -> list[str]:
         try:
-            return [open_task["task_id"] for open_task in overview.read()["tasks"]]
+            return [open_task["task_id"] for open_task in overview.read(ANYBODY)["tasks"]]
         finally:
             connection.close()
 
@@ -505,12 +507,12 @@ def test_who_follows_a_task_alone_hears_its_text_and_its_end_alone() -> None:
             assert subscribed == {"type": "subscribed", "topics": [], "task_ids": [str(mine.pk)]}
             assert (await client.hear())["status"] == "running"
             for word in ("Quan", "tum"):
-                events.task_delta(str(mine.pk), word)
-                events.task_delta(str(other.pk), word)
+                events.task_delta(mine, word)
+                events.task_delta(other, word)
             events.task_progress(other)
             delta = await client.hear()
             assert delta == {**delta, "type": "task_delta", "task_id": str(mine.pk), "text": "Quantum", "offset": 0}
-            events.task_delta(str(mine.pk), " computing")
+            events.task_delta(mine, " computing")
             mine.status, mine.completed_at = Status.COMPLETED, timezone.now()
             events.task_progress(mine)
             delta, end = await client.hear(), await client.hear()
@@ -523,10 +525,12 @@ def test_who_follows_a_task_alone_hears_its_text_and_its_end_alone() -> None:
 
 
 def test_who_follows_no_task_hears_no_text() -> None:
+    task = Task(status=Status.RUNNING, task_type="general")
+
     async def story() -> None:
         async with Client() as client:
             await client.hear("snapshot")
-            events.task_delta(TASK, "Quantum")
+            events.task_delta(task, "Quantum")
             assert await client.is_silent()
 
     run(story)
@@ -709,10 +713,7 @@ def viewer(name: str = "vera") -> User:
 
 
 def key(*scopes: str, **fields: Any) -> str:
-    made = ClientKey(name="script", scopes=list(scopes), **fields)
-    secret = made.draw_secret()
-    made.save()
-    return secret
+    return make_key(fields.pop("name", "script"), *map(Scope, scopes), **fields)
 
 
 def test_a_token_comes_as_a_subprotocol(guarded: None) -> None:
@@ -770,14 +771,148 @@ def test_a_token_that_is_not_valid_is_refused_either_way(guarded: None, token: s
     run(story)
 
 
-def test_a_key_that_may_not_read_is_refused(guarded: None) -> None:
-    secret = key("execute")
+def test_a_key_that_may_neither_read_nor_execute_is_refused(guarded: None) -> None:
+    secret = key("admin")
 
     async def story() -> None:
         client = Client(protocols=["oxide", f"bearer.{secret}"])
         assert await client.open()
         said, code, _reason = await client.ended()
         assert ([message["code"] for message in said], code) == (["FORBIDDEN"], 4403)
+
+    run(story)
+
+
+def test_an_ownerless_key_is_refused_with_advice(guarded: None) -> None:
+    secret = key(*Scope, owner=None)
+
+    async def story() -> None:
+        client = Client(protocols=["oxide", f"bearer.{secret}"])
+        assert await client.open()
+        said, code, _reason = await client.ended()
+        assert code == 4401
+        assert "no owner" in said[0]["detail"]
+
+    run(story)
+
+
+# Whose tasks
+
+
+def caller_of(name: str) -> str:
+    return f"key:{ClientKey.objects.get(name=name).pk}"
+
+
+def running(caller: str | None, **fields: Any) -> Task:
+    return Task(status=Status.RUNNING, task_type="general", started_at=timezone.now(), caller=caller, **fields)
+
+
+def test_a_key_without_read_is_told_of_its_own_open_tasks_alone(guarded: None) -> None:
+    mine, others = key("execute", name="mine"), key("execute", "read", name="others")
+    Service.objects.create(name="echo", type="builtin")
+    own = stored(Status.QUEUED, caller=caller_of("mine"))
+    young = running(caller_of("mine"))
+    for caller in (caller_of("others"), None):
+        stored(Status.QUEUED, caller=caller)
+        tracker.begin(running(caller))
+    tracker.begin(young)
+
+    async def story() -> None:
+        async with Client(protocols=["oxide", f"bearer.{mine}"]) as client:
+            data = (await client.hear())["data"]
+            assert [task["task_id"] for task in data["tasks"]] == [str(young.pk), str(own.pk)]
+            assert data == {"services": {}, "metrics": None, "tasks": data["tasks"], "more_tasks": False}
+        async with Client(protocols=["oxide", f"bearer.{others}"]) as client:
+            data = (await client.hear())["data"]
+            assert len(data["tasks"]) == 6
+            assert data["services"].keys() == {"echo"}
+
+    run(story)
+
+
+def test_a_key_without_read_hears_of_its_own_tasks_alone_whatever_it_subscribes_to(guarded: None) -> None:
+    secret = key("execute", name="mine")
+    key("execute", name="other")
+    mine, foreign, unowned = running(caller_of("mine")), running(caller_of("other")), running(None)
+    ended = stored(Status.COMPLETED, caller=caller_of("other"))
+
+    async def story() -> None:
+        async with Client(protocols=["oxide", f"bearer.{secret}"]) as client:
+            await client.hear("snapshot")
+            for task in (mine, foreign, unowned):
+                tracker.begin(task)
+                events.task_delta(task, "earlier")
+            answer = await client.ask({"type": "subscribe", "topics": ["services", "metrics", "tasks"]})
+            assert answer["topics"] == ["tasks"]
+            assert "scope read" in answer["detail"]
+            for task in (foreign, unowned, ended):
+                answer = await client.ask({"type": "subscribe", "task_id": str(task.pk)})
+                assert str(task.pk) in answer["task_ids"]  # as with the id of a task that is not there
+            assert await client.is_silent()
+            await client.ask({"type": "subscribe", "task_id": str(mine.pk)})
+            assert [(await client.hear())["type"] for _ in range(2)] == ["task_progress", "task_delta"]
+            for task in (foreign, unowned, mine):
+                events.task_delta(task, "secret")
+                events.task_progress(task)
+            events.metrics({"tasks": {}})
+            events.service_status("echo", {"healthy": True, "enabled": True})
+            told = [await client.hear() for _ in range(2)]
+            assert {(event["type"], event["task_id"]) for event in told} == {
+                ("task_delta", str(mine.pk)),
+                ("task_progress", str(mine.pk)),
+            }
+            assert await client.ask("ping") == {"type": "pong"}
+            assert await client.is_silent()
+
+    run(story)
+
+
+def test_a_key_that_loses_the_scope_read_hears_no_more_of_others(guarded: None) -> None:
+    secret = key("read", "execute", name="mine")
+    key("execute", name="other")
+    mine, foreign = running(caller_of("mine")), running(caller_of("other"))
+
+    def grant(*scopes: str) -> None:
+        made = ClientKey.objects.get(name="mine")
+        made.scopes = list(scopes)
+        made.save()
+        connection.close()
+
+    async def story() -> None:
+        async with Client(protocols=["oxide", f"bearer.{secret}"]) as client:
+            await client.hear("snapshot")
+            await client.ask({"type": "subscribe", "task_id": str(foreign.pk)})
+            events.task_progress(foreign)
+            assert (await client.hear())["task_id"] == str(foreign.pk)
+            await asyncio.to_thread(grant, "execute")
+            await asyncio.sleep(0.6)
+            events.task_delta(foreign, "secret")
+            events.task_progress(foreign)
+            events.task_progress(mine)
+            assert (await client.hear())["task_id"] == str(mine.pk)
+            await asyncio.to_thread(grant, "execute", "read")
+            assert (await client.hear())["type"] == "snapshot"  # of what it did not hear meanwhile
+            events.task_progress(foreign)
+            assert (await client.hear("task_progress"))["task_id"] == str(foreign.pk)
+
+    run(story)
+
+
+def test_another_token_on_the_same_connection_hears_of_its_own_tasks(guarded: None) -> None:
+    first, second = key("execute", name="first"), key("execute", name="second")
+    tasks = {name: running(caller_of(name)) for name in ("first", "second")}
+    waiting = stored(Status.QUEUED, caller=caller_of("second"))
+    directory.current()  # events are published from threads that may read the database; here it is the event loop
+
+    async def story() -> None:
+        async with Client(protocols=["oxide", f"bearer.{first}"]) as client:
+            await client.hear("snapshot")
+            assert (await client.ask({"type": "auth", "token": second}))["name"] == "second"
+            assert [task["task_id"] for task in (await client.hear("snapshot"))["data"]["tasks"]] == [str(waiting.pk)]
+            for task in tasks.values():
+                events.task_progress(task)
+            assert (await client.hear("task_progress"))["task_id"] == str(tasks["second"].pk)
+            assert await client.is_silent()
 
     run(story)
 

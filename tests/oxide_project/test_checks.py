@@ -10,7 +10,12 @@ import pytest
 from django.core.checks import CheckMessage, run_checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
+from django.db import connection
 from pytest_django import Settings
+
+from tests.people import make_key
+
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -75,3 +80,33 @@ def test_a_deployment_without_identity_is_a_warning(settings: Settings, configur
     assert found(deploy=True) == []
     settings.AUTH_ENABLED = False  # wins over the file
     assert [message.id for message in found(deploy=True)] == ["oxide.W002"]
+
+
+def test_keys_without_an_owner_are_a_warning(settings: Settings) -> None:
+    settings.AUTH_ENABLED, settings.ENVIRONMENT_HOSTS = True, ["oxide.example.org"]
+    make_key("adopted")
+    make_key("nightly", owner=None)
+    make_key("forgotten", owner=None)
+    make_key("switched off", owner=None, enabled=False)
+    assert found() == []
+    (warning,) = found(deploy=True)
+    assert (warning.id, "forgotten, nightly." in warning.msg, "owner" in str(warning.hint)) == (
+        "oxide.W003",
+        True,
+        True,
+    )
+    assert "switched off" not in warning.msg
+
+
+def test_without_a_database_there_are_no_keys_to_warn_of(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.AUTH_ENABLED, settings.ENVIRONMENT_HOSTS = True, ["oxide.example.org"]
+    make_key("forgotten", owner=None)
+    monkeypatch.setitem(connection.settings_dict, "NAME", str(tmp_path / "none.sqlite3"))
+    assert found(deploy=True) == []
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.undo()
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE apikeys_clientkey")
+    assert found(deploy=True) == []

@@ -44,11 +44,14 @@ def failed(code: Code, retry_after: float | None = None) -> TaskFailedError:
 CASES: list[tuple[Exception, int, str]] = [
     (failed(Code.VALIDATION_ERROR), 400, "VALIDATION_ERROR"),
     (failed(Code.PROVIDER_ERROR), 502, "PROVIDER_ERROR"),
+    (failed(Code.MODEL_NOT_FOUND), 404, "MODEL_NOT_FOUND"),
+    (failed(Code.PROVIDER_RATE_LIMITED), 429, "PROVIDER_RATE_LIMITED"),
+    (failed(Code.PROVIDER_OVERLOADED), 529, "PROVIDER_OVERLOADED"),
     (failed(Code.INVALID_API_KEY), 502, "INVALID_API_KEY"),
     (failed(Code.SERVICE_UNAVAILABLE), 503, "SERVICE_UNAVAILABLE"),
     (failed(Code.SERVICE_BUSY), 503, "SERVICE_BUSY"),
     (failed(Code.TIMEOUT), 504, "TIMEOUT"),
-    (ProviderError(ErrorKind.CONNECT, "No connection."), 502, "PROVIDER_ERROR"),
+    (ProviderError(ErrorKind.CONNECT, "No connection."), 503, "SERVICE_UNAVAILABLE"),
     (BodyError("prompt is empty."), 400, "VALIDATION_ERROR"),
     (UnknownServiceError("nope", ["echo"]), 400, "VALIDATION_ERROR"),
     (UnsuitableError("No service takes images."), 400, "VALIDATION_ERROR"),
@@ -111,7 +114,7 @@ def test_no_row_of_the_table_is_untested(kind: type[Exception]) -> None:
 @pytest.mark.parametrize("kind", ErrorKind)
 def test_each_kind_of_provider_error_is_told(kind: ErrorKind) -> None:
     problem = errors.problem_of(ProviderError(kind, "It did not work."))
-    assert 400 <= problem.status <= 504
+    assert 400 <= problem.status <= 504 or problem.status == 529
     assert problem.status != 500
     assert problem.status != 401, "our key was refused, not the client's"
 

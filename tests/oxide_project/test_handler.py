@@ -6,7 +6,6 @@ import asyncio
 import gc
 import logging
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -246,10 +245,8 @@ def test_a_client_that_leaves_cancels_its_request(handler: PooledHandler) -> Non
         request.left.set()
         await running
 
-    begun = time.monotonic()
     asyncio.run(scenario())
     assert stage.cancelled
-    assert time.monotonic() - begun < 20
 
 
 def test_a_server_that_stops_cancels_its_requests(handler: PooledHandler) -> None:

@@ -283,17 +283,20 @@ HOSTILE = [
 ]  # fmt: skip
 
 
+def quickest(text: str) -> float:
+    """Seconds of the quickest of five runs: the others may have waited for a processor."""
+
+    def once() -> float:
+        start = time.perf_counter()
+        classify(text)
+        return time.perf_counter() - start
+
+    return min(once() for _ in range(5))
+
+
 def test_no_input_takes_much_longer_than_a_benign_one() -> None:
-    def seconds(text: str) -> float:
-        def once() -> float:
-            start = time.perf_counter()
-            classify(text)
-            return time.perf_counter() - start
-
-        return min(once() for _ in range(5))
-
-    benign = seconds(("The council met on Tuesday, and nobody agreed on the bypass. " * 2_000)[:LENGTH])
-    slow = {piece: seconds((piece * LENGTH)[:LENGTH]) / benign for piece in HOSTILE}
+    benign = quickest(("The council met on Tuesday, and nobody agreed on the bypass. " * 2_000)[:LENGTH])
+    slow = {piece: quickest((piece * LENGTH)[:LENGTH]) / benign for piece in HOSTILE}
 
     # Measured: at most four times as long. Backtracking would make it thousands.
     assert max(slow.values()) < 40, slow
@@ -303,11 +306,5 @@ def test_megabytes_take_no_longer_than_kilobytes() -> None:
     rng = random.Random(5)
     words = " ".join(rng.choices(["bridge", "council", "weather", "street", "Tuesday"], k=900))
 
-    start = time.perf_counter()
-    classify(words)
-    short = time.perf_counter() - start
-    long = words * 1_000
-    start = time.perf_counter()
-    classify(long)
-
-    assert time.perf_counter() - start < 20 * short + 0.05
+    # Measured: a tenth more. Reading all of it would take a thousand times as long.
+    assert quickest(words * 1_000) < 50 * quickest(words)

@@ -17,7 +17,7 @@ CHAT = TaskType.CHAT
 
 def state(name: str, **fields: object) -> ServiceState:
     """A healthy HTTP service with the default model "<name>-model"; fields of the state or of its configuration."""
-    about = {key: fields.pop(key) for key in ("obstacle", "listed_models", "features") if key in fields}
+    about = {key: fields.pop(key) for key in ("obstacle", "exclusion", "listed_models", "features") if key in fields}
     config = {"type": "http", "api": "openai", "model": f"{name}-model", **fields}
     return ServiceState(ServiceConfig(name=name, **config), **about)  # type: ignore[arg-type]
 
@@ -128,7 +128,7 @@ def test_one_service_may_come_up_with_two_models_but_not_twice_with_one() -> Non
     ("service", "demand", "skip"),
     [
         (state("a", enabled=False), Demand(CODE), Skipped("a", "is disabled")),
-        (state("a", obstacle="resting until 12:05"), Demand(CODE), Skipped("a", "resting until 12:05")),
+        (state("a", exclusion="has no key"), Demand(CODE), Skipped("a", "has no key")),
         (
             state("a", features=frozenset({Feature.TOOLS})),
             Demand(CODE, features=frozenset({Feature.TOOLS, Feature.IMAGES})),

@@ -168,6 +168,41 @@ def test_a_trial_that_is_never_reported_does_not_block_for_ever(breaker: Breaker
     assert breaker.blocked()
 
 
+def test_open_it_admits_one_call_a_second_that_has_no_alternative(breaker: Breaker, clock: Clock) -> None:
+    fail(breaker)
+
+    assert breaker.admit() == 30
+    assert breaker.admit(last_resort=True) is None
+    assert breaker.admit(last_resort=True) == 1
+    breaker.release()
+    clock.advance(0.25)
+    assert breaker.admit(last_resort=True) == 0.75
+    clock.advance(0.75)
+    assert breaker.admit(last_resort=True) is None
+
+
+def test_a_last_resort_that_fails_leaves_the_pause_as_it_is(breaker: Breaker, clock: Clock) -> None:
+    fail(breaker)
+    for second in range(5):
+        assert breaker.admit(last_resort=True) is None
+        breaker.record_failure()
+        assert (breaker.state, breaker.retry_after) == ("open", 30 - second)
+        clock.advance(1)
+
+    clock.advance(25)
+    assert breaker.admit() is None
+    breaker.record_failure()
+    assert breaker.retry_after == 60
+
+
+def test_a_last_resort_that_succeeds_closes_it(breaker: Breaker) -> None:
+    fail(breaker)
+    assert breaker.admit(last_resort=True) is None
+    breaker.record_success()
+
+    assert breaker.state == "closed"
+
+
 def test_calls_from_before_it_opened_do_not_prolong_the_pause(breaker: Breaker, clock: Clock) -> None:
     fail(breaker)
     clock.advance(10)

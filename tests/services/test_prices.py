@@ -180,3 +180,91 @@ def test_a_price_by_the_token_is_the_operators_or_the_tables() -> None:
     assert per_token("any", "http://localhost:1234/v1", own) == (0.000002, 0.000008)
     assert per_token("gpt-4o", OPENAI, None) == (0.0000025, 0.00001)
     assert per_token("gpt-4o", "http://localhost:1234/v1", None) is None
+
+
+OWN = PriceOverride(
+    Decimal(3), Decimal(15), Decimal("0.3"), Decimal("3.75"), per_request=Decimal("0.005"), per_search=Decimal("0.01")
+)
+
+
+def own_price(usage: Usage, override: PriceOverride = OWN) -> Cost:
+    return cost_of(usage, model="mine", base_url="http://localhost:1234/v1", override=override)
+
+
+def test_the_operator_may_charge_for_requests_and_searches() -> None:
+    assert own_price(Usage(prompt_tokens=1000)) == Cost(8_000_000, CostBasis.COMPUTED)
+    assert own_price(Usage(prompt_tokens=1000, searches=2)) == Cost(28_000_000, CostBasis.COMPUTED)
+
+
+def test_a_search_without_a_price_leaves_an_estimate() -> None:
+    without = replace(OWN, per_search=None)
+    assert own_price(Usage(prompt_tokens=1000, searches=2), without) == Cost(8_000_000, CostBasis.ESTIMATED)
+
+
+@pytest.mark.parametrize(
+    ("write", "one_hour", "nanodollars"),
+    [
+        (Decimal("3.75"), Decimal(7), 400 * 3_750 + 600 * 7_000),
+        (Decimal("3.75"), None, 400 * 3_750 + 600 * 6_000),
+        (None, Decimal(7), 400 * 3_000 + 600 * 7_000),
+        (None, None, 1000 * 3_000),
+    ],
+)
+def test_writes_for_an_hour_have_a_price_of_their_own(
+    write: Decimal | None, one_hour: Decimal | None, nanodollars: int
+) -> None:
+    override = PriceOverride(
+        Decimal(3), Decimal(15), cache_write_per_million=write, cache_write_1h_per_million=one_hour
+    )
+    usage = Usage(prompt_tokens=1000, cache_write_tokens=1000, cache_write_1h_tokens=600)
+    assert own_price(usage, override) == Cost(nanodollars, CostBasis.COMPUTED)
+
+
+def test_the_operators_price_is_that_of_the_usual_tier() -> None:
+    flex = Usage(prompt_tokens=1000, terms=(("service_tier", "flex"),))
+    priority = Usage(prompt_tokens=1000, terms=(("service_tier", "priority"),))
+
+    assert own_price(flex) == Cost(1_500_000 + 5_000_000, CostBasis.COMPUTED)
+    assert own_price(priority) == Cost(6_000_000 + 5_000_000, CostBasis.ESTIMATED)
+
+
+def test_the_price_of_a_token_has_no_fees_in_it() -> None:
+    assert per_token("any", "http://localhost:1234/v1", OWN) == (0.000003, 0.000015)
+
+
+def test_unknown_terms_leave_an_estimate() -> None:
+    usage = replace(A_THOUSAND_EACH, terms=(("service_tier", "turbo"),))
+    assert cost_of(usage, model="gpt-4o", base_url=OPENAI) == Cost(12_500_000, CostBasis.ESTIMATED)
+
+
+def test_a_tier_may_have_a_known_factor_where_the_table_has_no_price_for_it() -> None:
+    usage = replace(A_THOUSAND_EACH, terms=(("service_tier", "flex"),))
+    assert cost_of(usage, model="gpt-4o", base_url=OPENAI) == Cost(6_250_000, CostBasis.COMPUTED)
+
+
+def test_writes_for_an_hour_cost_more_where_the_table_has_one_price_for_all_writes() -> None:
+    model, base_url = "MiniMax-M2", "https://api.minimax.io/v1"
+    usage = Usage(prompt_tokens=1000, cache_write_tokens=1000)
+    assert price(usage, model, base_url) == 375_000
+    assert price(replace(usage, cache_write_1h_tokens=1000), model, base_url) == 600_000
+
+
+def test_writes_for_an_hour_cannot_be_more_than_all_writes() -> None:
+    usage = Usage(prompt_tokens=1000, cache_write_tokens=10, cache_write_1h_tokens=11)
+    assert cost_of(usage, model="claude-sonnet-4-5", base_url=ANTHROPIC) == UNKNOWN
+
+
+def test_modalities_that_do_not_add_up_leave_an_estimate() -> None:
+    usage = Usage(prompt_tokens=10, modalities=(("input_audio", 20),))
+    assert cost_of(usage, model="gpt-audio", base_url=OPENAI) == Cost(25_000, CostBasis.ESTIMATED)
+
+
+def test_a_fee_that_depends_on_the_request_leaves_an_estimate() -> None:
+    cost = cost_of(Usage(prompt_tokens=1000), model="sonar-pro", base_url="https://api.perplexity.ai")
+    assert cost == Cost(3_000_000 + 14_000_000, CostBasis.ESTIMATED)
+
+
+def test_what_the_provider_only_estimates_counts_where_nothing_else_does() -> None:
+    usage = Usage(prompt_tokens=1000, estimated_cost=Decimal("0.0001"))
+    assert cost_of(usage, model="unknown") == Cost(100_000, CostBasis.ESTIMATED)
+    assert own_price(usage) == Cost(8_000_000, CostBasis.COMPUTED)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from rest_framework.test import APIClient
 
 from routing.models import RoutingRule
 from services.models import Service
@@ -129,6 +131,27 @@ def test_tokens_and_cost_are_those_of_the_provider(
     assert body["tokens_used"] == 1200
     assert (body["usage"]["cached_tokens"], body["usage"]["reasoning_tokens"]) == (600, 50)
     assert (body["cost"], body["cost_basis"]) == (0.0123, "reported")
+
+
+def test_an_attempt_shows_what_else_decided_its_price(
+    service: MakeService, execute: Execute, provider: FakeProvider, client: APIClient
+) -> None:
+    service("mine", "anthropic", input_price=3, output_price=15, cache_write_price=Decimal("3.75"), request_price=1)
+    provider.say(tokens=Tokens(prompt=1000, completion=10, cache_write=500, cache_write_1h=400))
+
+    task = execute(service="mine").json()["task_id"]
+
+    (attempt,) = client.get(f"/api/tasks/{task}/").json()["attempts"]
+    assert attempt["usage_details"] == {"cache_write_1h_tokens": 400}
+    assert attempt["cost"] == 1 + (500 * 3 + 100 * 3.75 + 400 * 6 + 10 * 15) / 10**6
+
+
+def test_an_attempt_at_the_usual_price_has_no_details(
+    service: MakeService, execute: Execute, client: APIClient
+) -> None:
+    service("mine")
+    (attempt,) = client.get(f"/api/tasks/{execute(service='mine').json()['task_id']}/").json()["attempts"]
+    assert attempt["usage_details"] == {}
 
 
 def test_an_unknown_price_is_no_price_of_zero(service: MakeService, execute: Execute) -> None:

@@ -9,12 +9,16 @@ import pytest
 from django.db import connection
 from rest_framework.test import APIClient
 
+from apikeys.identity import NOBODY, Identity, Scope
+from tasks import history
+from tasks.export import ExportQuery, download
 from tasks.models import Attempt, Task
 from tasks.storing import store
 from tests.plans import plans
 
 pytestmark = pytest.mark.django_db
 
+ADA = Identity("ada", "key", frozenset({Scope.EXECUTE}), caller="key:1")
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -188,3 +192,40 @@ def test_the_total_is_the_same_on_each_page_of_a_search(client: APIClient, offse
         make("needle", days=day)
     answer = client.get(f"/api/tasks/history/?search=needle&limit=2&offset={offset}").json()
     assert (answer["total"], len(answer["tasks"])) == (3, shown)
+
+
+# Of a caller who sees its own tasks alone
+
+
+def test_a_caller_finds_its_own_tasks_alone() -> None:
+    for day, caller in enumerate(("key:1", "key:11", "user:1", None, "key:1")):
+        make(f"of {caller}", days=day, caller=caller, status="failed" if day else "completed")
+    page = history.page(history.HistoryQuery(), ADA)
+    assert ([task["prompt"] for task in page["tasks"]], page["total"]) == (["of key:1"] * 2, 2)
+    assert history.page(history.HistoryQuery(status="failed"), ADA)["total"] == 1
+    assert history.page(history.HistoryQuery(offset=1, limit=1), ADA)["total"] == 2
+    assert history.page(history.HistoryQuery(), NOBODY)["total"] == 0
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="asks how SQLite goes about it")
+@pytest.mark.parametrize(
+    "filters",
+    [{}, {"status": "failed"}, {"service": "echo"}, {"task_type": "chat"}, {"offset": 2}, {"created_after": NEW_YEAR}],
+)
+def test_the_own_history_is_read_from_an_index_of_its_caller(filters: dict[str, Any]) -> None:
+    for day in range(3):
+        make(days=day, caller="key:1")
+    with plans() as found:
+        history.page(history.HistoryQuery(**filters), ADA)
+        exported: Any = download(ExportQuery(**{k: v for k, v in filters.items() if k != "offset"}), ADA)
+        assert list(exported.streaming_content)
+    steps = [step for sql, step in found if "owned_by" in sql or '"caller" =' in sql]
+    assert len(steps) >= 2
+    assert all("task_by_caller (caller=?" in step for step in steps), found
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="asks how SQLite goes about it")
+def test_tasks_of_nobody_take_no_room_in_the_index_of_callers() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT sql FROM sqlite_master WHERE name = 'task_by_caller'")
+        assert cursor.fetchone()[0].endswith('WHERE "caller" IS NOT NULL')

@@ -93,14 +93,24 @@ export class RateLimitError extends OxideError {
   override name = 'RateLimitError';
 }
 
+/** 429: the provider limits the rate of Oxide's requests. `retryAfter` says when to try again, where that is known. */
+export class ProviderRateLimitError extends RateLimitError {
+  override name = 'ProviderRateLimitError';
+}
+
 /** 500: a defect of Oxide; its log says more. */
 export class InternalError extends OxideError {
   override name = 'InternalError';
 }
 
-/** 502: the provider failed; `attempts` tell who said what. */
+/** 502 to 504: the provider failed; `attempts` tell who said what. */
 export class ProviderError extends OxideError {
   override name = 'ProviderError';
+}
+
+/** 529: the provider is overloaded: try again later. */
+export class ProviderOverloadedError extends ProviderError {
+  override name = 'ProviderOverloadedError';
 }
 
 /** 502: a provider refused the key that Oxide has for it. The caller's own credentials are good. */

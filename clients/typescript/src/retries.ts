@@ -1,18 +1,20 @@
-import { ConnectionFailedError, ConnectionLostError, type OxideError, RateLimitError } from './errors.js';
+import { ConnectionFailedError, ConnectionLostError, type OxideError } from './errors.js';
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 8_000;
 const LONGEST_JITTER_MS = 5_000;
 const REFUSALS = new Set(['Service busy', 'Service not available']);
+const REFUSED = new Set(['rate_limited', 'overloaded']);
 
 /**
  * Whether a call may be sent again.
  *
- * One that only reads may, after 429, 503 and any failure of the connection. Any other only where it certainly did
+ * One that only reads may, after 429, 503, 529 and any failure of the connection. Any other only where it certainly did
  * nothing: sent away by a rate limit, turned away before anybody was asked, or never sent.
  */
 export function mayRepeat(error: OxideError, onlyReads: boolean): boolean {
-  if (error instanceof RateLimitError || error instanceof ConnectionFailedError) return true;
+  if (error instanceof ConnectionFailedError) return true;
+  if (error.status === 429 || error.status === 529) return wasRefused(error);
   if (error instanceof ConnectionLostError) return onlyReads;
   return error.status === 503 && (onlyReads || didNothing(error));
 }
@@ -23,9 +25,12 @@ export function mayRepeat(error: OxideError, onlyReads: boolean): boolean {
  */
 function didNothing(error: OxideError): boolean {
   if (!error.body) return true;
-  // A provider that was asked, and said that it is asked too often, has done nothing either.
-  const wasDone = error.attempts.some((attempt) => attempt.error_kind !== 'rate_limited');
-  return REFUSALS.has(error.body.error) && error.retryAfter !== undefined && !wasDone;
+  return REFUSALS.has(error.body.error) && error.retryAfter !== undefined && wasRefused(error);
+}
+
+/** Whether no provider did anything: it limits the rate of requests, or is overloaded. */
+function wasRefused(error: OxideError): boolean {
+  return error.attempts.every((attempt) => REFUSED.has(attempt.error_kind));
 }
 
 /** Milliseconds to wait before the next try, never less than the server asked for. `failures` counts from 1. */

@@ -83,6 +83,7 @@ class Command(BaseCommand):
         password = startup.create_first_user()
         if password:
             self.stdout.write(f"Made the user admin with the password {password} (shown only this once).")
+        startup.warn_of_ownerless_keys()
         if host not in LOOPBACK and not policy.current().auth_enabled:
             self.stderr.write(
                 self.style.WARNING(

@@ -159,19 +159,17 @@ def test_events_that_wait_to_connect_again_can_be_ended_as_well() -> None:
         async with AsyncOxide(url) as oxide, oxide.events() as events:
             while (await anext(events))["type"] != "reconnecting":
                 pass
-            events._pause = 20
+            events._pause = 600
             asyncio.get_running_loop().call_later(0.1, lambda: asyncio.ensure_future(events.close()))
             return [event async for event in events]
 
     with ending(1012) as url:
-        begin = time.monotonic()
         with Oxide(url) as oxide, oxide.events() as events:
             hear(events, "reconnecting")
-            events._pause = 20
+            events._pause = 600
             threading.Timer(0.1, events.close).start()
             assert list(events) == []
         assert asyncio.run(end_in_the_pause(url)) == []
-        assert time.monotonic() - begin < 5
 
 
 def test_a_pause_grows_until_a_message_comes() -> None:

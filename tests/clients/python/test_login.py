@@ -64,7 +64,13 @@ def test_a_program_gets_a_key_and_may_do_what_it_is_for(make: Make, guarded: Liv
     assert program.get_me()["kind"] == "key"
     with pytest.raises(ForbiddenError, match="scope execute"):
         program.execute_task("Hello", service="echo")
+    other = admin.create_client_key("robot")
+    assert other["scopes"] == ["execute"]
+    robot = make(guarded.url, other["key"])
+    done = robot.execute_task("Hello", service="echo")
+    assert [task["id"] for task in robot.get_history()["tasks"]] == [done["task_id"]]
     assert misfits(admin.list_client_keys(), answers.ClientKeyList) == []
-    admin.delete_client_key(made["id"])
+    for key in (made, other):
+        admin.delete_client_key(key["id"])
     with pytest.raises(UnauthorizedError):
         program.get_me()

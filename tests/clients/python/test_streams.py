@@ -145,9 +145,7 @@ def test_another_thread_ends_a_stream_that_waits(live: LiveOxide, provider: Fake
         next(stream)
         ending = threading.Timer(0.3, stream.close)
         ending.start()
-        begin = time.monotonic()
         assert all(event["type"] == "delta" for event in stream)
-        assert time.monotonic() - begin < 3
     wait_until(lambda: provider.hangups >= 1)
     provider.behave()
     provider.hangups = 0

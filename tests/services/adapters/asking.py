@@ -51,7 +51,7 @@ def without_ids(reply: Reply) -> Reply:
     return replace(reply, tool_calls=tuple(replace(each, id="") for each in reply.tool_calls))
 
 
-def eventually(condition: Callable[[], object], seconds: float = 5) -> bool:
+def eventually(condition: Callable[[], object], seconds: float = 60) -> bool:
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.01)

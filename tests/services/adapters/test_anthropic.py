@@ -63,7 +63,7 @@ def test_an_overloaded_server_passes(adapter: Adapter, provider: FakeProvider, q
     body = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
     provider.misbehave("status", status=529, body=body)
     error = failure(adapter, question, "complete")
-    assert (error.kind, error.permanent, error.status) == (ErrorKind.SERVER, False, 529)
+    assert (error.kind, error.permanent, error.status) == (ErrorKind.OVERLOADED, False, 529)
 
 
 def test_a_spending_limit_is_not_a_rate_limit(adapter: Adapter, provider: FakeProvider, question: ChatRequest) -> None:

@@ -301,7 +301,7 @@ ERRORS: list[tuple[Any, ErrorKind]] = [
     ({"error": {"message": "out of luck", "code": "429"}}, ErrorKind.RATE_LIMITED),
     ({"error": {"message": "out of luck", "type": "context_length_exceeded"}}, ErrorKind.CONTEXT_LENGTH),
     ({"error": "out of luck", "code": 503}, ErrorKind.SERVER),
-    ({"type": "error", "error": {"type": "overloaded_error", "message": "out of luck"}}, ErrorKind.SERVER),
+    ({"type": "error", "error": {"type": "overloaded_error", "message": "out of luck"}}, ErrorKind.OVERLOADED),
     ({"code": 429, "message": "out of luck"}, ErrorKind.RATE_LIMITED),
     ({"detail": "out of luck"}, ErrorKind.SERVER),
 ]
@@ -455,7 +455,7 @@ def test_more_text_behind_a_finish_reason_still_counts(make_adapter: MakeAdapter
     assert ask(make_adapter("gemini"), question, "stream", call(5)).text == "abc"
 
 
-@pytest.mark.parametrize(("then", "kind"), [("end", ErrorKind.MALFORMED), ("break", ErrorKind.CONNECT)])
+@pytest.mark.parametrize(("then", "kind"), [("end", ErrorKind.MALFORMED), ("break", ErrorKind.BROKEN)])
 def test_a_stream_that_breaks_before_its_finish_reason_is_an_error(
     adapter: Adapter, api: str, provider: FakeProvider, question: ChatRequest, then: str, kind: ErrorKind
 ) -> None:

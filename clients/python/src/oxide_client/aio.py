@@ -296,7 +296,7 @@ class AsyncOxide:
         scopes: list[answers.Scope] | None = None,
         expires_at: datetime | str | None = None,
     ) -> answers.ClientKeyMade:
-        """Make a key for a program: with `read` and `execute` where `scopes` is left out."""
+        """Make a key for a program. Without `scopes` it gets `execute`: it runs tasks, and sees its own."""
         return await self._send(calls.client_key_create(name, scopes, expires_at))
 
     async def delete_client_key(self, key_id: int) -> None:

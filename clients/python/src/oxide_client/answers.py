@@ -147,6 +147,7 @@ class Attempt(TypedDict):
     cost: float | None
     cost_basis: str
     usage: Usage
+    usage_details: dict[str, int | str]
 
 
 class TaskDetail(TaskSummary):

@@ -63,7 +63,7 @@ class ForbiddenError(OxideError):
 
 
 class NotFoundError(OxideError):
-    """There is no such task, service, rule or address."""
+    """There is no such task, service, rule, model or address."""
 
 
 class MethodNotAllowedError(OxideError):
@@ -88,6 +88,14 @@ class InternalError(OxideError):
 
 class ProviderError(OxideError):
     """The provider failed; `attempts` tell which said what."""
+
+
+class ProviderRateLimitError(RateLimitError):
+    """The provider limits the rate of Oxide's requests; `retry_after` says when to try again, where that is known."""
+
+
+class ProviderOverloadedError(ProviderError):
+    """The provider is overloaded: try again later."""
 
 
 class InvalidApiKeyError(ProviderError):
@@ -143,6 +151,8 @@ _BY_CODE: Mapping[str, type[OxideError]] = {
     "RATE_LIMIT_EXCEEDED": RateLimitError,
     "INTERNAL_ERROR": InternalError,
     "PROVIDER_ERROR": ProviderError,
+    "PROVIDER_RATE_LIMITED": ProviderRateLimitError,
+    "PROVIDER_OVERLOADED": ProviderOverloadedError,
     "INVALID_API_KEY": InvalidApiKeyError,
     "SERVICE_UNAVAILABLE": ServiceUnavailableError,
     "SERVICE_BUSY": ServiceBusyError,

@@ -75,8 +75,10 @@ class TaskProgressEvent(TypedDict):
 
 
 class Whole(TypedDict):
+    """For a key without the scope `read` its own tasks alone: no services, and no metrics."""
+
     services: dict[str, ServiceState]
-    metrics: Metrics
+    metrics: Metrics | None
     tasks: list[TaskProgressEvent]
     more_tasks: bool
 
@@ -118,11 +120,12 @@ class PongEvent(TypedDict):
 
 
 class SubscribedEvent(TypedDict):
-    """All that this connection hears now."""
+    """All that this connection hears now. `detail` says which scope is missing for more."""
 
     type: Literal["subscribed"]
     topics: list[Topic]
     task_ids: list[str]
+    detail: NotRequired[str]
 
 
 class ComplaintEvent(TypedDict):

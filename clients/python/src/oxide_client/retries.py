@@ -16,7 +16,7 @@ _LONGEST_OWN_PAUSE = 8.0
 
 @dataclass(frozen=True)
 class Retries:
-    """Only what may safely be repeated is: 429, 503, and connections that were never made; reads also where the
+    """Only what may safely be repeated is: 429, 503, 529, and connections that were never made; reads also where the
     connection broke. A task that may have run is never sent again.
 
     `most` is how often a call is repeated; 0 switches it off. `longest_pause` is in seconds: where Oxide asks for a
@@ -46,8 +46,10 @@ def backoff(failures: int, first: float, longest: float) -> float:
 
 
 def may_repeat(error: OxideError, call: Call[object]) -> bool:
-    if isinstance(error, ConnectionFailedError) or error.status == 429:
+    if isinstance(error, ConnectionFailedError):
         return True
+    if error.status in (429, 529):
+        return _was_refused(error)
     if isinstance(error, ConnectionLostError):
         return call.is_read
     return error.status == 503 and (not call.is_task or _never_ran(error))
@@ -62,8 +64,12 @@ def _never_ran(error: OxideError) -> bool:
     if not error.code:
         return True
     is_refusal = error.title in ("Service busy", "Service not available") and error.retry_after is not None
-    # A provider that was asked, and said that it is asked too often, has done nothing either.
-    return is_refusal and all(attempt.get("error_kind") == "rate_limited" for attempt in error.attempts)
+    return is_refusal and _was_refused(error)
+
+
+def _was_refused(error: OxideError) -> bool:
+    """Whether no provider did anything: it limits the rate of requests, or is overloaded."""
+    return all(attempt.get("error_kind") in ("rate_limited", "overloaded") for attempt in error.attempts)
 
 
 class Deadline:

@@ -6,7 +6,10 @@ export interface Price {
   output_per_million: number;
   cached_input_per_million?: number;
   cache_write_per_million?: number;
+  cache_write_1h_per_million?: number;
   reasoning_per_million?: number;
+  per_request?: number;
+  per_search?: number;
 }
 
 /** `declared` tells whether it stands in the file; the other fields are named as there. Of a key, the preview. */

@@ -8,13 +8,16 @@ export interface ServiceState {
   enabled: boolean;
 }
 
-/** How everything stands now: first, and again where something may have been missed. */
+/**
+ * How everything stands now: first, and again where something may have been missed. A key without the scope `read` sees
+ * its own tasks alone: no services, and `metrics` is null.
+ */
 export interface SnapshotEvent {
   type: 'snapshot';
   seq: number;
   data: {
     services: Record<string, ServiceState>;
-    metrics: Metrics;
+    metrics: Metrics | null;
     /** Every open task, running ones first, at most 500. */
     tasks: Omit<TaskProgressEvent, 'seq'>[];
     more_tasks: boolean;
@@ -67,11 +70,12 @@ export interface TaskDeltaEvent {
   offset: number;
 }
 
-/** What this connection hears from now on. */
+/** What this connection hears from now on. `detail` says which scope is missing for more. */
 export interface SubscribedEvent {
   type: 'subscribed';
   topics: Topic[];
   task_ids: string[];
+  detail?: string;
 }
 
 export interface AuthenticatedEvent {

@@ -34,7 +34,7 @@ export interface ClientKey {
 
 export interface NewClientKey {
   name: string;
-  /** `read` and `execute` where left out. */
+  /** `execute` where left out: the key runs tasks, and sees its own. */
   scopes?: Scope[];
   expires_at?: Date | string | null;
 }

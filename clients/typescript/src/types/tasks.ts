@@ -113,6 +113,8 @@ export interface Attempt {
   cost: number | null;
   cost_basis: CostBasis | '';
   usage: Usage;
+  /** What else decided its price, such as `service_tier`, `searches`, `cache_write_1h_tokens`; empty of most. */
+  usage_details: Record<string, number | string>;
 }
 
 /** What a task came to. `cost` is in US dollars, and null where no price is known; `execution_time` in seconds. */

@@ -65,16 +65,18 @@ test('retries', { concurrency: true }, async (t) => {
 
     check('a task that nobody was asked for is sent again', async (t) => {
       const nobody = refuse(503, 'SERVICE_UNAVAILABLE', 'Service not available', { attempts: [] }, { 'Retry-After': '0' });
-      const limited = refuse(
-        503,
-        'SERVICE_UNAVAILABLE',
-        'Service not available',
-        { attempts: [attempt('rate_limited')] },
-        { 'Retry-After': '0' },
-      );
-      const { url, requests } = await serve(t, BUSY, nobody, limited, json(200, DONE));
+      const { url, requests } = await serve(t, BUSY, nobody, json(200, DONE));
       assert.equal((await new Oxide(url).executeTask('Hello')).result, 'Done.');
-      assert.equal(requests.length, 4);
+      assert.equal(requests.length, 3);
+    }),
+
+    check('so is one that every provider refused', async (t) => {
+      const after = { 'Retry-After': '0' };
+      const limited = refuse(429, 'PROVIDER_RATE_LIMITED', 'Limited', { attempts: [attempt('rate_limited')] }, after);
+      const overloaded = refuse(529, 'PROVIDER_OVERLOADED', 'Overloaded', { attempts: [attempt('overloaded')] }, after);
+      const { url, requests } = await serve(t, limited, overloaded, json(200, DONE));
+      assert.equal((await new Oxide(url).executeTask('Hello')).result, 'Done.');
+      assert.equal(requests.length, 3);
     }),
 
     check('so is one that a proxy did not get through', async (t) => {
@@ -96,6 +98,7 @@ test('retries', { concurrency: true }, async (t) => {
         [refuse(503, 'SERVICE_UNAVAILABLE', 'Database not available', {}, after), ServiceUnavailableError],
         [refuse(503, 'SERVICE_UNAVAILABLE', 'Service not available', { attempts: [] }), ServiceUnavailableError],
         [refuse(503, 'CANCELLED', 'Cancelled', { attempts: [] }, after), TaskCancelledError],
+        [refuse(429, 'PROVIDER_RATE_LIMITED', 'Limited', { attempts: [attempt('quota')] }, after), RateLimitError],
         [cut, ConnectionLostError],
       ];
       for (const [answer, kind] of cases) {

@@ -40,6 +40,7 @@ _OF_ERROR: list[tuple[type[OxideError], Exit]] = [
     (errors.UnauthorizedError, Exit.NOT_ALLOWED),
     (errors.ForbiddenError, Exit.NOT_ALLOWED),
     (errors.RateLimitError, Exit.TRY_LATER),
+    (errors.ProviderOverloadedError, Exit.TRY_LATER),
     (errors.ServiceUnavailableError, Exit.TRY_LATER),
     (errors.TaskTimeoutError, Exit.OUT_OF_TIME),
     (errors.DeadlineError, Exit.OUT_OF_TIME),

@@ -17,6 +17,8 @@ def line_of(event: LiveEvent) -> str:
 
 def _snapshot(event: Any) -> str:
     data = event["data"]
+    if data["metrics"] is None:  # a key that may see its own tasks alone
+        return f"{len(data['tasks'])} open tasks of this key"
     healthy = sum(service["healthy"] for service in data["services"].values())
     return f"{healthy} of {len(data['services'])} services healthy, {len(data['tasks'])} open tasks"
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('services', '0003_shared_health'),
+        ('services', '0005_price_one_hour_writes_requests_and_searches'),
     ]
 
     operations = [
