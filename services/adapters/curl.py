@@ -97,11 +97,16 @@ class CurlHandle:
                 self.curl.perform()
             except pycurl.error as error:
                 code, message = map(str, error.args)
-                raise self.explain(int(code), message, request, call) from None
+                failed = self.explain(int(code), message, request, call)
+                failed.response = self._with_body(request)  # what has come of it
+                raise failed from None
         if call.cancel.cancelled:
             # Our own shutdown looks like the end of an answer that has no length.
             raise self.cancelled(request)
         self.forget_dead_sockets()
+        return self._with_body(request)
+
+    def _with_body(self, request: requests.PreparedRequest) -> requests.Response:
         response = self.response(request)
         response._content = b"".join(self.body)  # noqa: SLF001 - requests has no public way to set a body
         self.body.clear()

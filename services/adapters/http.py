@@ -43,7 +43,7 @@ from services.adapters.context_length import Figures, figures
 from services.adapters.curl import AddressRefused, BrokenWithin, Cancelled, CancelledUnsent, ReplyTooLarge
 from services.adapters.estimate import estimate, estimate_inputs
 from services.adapters.failure import UNREADABLE, Failure, ReportedError, raise_reported
-from services.adapters.incoming import Incoming
+from services.adapters.incoming import BREAKS, Incoming
 from services.adapters.pause import seconds
 from services.adapters.transport import CurlStream, CurlTransport
 from services.text import storable
@@ -52,6 +52,7 @@ _MESSAGE_LENGTH: Final = 500
 _VENDOR_MESSAGE_LENGTH: Final = 16 * 1024
 _WORD_LENGTH: Final = 200
 _SETTLE_SECONDS: Final = 0.05  # between a protocol's own end of a stream and that of the HTTP body
+_OK: Final = 200
 _PROXY_REFUSES: Final = 407
 _ERROR_BODY_BYTES: Final = 64 * 1024
 
@@ -152,7 +153,11 @@ class HttpAdapter(Adapter):
     def complete(self, request: ChatRequest, call: Call) -> Reply:
         whole = WholeAnswer(request.model, lambda: estimate(request, ""), self.figures)
         with self._explaining(call, whole):
-            whole.content = content = self._exchange(self._chat(request, stream=False), call).content
+            try:
+                content = self._exchange(self._chat(request, stream=False), call).content
+            except BREAKS as error:
+                return self._complete_by_then(error, request, call)
+            whole.content = content
             try:
                 return self._with_native(self.parse_reply(content, request), content, request)
             except UNREADABLE as error:
@@ -246,6 +251,16 @@ class HttpAdapter(Adapter):
         reader = self.reader(request)
         with self._explaining(call, reader):
             return self._assembled(documents, reader, is_done=sse.DONE in found)
+
+    def _complete_by_then(self, error: exceptions.RequestException, request: ChatRequest, call: Call) -> Reply:
+        """The answer in a stream that nobody asked for, where its connection broke or stayed open. Else `error`."""
+        response = error.response
+        if response is None or response.status_code != _OK or response.content.lstrip()[:1] in (b"", b"{", b"["):
+            raise error
+        try:
+            return self._in_one(response.content, request, call, error)
+        except ProviderError:
+            raise error from None
 
     def _assembled(self, documents: Sequence[bytes], reader: StreamReader, *, is_done: bool) -> Reply:
         for _ in self._read_documents(documents, reader):

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 # After the finish reason only the usage is still to come. Servers that send no mark of the end close the connection
 # at once; some keep it open until it times out.
 _GRACE_SECONDS: Final = 2.0
-_BREAKS: Final = (exceptions.ChunkedEncodingError, exceptions.ConnectionError, exceptions.Timeout)
+# What leaves an answer that is complete by then as good as it is.
+BREAKS: Final = (exceptions.ChunkedEncodingError, exceptions.ConnectionError, exceptions.Timeout)
 
 
 class Incoming:
@@ -50,7 +51,7 @@ class Incoming:
     def _chunks(self) -> Iterator[bytes]:
         try:
             yield from self._stream.chunks()
-        except _BREAKS as error:
+        except BREAKS as error:
             self.fault = error
 
     def _allow_for_usage(self) -> None:

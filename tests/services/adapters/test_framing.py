@@ -415,6 +415,17 @@ def test_a_stream_ends_well_once_its_finish_reason_has_come(
     assert comparable(ask(adapter, question, "stream", call(5))) == right
 
 
+@pytest.mark.parametrize("then", ["break", "open"])
+def test_a_stream_nobody_asked_for_ends_well_too(
+    adapter: Adapter, api: str, provider: FakeProvider, question: ChatRequest, then: str
+) -> None:
+    right = expected(adapter, provider, question)
+    provider.misbehave("chunks", parts=[sse(events(api))], then=then)
+    assert comparable(ask(adapter, question, "complete", call(1))) == right
+    provider.misbehave("chunks", parts=[sse(events(api)[:2])], then=then)
+    assert failure(adapter, question, "complete", call(1)).kind in (ErrorKind.BROKEN, ErrorKind.TIMEOUT)
+
+
 @pytest.mark.parametrize("then", ["break", "open", "pings"])
 def test_a_stream_ends_at_its_mark_whatever_the_connection_does(
     adapter: Adapter, api: str, provider: FakeProvider, question: ChatRequest, then: str
