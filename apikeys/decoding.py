@@ -20,11 +20,22 @@ class BodyError(ValueError):
     """What is wrong with what was sent, and where."""
 
 
-def body(data: object, kind: type[T]) -> T:
-    """Check decoded JSON. Raises `BodyError` that names the field."""
+def body(data: object, kind: type[T], *, lenient: bool = False) -> T:
+    """Check decoded JSON. Raises `BodyError` that names the field.
+
+    With `lenient`, numbers and truth values may be written as strings, which many servers accept.
+    """
     if not isinstance(data, dict):
         raise BodyError("Send a JSON object with the fields that the API's documentation (/docs) names.")
-    return _convert(data, kind, strict=True)
+    try:
+        return _convert(data, kind, strict=True)
+    except BodyError as error:
+        if not lenient:
+            raise
+        try:
+            return _convert(data, kind, strict=False)
+        except BodyError:
+            raise error from None
 
 
 def query(parameters: Mapping[str, str], kind: type[T]) -> T:

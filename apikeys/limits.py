@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 
 from django.http import HttpRequest
 from django_ratelimit.core import get_usage
@@ -14,6 +15,8 @@ from apikeys.addresses import address_of
 from apikeys.identity import Identity
 
 OFF = "0"
+# Coding agents count tokens many times for each request that costs.
+FREE_FACTOR = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +45,27 @@ class Allowance:
         return max(1, math.ceil(self.reset - time.time()))
 
 
-def count(request: HttpRequest, identity: Identity | None, *, increment: bool = True) -> Allowance | None:
-    """Count a request; None where its caller has no limit. Who is not known is counted by address."""
+def count(
+    request: HttpRequest, identity: Identity | None, *, increment: bool = True, is_free: bool = False
+) -> Allowance | None:
+    """Count a request; None where its caller has no limit. Who is not known is counted by address.
+
+    Free requests have a limit of their own, `FREE_FACTOR` times as high, and do not count towards the other one.
+    """
     rates = policy.current()
     if identity is None or identity.is_anonymous:
-        return usage(request, "anonymous", address_of(request), rates.anonymous_rate, increment=increment)
-    who = f"{identity.kind} {identity.name}"
-    return usage(request, "authenticated", who, rates.authenticated_rate, increment=increment)
+        group, who, rate = "anonymous", address_of(request), rates.anonymous_rate
+    else:
+        group, who, rate = "authenticated", f"{identity.kind} {identity.name}", rates.authenticated_rate
+    if is_free:
+        group, rate = f"{group} free", _times(rate, FREE_FACTOR)
+    return usage(request, group, who, rate, increment=increment)
+
+
+@lru_cache(maxsize=16)
+def _times(rate: str, factor: int) -> str:
+    number, _, window = rate.partition("/")
+    return rate if rate == OFF else f"{int(number) * factor}/{window}"
 
 
 def usage(request: HttpRequest | None, group: str, who: str, rate: str, *, increment: bool) -> Allowance | None:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from apikeys import keyring, policy
 from config.reading import read
-from config.schema import Declaration, RateLimits, RuleEntry, SecurityEntry, ServiceEntry
+from config.schema import Declaration, HealthEntry, RateLimits, RuleEntry, SecurityEntry, ServiceEntry
 from routing.models import DefaultRoute, RoutingRule
 from services.models import Service
 from services.validation import TAKEN
@@ -146,12 +146,22 @@ def _service_values(entry: ServiceEntry) -> Values:
         values["allowed_models"] = entry.models
     if "capabilities" in entry.model_fields_set:
         values["capabilities"] = [task_type.value for task_type in entry.capabilities]
+    if "health" in entry.model_fields_set:
+        values |= _health_values(entry.health)
     if "price" in entry.model_fields_set:
         values |= {column: getattr(entry.price, name, None) for column, name in _PRICES.items()}
     return values
 
 
 _NETWORK: Mapping[str, Any] = {"headers": {}, "proxy": "", "ca_file": ""}
+
+
+def _health_values(entry: HealthEntry | None) -> Values:
+    """Only what is named, but all the defaults for an empty section."""
+    named = _named(entry, *HealthEntry.model_fields) if entry else {}
+    return {f"health_{name}": value for name, value in (named or HealthEntry().model_dump()).items()}
+
+
 _PRICES = {
     "input_price": "input_per_million",
     "output_price": "output_per_million",

@@ -36,6 +36,15 @@ class PriceShown(TypedDict):
     per_search: NotRequired[float]
 
 
+class HealthShown(TypedDict):
+    """How it is checked. `interval` is in seconds, null for `OXIDE_HEALTH_SECONDS`."""
+
+    enabled: bool
+    path: str
+    method: str
+    interval: float | None
+
+
 class ServiceShown(TypedDict):
     """`declared` tells whether it stands in the file; the other fields are named as there."""
 
@@ -53,6 +62,7 @@ class ServiceShown(TypedDict):
     timeout_seconds: float
     max_concurrency: int
     max_retries: int
+    health: HealthShown
     price: PriceShown | None
     options: dict[str, Any]
     headers: dict[str, str]
@@ -155,6 +165,12 @@ def _service(service: Service) -> ServiceShown:
         "timeout_seconds": service.timeout_seconds,
         "max_concurrency": service.max_concurrency,
         "max_retries": service.max_retries,
+        "health": {
+            "enabled": service.health_enabled,
+            "path": service.health_path,
+            "method": service.health_method,
+            "interval": service.health_interval,
+        },
         "price": _price(service),
         "options": service.options,
         "headers": shown_headers(service.headers),

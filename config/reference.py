@@ -8,7 +8,16 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from config.schema import Declaration, Price, RateLimits, RoutingEntry, RuleEntry, SecurityEntry, ServiceEntry
+from config.schema import (
+    Declaration,
+    HealthEntry,
+    Price,
+    RateLimits,
+    RoutingEntry,
+    RuleEntry,
+    SecurityEntry,
+    ServiceEntry,
+)
 from services.adapters.registry import ADAPTERS, adapter_class
 
 _SECTIONS: Mapping[str, tuple[type[BaseModel], str]] = {
@@ -16,6 +25,10 @@ _SECTIONS: Mapping[str, tuple[type[BaseModel], str]] = {
     "services.NAME": (
         ServiceEntry,
         "NAME has up to 50 letters, digits, `_`, `-` and `.`, a letter or digit first.",
+    ),
+    "services.NAME.health": (
+        HealthEntry,
+        "Checks decide only in which order services are called, and real calls outrank them.",
     ),
     "services.NAME.price": (
         Price,
@@ -46,10 +59,12 @@ _OPTIONS = {
     "delay_seconds": "how long an answer takes",
     "keep_alive": "how long a model stays in memory after a call, as Ollama writes it: `10m`",
     "key_path": "an address that a health check asks too, where the list of models is open to all",
-    "max_tokens_field": "what the limit of an answer is called: `max_completion_tokens` for OpenAI's reasoning models",
+    "max_tokens_field": "what the limit of an answer is called; at api.openai.com by default `max_completion_tokens`",
+    "num_ctx": "the length of the context in tokens; Ollama's own default is short, and cuts longer prompts off",
     "omit": "fields of the body that the service's models refuse, and that are left out therefore: `[temperature]`",
     "organization": "whose account pays, where a key belongs to several",
     "stream_usage": "whether to ask for the count of tokens at the end of a stream",
+    "tool_call_ids": "whose rules the ids of tool calls keep: `openai`, `mistral` or `any`; left out, the vendor's",
     "version": "the version of the protocol",
 }
 

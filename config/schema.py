@@ -183,6 +183,33 @@ class Price(_Entry):
     )
 
 
+class HealthEntry(_Entry):
+    """How a service is checked besides by real calls, which outrank checks."""
+
+    enabled: bool = Field(
+        default=True,
+        description="whether it is checked; without, its state is that of real calls alone",
+        examples=[False],
+    )
+    path: Annotated[str, Field(max_length=200), _passing(validation.path_problem)] = Field(
+        default="",
+        description="the address to check: with `/` in front on the server of `base_url`, without it below `base_url`. "
+        "There every answer but 401 and 5xx counts as healthy. Empty: the list of models, where only a rejected "
+        "key counts as unhealthy",
+        examples=["/health"],
+    )
+    method: Annotated[Service.HealthMethod, Field(strict=False)] = Field(
+        default=Service.HealthMethod.GET, description="how `path` is asked", examples=["HEAD"]
+    )
+    interval: float | None = Field(
+        default=None,
+        ge=1,
+        le=86_400,
+        description="seconds between two checks; `OXIDE_HEALTH_SECONDS` where it is left out",
+        examples=[300],
+    )
+
+
 class ServiceEntry(_Entry):
     type: Annotated[Service.Type, Field(strict=False)] = Field(
         description="what it is: `http` a server, `cli` a program on this machine, `builtin` Oxide itself",
@@ -223,7 +250,7 @@ class ServiceEntry(_Entry):
     )
     models: list[Annotated[ModelName, Field(min_length=1)]] = Field(
         default=[],
-        description="the only models that may be asked for; empty: whatever the server lists",
+        description="the only models that may be asked for; empty: any",
         examples=[["llama2"]],
     )
     capabilities: list[TaskTypeName] = Field(
@@ -247,6 +274,11 @@ class ServiceEntry(_Entry):
     )
     max_retries: int = Field(
         default=2, ge=0, le=10, description="further attempts after a failure that may pass", examples=[1]
+    )
+    health: HealthEntry | None = Field(
+        default=None,
+        description="whether, where and how often it is checked",
+        examples=[{"path": "/health", "interval": 300}],
     )
     price: Price | None = Field(
         default=None,
@@ -286,6 +318,14 @@ class ServiceEntry(_Entry):
         if problem := validation.belonging_problem(service_type, info.field_name or "", given=given):
             raise _wrong(problem)
         return value
+
+    @field_validator("health")
+    @classmethod
+    def _has_a_server_to_check(cls, health: HealthEntry | None, info: ValidationInfo) -> HealthEntry | None:
+        service_type, path = info.data.get("type"), health.path if health else ""
+        if service_type is not None and (problem := validation.health_path_problem(service_type, path)):
+            raise _wrong(f"has a path, which {problem}")
+        return health
 
     @field_validator("options")
     @classmethod

@@ -49,6 +49,8 @@ def tell(response: HttpResponseBase, run: Run) -> HttpResponseBase:
     if answering := run.answering:
         told["x-oxide-service"] = answering.service
         told["x-oxide-model"] = _header(answering.model)
+        if answering.dropped:
+            told["x-oxide-dropped"] = _header(", ".join(answering.dropped))
     if not task.is_open:
         told["x-oxide-cost"] = "unknown" if task.cost is None else f"{task.cost:f}"
         told["x-oxide-cost-basis"] = task.cost_basis

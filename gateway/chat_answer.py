@@ -6,7 +6,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 import orjson
 
-from services.adapters.base import Reply, ToolCall, Usage
+from services.adapters.base import ImagePart, Reply, ToolCall, Usage
 from tasks.models import Task
 
 
@@ -21,12 +21,28 @@ class ToolCalled(TypedDict):
     function: FunctionCalled
 
 
+class ImageAddress(TypedDict):
+    url: str
+
+
+class ImageShown(TypedDict):
+    """An image that the model drew, in the form of OpenRouter: `url` holds it as base64 data.
+
+    https://openrouter.ai/docs/features/multimodal/image-generation
+    """
+
+    index: int
+    type: Literal["image_url"]
+    image_url: ImageAddress
+
+
 class AssistantMessage(TypedDict):
     role: Literal["assistant"]
     content: str | None
     refusal: NotRequired[str | None]
     reasoning_content: NotRequired[str]
     tool_calls: NotRequired[list[ToolCalled]]
+    images: NotRequired[list[ImageShown]]
 
 
 class Choice(TypedDict):
@@ -108,7 +124,13 @@ def _message(reply: Reply) -> AssistantMessage:
     if reply.tool_calls:
         message["content"] = reply.text or None
         message["tool_calls"] = [_tool_call(call) for call in reply.tool_calls]
+    if reply.images:
+        message["images"] = [image(index, each) for index, each in enumerate(reply.images)]
     return message
+
+
+def image(index: int, drawn: ImagePart) -> ImageShown:
+    return {"index": index, "type": "image_url", "image_url": {"url": drawn.address}}
 
 
 def _tool_call(call: ToolCall) -> ToolCalled:

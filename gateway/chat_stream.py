@@ -10,7 +10,7 @@ import orjson
 
 from gateway import chat_answer, errors
 from gateway.dialect_stream import DialectStream
-from services.adapters.base import Delta, ReasoningDelta, Reply, TextDelta, ToolCallDelta, Verbatim
+from services.adapters.base import Delta, ImageDelta, ReasoningDelta, Reply, TextDelta, ToolCallDelta, Verbatim
 from services.adapters.openai_variants import CallPieces, for_clients, introduce
 from tasks.event_stream import encoded, event
 from tasks.pipeline import Run
@@ -107,6 +107,11 @@ class Tidy:
         self._choices.add(index)
         pieces = self._calls[index]
         calls = [call for call in delta.pop("tool_calls", None) or () if _tell(call, pieces, () if index else ids)]
+        if choice["finish_reason"]:
+            calls += [
+                {"index": each.index, "function": {"arguments": each.arguments}}
+                for each in pieces.silent(only_null=True)
+            ]
         if calls:
             delta["tool_calls"] = calls
 
@@ -114,7 +119,8 @@ class Tidy:
 def _tell(call: dict[str, Any], pieces: CallPieces, ids: Iterable[str]) -> bool:
     """Write a piece of a call as clients need it. False where it has to wait for the call's name."""
     called, written = (call["custom"], "input") if call.get("custom") else (call.get("function") or {}, "arguments")
-    piece = pieces.piece(call.get("index"), call.get("id") or "", called.get("name") or "", called.get(written))
+    said = "null" if called.get("name") and called.get(written, "") is None else called.get(written)
+    piece = pieces.piece(call.get("index"), call.get("id") or "", called.get("name") or "", said)
     if piece is None:
         return False
     call["index"] = piece.index
@@ -135,6 +141,8 @@ def _delta(delta: Delta) -> dict[str, Any]:
             return {"content": text}
         case ReasoningDelta(text):
             return {"reasoning_content": text}
+        case ImageDelta(image):
+            return {"images": [chat_answer.image(0, image)]}
         case ToolCallDelta(index, identity, name, arguments):
             call: dict[str, Any] = {"index": index, "function": {"arguments": arguments}}
             if identity:

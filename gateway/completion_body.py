@@ -1,54 +1,55 @@
 """The body of `POST /v1/completions`: https://platform.openai.com/docs/api-reference/completions/create
 
-An old form, which editors still use. The prompt becomes the one message of a conversation.
+An old form, which editors still use. One prompt becomes the one message of a conversation, which every service can
+answer. What no conversation can express goes as it is to a service that has the same form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from apikeys import decoding
-from apikeys.decoding import BodyError
 from gateway import names
+from gateway.chat_body import TRANSLATED
 from gateway.fields import SampledBody
-from services.adapters.base import ChatRequest, Feature, Message, Native, TextPart
+from gateway.inputs import Given, Inputs, shown, texts_or_tokens
+from services.adapters.base import ChatRequest, Feature, Native
 from tasks.request import TaskRequest
 
-# What is not to be had here: the value that asks for nothing, and what to do instead of any other.
-_UNKNOWN: Mapping[str, tuple[str | int, str]] = {
-    "suffix": ("", "Text cannot be filled in between two pieces here: leave suffix out."),
-    "echo": (False, "The prompt is not repeated in the answer: leave echo out."),
-    "n": (1, "One answer is made to each request: leave n out, or use /v1/chat/completions."),
-    "best_of": (1, "One answer is made to each request: leave best_of out."),
-    "logprobs": (0, "Log probabilities are to be had at /v1/chat/completions: leave logprobs out."),
+# What no conversation can express, and the values that ask for nothing.
+_ITS_OWN: Mapping[str, tuple[str | int | None, ...]] = {
+    "suffix": (None, ""),
+    "echo": (None, False),
+    "n": (None, 1),
+    "best_of": (None, 1),
+    "logprobs": (None, 0),
 }
 
 
 class CompletionBody(SampledBody, kw_only=True):
-    prompt: str | list[str | int | list[int]]
+    prompt: Given
     suffix: str | None = None
     echo: bool | None = None
     best_of: int | None = None
-    logprobs: int | None = None
+    logprobs: int | bool | None = None
 
 
 def read(raw: object) -> CompletionBody:
     """Raises `BodyError`."""
-    body = decoding.body(raw, CompletionBody)
-    for name, (nothing, advice) in _UNKNOWN.items():
-        if getattr(body, name) not in (None, nothing):
-            raise BodyError(advice)
-    return body
+    return decoding.body(raw, CompletionBody)
 
 
 def task_request(body: CompletionBody, raw: Any) -> TaskRequest:
     """`raw` is what `body` was read from. Raises `BodyError` and `names.ModelNotFoundError`."""
-    named, prompt = names.resolve(body.model), _prompt(body)
+    named = names.resolve(body.wanted_model)
+    prompts = texts_or_tokens(body.prompt, "prompt", may_be_empty=True)
+    needed_by = _needed_by(body, prompts, raw)
+    is_its_own = Feature.COMPLETIONS in needed_by
     return TaskRequest(
         chat=ChatRequest(
             model=named.model,
-            messages=(Message("user", (TextPart(prompt),)),),
+            messages=(shown(prompts),),
             max_tokens=body.max_tokens,
             temperature=body.temperature,
             top_p=body.top_p,
@@ -56,22 +57,35 @@ def task_request(body: CompletionBody, raw: Any) -> TaskRequest:
             presence_penalty=body.presence_penalty,
             frequency_penalty=body.frequency_penalty,
             stop=body.stops,
-            native=Native("openai", _as_chat(raw, prompt)),
-            needs=frozenset({Feature.OPENAI} if raw.get("logit_bias") else ()),
+            native=Native("openai", raw if is_its_own else _as_chat(raw, prompts[0]), translated=TRANSLATED),
+            needs=frozenset(needed_by),
+            needed_by=needed_by,
         ),
         task_type=named.task_type,
         service=named.service,
     )
 
 
-def _as_chat(raw: Mapping[str, Any], prompt: str) -> dict[str, Any]:
+def _needed_by(body: CompletionBody, prompts: Inputs, raw: Mapping[str, Any]) -> dict[Feature, str]:
+    needed = {}
+    if fields := ", ".join(_only_here(body, prompts)):
+        needed[Feature.COMPLETIONS] = fields
+    elif raw.get("logit_bias"):
+        needed[Feature.OPENAI] = "logit_bias"
+    return needed
+
+
+def _only_here(body: CompletionBody, prompts: Inputs) -> Iterator[str]:
+    if len(prompts) > 1:
+        yield "several prompts"
+    elif not isinstance(prompts[0], str):
+        yield "a prompt of tokens"
+    elif not prompts[0]:
+        yield "an empty prompt"
+    yield from (name for name, nothing in _ITS_OWN.items() if getattr(body, name) not in nothing)
+
+
+def _as_chat(raw: Mapping[str, Any], prompt: Any) -> dict[str, Any]:
     """The body as one that asks for a chat, with the fields that nobody here knows."""
-    kept = {name: value for name, value in raw.items() if name != "prompt" and name not in _UNKNOWN}
+    kept = {name: value for name, value in raw.items() if name != "prompt" and name not in _ITS_OWN}
     return {**kept, "messages": [{"role": "user", "content": prompt}]}
-
-
-def _prompt(body: CompletionBody) -> str:
-    prompts = [body.prompt] if isinstance(body.prompt, str) else body.prompt
-    if len(prompts) == 1 and isinstance(prompts[0], str) and prompts[0]:
-        return prompts[0]
-    raise BodyError("prompt must be one text that is not empty: send each prompt in a request of its own.")

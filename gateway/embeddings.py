@@ -11,24 +11,22 @@ from msgspec import Meta, Struct
 
 from apikeys.decoding import BodyError
 from gateway import names
+from gateway.inputs import shown, texts_or_tokens
+from routing.engine import ANY_SERVICE
 from routing.task_types import TaskType
 from services.adapters.base import (
     ChatRequest,
     EmbeddingRequest,
     ErrorKind,
     Feature,
-    Message,
     ProviderError,
     Reply,
-    TextPart,
 )
 from tasks.request import TaskRequest
 
-MOST_INPUTS = 2048
 
-
-class EmbeddingsBody(Struct):
-    model: str
+class EmbeddingsBody(Struct, kw_only=True):
+    model: str | None = None
     input: str | list[str | int | list[int]]
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: Annotated[int, Meta(ge=1, le=100_000)] | None = None
@@ -36,13 +34,13 @@ class EmbeddingsBody(Struct):
 
 def task_request(body: EmbeddingsBody, raw: Any) -> TaskRequest:
     """`raw` is what `body` was read from. Raises `BodyError` and `names.ModelNotFoundError`."""
-    named = names.resolve(body.model)
+    named = names.resolve(body.model or ANY_SERVICE)
     if not named.model:
+        # Vectors of different models cannot be compared, so none is chosen for the client.
         raise BodyError("model must name a model that makes embeddings, as in openai/text-embedding-3-small.")
-    inputs = _inputs(body.input)
-    shown = tuple(TextPart(text if isinstance(text, str) else f"[{len(text)} tokens]") for text in inputs)
+    inputs = texts_or_tokens(body.input, "input")
     return TaskRequest(
-        chat=ChatRequest(model=named.model, messages=(Message("user", shown),), needs=frozenset({Feature.EMBEDDINGS})),
+        chat=ChatRequest(model=named.model, messages=(shown(inputs),), needs=frozenset({Feature.EMBEDDINGS})),
         task_type=TaskType.GENERAL,
         service=named.service,
         embedding=EmbeddingRequest(named.model, inputs, body.dimensions, _extra(raw)),
@@ -88,19 +86,6 @@ def answer(reply: Reply, encoding: str) -> EmbeddingList:
         "model": reply.model,
         "usage": {"prompt_tokens": spent, "total_tokens": spent},
     }
-
-
-def _inputs(given: str | list[str | int | list[int]]) -> tuple[str, ...] | tuple[tuple[int, ...], ...]:
-    """One text, one text as tokens, or several of either."""
-    items = [given] if isinstance(given, str) else given
-    tokens = [item for item in items if isinstance(item, int)]
-    if tokens and len(tokens) == len(items):
-        return (tuple(tokens),)
-    texts = tuple(item for item in items if isinstance(item, str) and item)
-    lists = tuple(tuple(item) for item in items if isinstance(item, list) and item)
-    if not items or len(items) > MOST_INPUTS or len(items) not in (len(texts), len(lists)):
-        raise BodyError(f"input must be 1 to {MOST_INPUTS} texts, or texts as lists of tokens; none may be empty.")
-    return texts or lists
 
 
 def _extra(raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from apikeys.decoding import BodyError
+from routing.engine import ANY_SERVICE
 
 
 class StreamOptions(Struct):
@@ -16,12 +17,13 @@ class StreamOptions(Struct):
 class SampledBody(Struct, kw_only=True):
     """OpenAI's two ways to have text made share these."""
 
-    model: str
+    model: str | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None
+    top_k: int | None = None
     n: int | None = None
     seed: int | None = None
     presence_penalty: float | None = None
@@ -35,6 +37,11 @@ class SampledBody(Struct, kw_only=True):
     @property
     def stops(self) -> tuple[str, ...]:
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
+
+    @property
+    def wanted_model(self) -> str:
+        """A request without a model leaves the choice to Oxide."""
+        return self.model or ANY_SERVICE
 
 
 def text_of(found: Any, name: str, path: str) -> str:

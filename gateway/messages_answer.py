@@ -8,7 +8,8 @@ from typing import Any, Final, Literal, TypedDict
 import orjson
 
 from gateway.messages_body import OUR_SIGNATURE
-from services.adapters.base import FinishReason, Reply, ToolCall, Usage
+from services.adapters.base import FinishReason, ImagePart, Reply, Usage
+from services.adapters.wire import arguments_object
 from tasks.models import Task
 
 _STOP_REASONS: Final[Mapping[FinishReason, str]] = {
@@ -86,14 +87,13 @@ def _blocks(reply: Reply) -> Iterator[dict[str, Any]]:
         yield {"type": "thinking", "thinking": reply.reasoning, "signature": OUR_SIGNATURE}
     if reply.text:
         yield {"type": "text", "text": reply.text}
+    yield from map(image, reply.images)
     for call in reply.tool_calls:
-        yield {"type": "tool_use", "id": call.id, "name": call.name, "input": _input(call)}
+        yield {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments_object(call.arguments)}
 
 
-def _input(call: ToolCall) -> Any:
-    """The arguments as the object that the protocol wants; what a model wrote that is none is handed on in one."""
-    try:
-        found = orjson.loads(call.arguments or "{}")
-    except orjson.JSONDecodeError:
-        found = call.arguments
-    return found if isinstance(found, dict) else {"arguments": found}
+def image(drawn: ImagePart) -> dict[str, Any]:
+    """An image that a model drew. The protocol has none in its answers; this is the block of its requests."""
+    if drawn.url:
+        return {"type": "image", "source": {"type": "url", "url": drawn.url}}
+    return {"type": "image", "source": {"type": "base64", "media_type": drawn.media_type, "data": drawn.data}}

@@ -16,10 +16,12 @@ from apikeys import decoding
 from apikeys.decoding import BodyError
 from gateway import names
 from gateway.fields import text_of
+from routing.engine import ANY_SERVICE
 from services.adapters.base import (
     ChatRequest,
     Effort,
     Feature,
+    FilePart,
     ImagePart,
     JsonSchema,
     Message,
@@ -30,6 +32,8 @@ from services.adapters.base import (
     Tool,
     ToolCall,
 )
+from services.adapters.wire import arguments_text
+from tasks import media
 from tasks.body import check_media_urls, media_url
 from tasks.request import TaskRequest
 
@@ -43,22 +47,40 @@ _THOUGHTS = ("thinking", "redacted_thinking")
 _LOW_BUDGET, _MEDIUM_BUDGET = 4_096, 16_384
 
 Blocks = str | list[dict[str, Any]]
+# What is read here of a body: a provider of another protocol gets this alone.
+_TRANSLATED = frozenset(
+    {
+        "model",
+        "messages",
+        "max_tokens",
+        "system",
+        "stream",
+        "stop_sequences",
+        "temperature",
+        "top_p",
+        "top_k",
+        "tools",
+        "tool_choice",
+        "thinking",
+        "output_config",
+    }
+)
 
 
 class Turn(Struct):
-    role: Literal["user", "assistant", "system"]
-    content: Blocks
+    role: str
+    content: Blocks | None = None
 
 
 class AnthropicTool(Struct):
     name: str
     type: str | None = None
     description: str | None = None
-    input_schema: dict[str, Any] | None = None
+    input_schema: Any = None
 
 
 class AnthropicToolChoice(Struct):
-    type: Literal["auto", "any", "tool", "none"]
+    type: str
     name: str | None = None
     disable_parallel_tool_use: bool | None = None
 
@@ -78,8 +100,8 @@ class OutputConfig(Struct):
     format: OutputFormat | None = None
 
 
-class MessagesBody(Struct):
-    model: str
+class MessagesBody(Struct, kw_only=True):
+    model: str | None = None
     messages: list[Turn]
     max_tokens: Annotated[int, Meta(ge=1)] | None = None
     system: Blocks | None = None
@@ -87,6 +109,7 @@ class MessagesBody(Struct):
     stop_sequences: list[str] | None = None
     temperature: float | None = None
     top_p: float | None = None
+    top_k: int | None = None
     tools: list[AnthropicTool] | None = None
     tool_choice: AnthropicToolChoice | None = None
     thinking: Thinking | None = None
@@ -103,7 +126,7 @@ def read(raw: object) -> MessagesBody:
 
 def read_to_count(raw: object) -> MessagesBody:
     """The same where no answer is asked for, and so no limit is needed. Raises `BodyError`."""
-    body = decoding.body(raw, MessagesBody)
+    body = decoding.body(raw, MessagesBody, lenient=True)
     if not body.messages:
         raise BodyError("messages is empty: add a message.")
     return body
@@ -113,7 +136,8 @@ def task_request(body: MessagesBody, raw: Any, headers: Mapping[str, str]) -> Ta
     """`raw` is what `body` was read from; `headers` are the request's. Raises `BodyError` and
     `names.ModelNotFoundError`.
     """
-    named = names.resolve(body.model)
+    named = names.resolve(body.model or ANY_SERVICE)
+    needed_by = _needed_by(body, raw)
     return TaskRequest(
         chat=ChatRequest(
             model=named.model,
@@ -121,14 +145,16 @@ def task_request(body: MessagesBody, raw: Any, headers: Mapping[str, str]) -> Ta
             max_tokens=body.max_tokens,
             temperature=body.temperature,
             top_p=body.top_p,
+            top_k=body.top_k,
             stop=tuple(body.stop_sequences or ()),
             tools=tuple(_tools(body.tools or ())),
             tool_choice=_tool_choice(body.tool_choice),
             parallel_tool_calls=False if body.tool_choice and body.tool_choice.disable_parallel_tool_use else None,
             json_schema=_json_schema(body.output_config),
             effort=_effort(body),
-            native=Native("anthropic", _without_our_thoughts(raw), _headers(headers)),
-            needs=frozenset(_needs(body, raw)),
+            native=Native("anthropic", _without_our_thoughts(raw), _headers(headers), _TRANSLATED),
+            needs=frozenset(needed_by),
+            needed_by=needed_by,
         ),
         task_type=named.task_type,
         service=named.service,
@@ -143,14 +169,14 @@ def _messages(body: MessagesBody) -> Iterator[Message]:
         if message.role == "assistant":
             yield Message("assistant", tuple(_parts(blocks, path)), tuple(_tool_calls(blocks, path)))
         else:
-            yield from _said_to_the_model(message.role, blocks, path)
+            yield from _said_to_the_model("system" if message.role == "system" else "user", blocks, path)
 
 
 def _said_to_the_model(role: Role, blocks: list[dict[str, Any]], path: str) -> Iterator[Message]:
     """Each result of a tool is a message of its own; what else was said comes after them, as Anthropic has it."""
     for i, block in enumerate(blocks):
         if block.get("type") == "tool_result":
-            content = _blocks(block.get("content") or "")
+            content = _blocks(_answered(block.get("content")))
             parts = tuple(_parts(content, f"{path}[{i}].content"))
             if block.get("is_error"):
                 parts = (TextPart("The tool failed: "), *parts)
@@ -159,10 +185,19 @@ def _said_to_the_model(role: Role, blocks: list[dict[str, Any]], path: str) -> I
         yield Message(role, parts)
 
 
-def _blocks(content: Blocks) -> list[dict[str, Any]]:
+def _answered(content: Any) -> Blocks:
+    """What a tool has answered: blocks, or whatever else as text."""
+    if isinstance(content, dict) and "type" in content:
+        return [content]
+    if isinstance(content, list) and all(isinstance(block, dict) and "type" in block for block in content):
+        return content
+    return content if isinstance(content, str) else "" if content is None else orjson.dumps(content).decode()
+
+
+def _blocks(content: Blocks | None) -> list[dict[str, Any]]:
     if isinstance(content, str):
         return [{"type": "text", "text": content}] if content else []
-    return content
+    return content or []
 
 
 def _parts(blocks: Iterable[dict[str, Any]], path: str) -> Iterator[Part]:
@@ -172,6 +207,10 @@ def _parts(blocks: Iterable[dict[str, Any]], path: str) -> Iterator[Part]:
             yield TextPart(text_of(block, "text", f"{path}[{i}]"))
         elif kind == "image" and not _is_file(block):
             yield _image(block, f"{path}[{i}]")
+        elif kind == "document" and _is_translated(block):
+            yield from _document(block, f"{path}[{i}]")
+        elif kind == "search_result":
+            yield FilePart(text=_text_within(block.get("content")), name=str(block.get("title") or "search result"))
         elif kind not in (*_THOUGHTS, "tool_use", "tool_result"):
             if kind == "document" and isinstance(source := block.get("source"), Mapping):
                 check_media_urls(source, f"{path}[{i}].source")
@@ -183,20 +222,54 @@ def _image(block: Mapping[str, Any], path: str) -> ImagePart:
     if isinstance(source, Mapping) and source.get("type") == "url":
         return ImagePart(url=media_url(text_of(source, "url", f"{path}.source"), f"{path}.source.url"))
     data = text_of(source, "data", f"{path}.source")
-    return ImagePart(media_type=text_of(source, "media_type", f"{path}.source"), data=data)
+    declared = source.get("media_type") if isinstance(source, Mapping) else None
+    return media.image_of(declared if isinstance(declared, str) else "", data, f"{path}.source.data")
+
+
+def _document(block: Mapping[str, Any], path: str) -> Iterator[Part]:
+    """https://platform.claude.com/docs/en/build-with-claude/citations#document-types"""
+    source, name = block.get("source"), str(block.get("title") or "")
+    match source:
+        case {"type": "url"}:
+            address = media_url(text_of(source, "url", f"{path}.source"), f"{path}.source.url")
+            yield FilePart("application/pdf", url=address, name=name)
+        case {"type": "text", "data": str(text)}:
+            yield FilePart("text/plain", text=text, name=name)
+        case {"type": "content", "content": content}:
+            yield FilePart("text/plain", text=_text_within(content), name=name)
+            yield from (_image(each, f"{path}.source.content") for each in _images_within(content))
+        case _:
+            kind = source.get("media_type") if isinstance(source, Mapping) else ""
+            data = text_of(source, "data", f"{path}.source")
+            yield media.file(name, data, f"{path}.source.data", str(kind or "application/pdf"))
+
+
+def _text_within(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    blocks = content if isinstance(content, list) else ()
+    return "\n".join(
+        block["text"] for block in blocks if isinstance(block, dict) and isinstance(block.get("text"), str)
+    )
+
+
+def _images_within(content: Any) -> list[dict[str, Any]]:
+    blocks = content if isinstance(content, list) else ()
+    return [block for block in blocks if isinstance(block, dict) and block.get("type") == "image"]
 
 
 def _tool_calls(blocks: Iterable[dict[str, Any]], path: str) -> Iterator[ToolCall]:
     for i, block in enumerate(blocks):
         if block.get("type") == "tool_use":
             name, identity = (text_of(block, key, f"{path}[{i}]") for key in ("name", "id"))
-            yield ToolCall(identity, name, orjson.dumps(block.get("input") or {}).decode())
+            yield ToolCall(identity, name, arguments_text(block.get("input")))
 
 
 def _tools(tools: Iterable[AnthropicTool]) -> Iterator[Tool]:
     for tool in tools:
         if tool.type in (None, "custom"):
-            yield Tool(tool.name, tool.description or "", tool.input_schema or {})
+            schema = tool.input_schema
+            yield Tool(tool.name, tool.description or "", schema if isinstance(schema, dict) else {})
 
 
 def _tool_choice(choice: AnthropicToolChoice | None) -> str:
@@ -209,7 +282,7 @@ def _tool_choice(choice: AnthropicToolChoice | None) -> str:
             raise BodyError("tool_choice.name is missing: name the tool.")
         case AnthropicToolChoice(type="any"):
             return "required"
-    return choice.type
+    return choice.type if choice.type in ("auto", "none") else ""
 
 
 def _json_schema(config: OutputConfig | None) -> JsonSchema | None:
@@ -222,10 +295,8 @@ def _effort(body: MessagesBody) -> Effort | Literal[""]:
     if body.thinking and body.thinking.type == "disabled":
         return "none"
     match body.output_config and body.output_config.effort:
-        case "low" | "medium" | "high" as effort:
+        case "low" | "medium" | "high" | "xhigh" | "max" as effort:
             return effort
-        case "xhigh" | "max":
-            return "high"
     budget = body.thinking and body.thinking.budget_tokens
     if not budget:
         return ""
@@ -241,29 +312,43 @@ def _without_our_thoughts(raw: Any) -> Any:
     messages = [_without_ours(message) for message in raw["messages"]]
     if all(kept is message for kept, message in zip(messages, raw["messages"], strict=True)):
         return raw
-    return {**raw, "messages": [message for message in messages if message["content"]]}
+    said = zip(messages, raw["messages"], strict=True)
+    return {**raw, "messages": [message for message, before in said if message is before or message["content"]]}
 
 
 def _without_ours(message: dict[str, Any]) -> dict[str, Any]:
-    content = message["content"]
-    if isinstance(content, str) or not any(block.get("signature") == OUR_SIGNATURE for block in content):
+    content = message.get("content")
+    if not isinstance(content, list) or not any(block.get("signature") == OUR_SIGNATURE for block in content):
         return message
     return {**message, "content": [block for block in content if block.get("signature") != OUR_SIGNATURE]}
 
 
-def _needs(body: MessagesBody, raw: Mapping[str, Any]) -> Iterator[Feature]:
-    blocks = [block for message in body.messages for block in _blocks(message.content)]
-    results = [block.get("content") for block in blocks if block.get("type") == "tool_result"]
-    blocks += [inner for content in results if isinstance(content, list) for inner in content]
-    if (
-        any(raw.get(name) for name in _ANTHROPIC_ONLY)
-        or any(tool.type not in (None, "custom") for tool in body.tools or ())
-        or any(block.get("type") not in _TRANSLATED or _is_file(block) for block in blocks)
-    ):
-        yield Feature.ANTHROPIC
+def _needed_by(body: MessagesBody, raw: Mapping[str, Any]) -> dict[Feature, str]:
+    """What only an Anthropic service can do of it, with the fields that ask for it."""
+    fields = ", ".join(_anthropic_only(body, raw))
+    return {Feature.ANTHROPIC: fields} if fields else {}
 
 
-_TRANSLATED = ("text", "image", "tool_use", "tool_result", *_THOUGHTS)
+def _anthropic_only(body: MessagesBody, raw: Mapping[str, Any]) -> Iterator[str]:
+    yield from (name for name in _ANTHROPIC_ONLY if raw.get(name))
+    yield from (f"tools[{i}]" for i, tool in enumerate(body.tools or ()) if tool.type not in (None, "custom"))
+    for i, message in enumerate(body.messages):
+        if message.role not in ("user", "assistant", "system"):
+            yield f"messages[{i}].role"
+        for j, block in enumerate(_blocks(message.content)):
+            inner = _blocks(_answered(block.get("content"))) if block.get("type") == "tool_result" else []
+            if not all(map(_is_translated, (block, *inner))):
+                yield f"messages[{i}].content[{j}]"
+
+
+_TRANSLATED_BLOCKS = ("text", "image", "document", "search_result", "tool_use", "tool_result", *_THOUGHTS)
+
+
+def _is_translated(block: Mapping[str, Any]) -> bool:
+    if block.get("type") == "document":
+        source = block.get("source")
+        return isinstance(source, Mapping) and bool({"url", "data", "content"} & source.keys())
+    return block.get("type") in _TRANSLATED_BLOCKS and not _is_file(block)
 
 
 def _is_file(block: Mapping[str, Any]) -> bool:

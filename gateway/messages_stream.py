@@ -11,8 +11,9 @@ from gateway import errors, messages_answer
 from gateway.dialect_stream import DialectStream
 from gateway.in_turn import InTurn
 from gateway.messages_body import OUR_SIGNATURE
-from services.adapters.base import Delta, ReasoningDelta, Reply, TextDelta, ToolCallDelta, Verbatim
+from services.adapters.base import Delta, ImageDelta, ReasoningDelta, Reply, TextDelta, ToolCallDelta, Verbatim
 from services.adapters.estimate import estimate
+from services.adapters.wire import arguments_object, arguments_text
 from tasks.event_stream import encoded, event
 from tasks.pipeline import Run
 from tasks.reading import Piece
@@ -43,7 +44,9 @@ class MessageStream(DialectStream):
         if isinstance(piece, Verbatim):
             self._is_passed_on = True
             self._last = _KIND.decode(piece.event).type
-            yield encoded(piece.event, self._last)
+            is_start = self._last == "content_block_start"
+            begins_call = is_start and any(isinstance(d, ToolCallDelta) for d in piece.deltas)
+            yield encoded(_tidied(piece.event, piece.deltas) if begins_call else piece.event, self._last)
         else:
             yield from self._begin(self.run.attempts[-1].model)
             yield from self._deltas(self._in_turn.take(piece))
@@ -80,6 +83,9 @@ class MessageStream(DialectStream):
             case ReasoningDelta(text):
                 yield from self._open("thinking", 0, {"type": "thinking", "thinking": "", "signature": ""})
                 yield self._delta({"type": "thinking_delta", "thinking": text})
+            case ImageDelta(image):
+                yield from self._end_block()
+                yield from self._open("image", self._index + 1, messages_answer.image(image))
             case ToolCallDelta(index, identity, name, arguments):
                 yield from self._open(
                     "tool_use", index, {"type": "tool_use", "id": identity, "name": name, "input": {}}
@@ -105,6 +111,17 @@ class MessageStream(DialectStream):
 
     def _delta(self, delta: dict[str, Any]) -> bytes:
         return _told("content_block_delta", index=self._index, delta=delta)
+
+
+def _tidied(event: bytes, deltas: Iterable[Delta]) -> bytes:
+    """The beginning of a call with what clients need: an id, and an object as its input."""
+    news = msgspec.json.decode(event)
+    block = news["content_block"]
+    if block.get("id") and isinstance(block.get("input"), dict):
+        return event
+    identity = next((delta.id for delta in deltas if isinstance(delta, ToolCallDelta)), "")
+    whole = arguments_object(arguments_text(block.get("input")))
+    return msgspec.json.encode({**news, "content_block": {**block, "id": identity, "input": whole}})
 
 
 def _told(kind: str, **more: Any) -> bytes:

@@ -5,9 +5,9 @@ https://platform.openai.com/docs/api-reference/models/list, https://platform.cla
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
+from gateway.model_pages import ModelPage
 from gateway.names import Offer
 
 # When a model was made, nobody says; clients want a number, and one that stays the same.
@@ -23,8 +23,13 @@ class OpenAIModel(TypedDict):
 
 
 class OpenAIModelList(TypedDict):
+    """The rest is as in OpenAI's other lists, and is there where a part of the list was asked for."""
+
     object: Literal["list"]
     data: list[OpenAIModel]
+    first_id: NotRequired[str | None]
+    last_id: NotRequired[str | None]
+    has_more: NotRequired[bool]
 
 
 class AnthropicModel(TypedDict):
@@ -41,23 +46,29 @@ class AnthropicModelList(TypedDict):
     last_id: str | None
 
 
-def openai(offers: Sequence[Offer]) -> OpenAIModelList:
-    return {"object": "list", "data": [openai_entry(offer) for offer in offers]}
+class _Ends(TypedDict):
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+def openai(page: ModelPage) -> OpenAIModelList:
+    whole: OpenAIModelList = {"object": "list", "data": [openai_entry(offer) for offer in page.offers]}
+    return {**whole, **_ends(page)} if page.is_part else whole
 
 
 def openai_entry(offer: Offer) -> OpenAIModel:
     return {"id": offer.id, "object": "model", "created": _CREATED, "owned_by": offer.service}
 
 
-def anthropic(offers: Sequence[Offer]) -> AnthropicModelList:
-    ids = [offer.id for offer in offers]
-    return {
-        "data": [anthropic_entry(offer) for offer in offers],
-        "has_more": False,
-        "first_id": ids[0] if ids else None,
-        "last_id": ids[-1] if ids else None,
-    }
+def anthropic(page: ModelPage) -> AnthropicModelList:
+    return {"data": [anthropic_entry(offer) for offer in page.offers], **_ends(page)}
 
 
 def anthropic_entry(offer: Offer) -> AnthropicModel:
     return {"type": "model", "id": offer.id, "display_name": offer.id, "created_at": _CREATED_AT}
+
+
+def _ends(page: ModelPage) -> _Ends:
+    first, last = (page.offers[0].id, page.offers[-1].id) if page.offers else (None, None)
+    return {"first_id": first, "last_id": last, "has_more": page.has_more}

@@ -7,7 +7,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apikeys.permissions import OWN_OR_ALL
-from gateway import model_list, names
+from gateway import model_list, model_pages, names
 from gateway.paths import dialect_of
 
 
@@ -15,8 +15,9 @@ class ModelListView(APIView):
     scopes = {"get": OWN_OR_ALL}
 
     def get(self, request: Request) -> Response:
-        offers = tuple(names.offers())
-        return Response(model_list.anthropic(offers) if _is_anthropic(request) else model_list.openai(offers))
+        dialect = dialect_of(request.path, request.headers) or "openai"
+        page = model_pages.page(tuple(names.offers()), request.query_params, dialect)
+        return Response(model_list.anthropic(page) if dialect == "anthropic" else model_list.openai(page))
 
 
 class ModelView(APIView):

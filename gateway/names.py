@@ -32,7 +32,7 @@ class Offer:
 
 
 class ModelNotFoundError(Exception):
-    """Nobody has a model of that name."""
+    """There is no such name, or every service is restricted to other models."""
 
 
 def resolve(name: str) -> Named:
@@ -51,11 +51,9 @@ def resolve(name: str) -> Named:
     # `anthropic/claude-…` is a model of OpenRouter, too: it is meant where only that one is known to have it.
     if head in services and rest and not any(state.has(name) for state in states.values()):
         return Named(service=head, model=rest)
-    if not any(_may_have(state, name) for state in states.values()):
-        raise ModelNotFoundError(
-            f"The model {name!r} is not among those of any service. GET /v1/models lists what there is; "
-            "auto leaves the choice to Oxide."
-        )
+    # A list of models may be incomplete: whether there is such a model, only the provider can say.
+    if not any(_is_open_to(state, name) for state in states.values()):
+        raise _not_found(name)
     return Named(model=name)
 
 
@@ -69,11 +67,18 @@ def offers() -> Iterator[Offer]:
 
 
 def offer(name: str) -> Offer:
-    """One entry, by any name that a request may use. Raises `ModelNotFoundError`."""
-    named = resolve(name)
+    """One entry, by any name that a request may use.
+
+    Raises `ModelNotFoundError`, also for a model that every service is known not to list.
+    """
+    named, states = resolve(name), availability.states()
     if named.service:
         return Offer(name, named.service)
-    owners = [key for key, state in availability.states().items() if named.model and state.has(named.model)]
+    if not named.model:
+        return Offer(name, "oxide")
+    owners = [key for key, state in states.items() if state.has(named.model)]
+    if not owners and all(state.lacks(name) for state in states.values() if _is_open_to(state, name)):
+        raise _not_found(name)
     return Offer(name, owners[0] if owners else "oxide")
 
 
@@ -85,7 +90,14 @@ def _task_type(name: str) -> TaskType:
         raise ModelNotFoundError(f"{name!r} is no type of task. Use one of: {known}.") from None
 
 
-def _may_have(state: ServiceState, model: str) -> bool:
-    """A server that has not told its models yet may have any."""
-    is_server = state.config.type == "http" and state.config.enabled
-    return state.has(model) or (is_server and state.offers(model))
+def _is_open_to(state: ServiceState, model: str) -> bool:
+    """Whether a service may be asked for `model`; one to which no name of a model is passed only for its own."""
+    is_open = state.config.enabled and state.config.takes_any_model and state.offers(model)
+    return is_open or state.has(model)
+
+
+def _not_found(name: str) -> ModelNotFoundError:
+    return ModelNotFoundError(
+        f"The model {name!r} is not among those of any service. GET /v1/models lists what there is; "
+        "auto leaves the choice to Oxide."
+    )

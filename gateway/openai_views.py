@@ -35,7 +35,8 @@ class CompletionsView(APIView):
         run = calling.begin(request, completion_body.task_request(body, request.data), streams=bool(body.stream))
         if body.stream:
             return CompletionStream(run, wants_usage=body.wants_usage)
-        return calling.tell(Response(completion_answer.completion(run.task, calling.finish(run))), run)
+        answer = completion_answer.completion(run, calling.finish(run))
+        return calling.tell(HttpResponse(answer, content_type="application/json"), run)
 
 
 class EmbeddingsView(APIView):

@@ -8,8 +8,10 @@ runs itself, is refused.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
+import orjson
 from msgspec import Meta, Struct
 
 from apikeys import decoding
@@ -17,7 +19,21 @@ from apikeys.decoding import BodyError
 from gateway import names
 from gateway.chat_body import effort, tool_choice
 from gateway.fields import text_of
-from services.adapters.base import ChatRequest, JsonSchema, Message, Part, Role, TextPart, Tool, ToolCall
+from routing.engine import ANY_SERVICE
+from services.adapters.base import (
+    ChatRequest,
+    FilePart,
+    JsonSchema,
+    Message,
+    Native,
+    Part,
+    Role,
+    TextPart,
+    Tool,
+    ToolCall,
+)
+from services.adapters.wire import arguments_text
+from tasks import media
 from tasks.body import image
 from tasks.request import TaskRequest
 
@@ -35,13 +51,14 @@ class ResponseTool(Struct):
     type: str
     name: str | None = None
     description: str | None = None
-    parameters: dict[str, Any] | None = None
+    parameters: Any = None
     strict: bool | None = None
 
 
 class ResponseTextFormat(Struct):
     type: Literal["text", "json_object", "json_schema"]
     name: str | None = None
+    description: str | None = None
     schema: dict[str, Any] | None = None
     strict: bool | None = None
 
@@ -56,8 +73,8 @@ class ResponseReasoning(Struct):
     summary: str | None = None
 
 
-class ResponsesBody(Struct):
-    model: str
+class ResponsesBody(Struct, kw_only=True):
+    model: str | None = None
     input: str | list[dict[str, Any]]
     instructions: str | None = None
     stream: bool | None = None
@@ -72,11 +89,17 @@ class ResponsesBody(Struct):
     metadata: dict[str, str] | None = None
     store: bool | None = None
     user: str | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+
+
+# Fields that are read, or that ask for nothing Oxide would have to pass on.
+_READ = frozenset({*ResponsesBody.__struct_fields__, *_REFUSED, "truncation", "include", "stream_options"})
 
 
 def read(raw: object) -> ResponsesBody:
     """Raises `BodyError`."""
-    body = decoding.body(raw, ResponsesBody)
+    body = decoding.body(raw, ResponsesBody, lenient=True)
     for name, advice in _REFUSED.items():
         if isinstance(raw, Mapping) and raw.get(name):
             raise BodyError(f"{name}: {advice}")
@@ -86,11 +109,11 @@ def read(raw: object) -> ResponsesBody:
     return body
 
 
-def task_request(body: ResponsesBody) -> TaskRequest:
-    """Raises `BodyError` and `names.ModelNotFoundError`."""
-    named = names.resolve(body.model)
+def task_request(body: ResponsesBody, raw: Any = MappingProxyType({})) -> TaskRequest:
+    """`raw` is what `body` was read from. Raises `BodyError` and `names.ModelNotFoundError`."""
+    named = names.resolve(body.model or ANY_SERVICE)
     messages = tuple(_messages(body))
-    if not any(message.role != "system" for message in messages):
+    if not messages:
         raise BodyError("input is empty: say what is to be answered.")
     text_format = body.text.format if body.text else None
     return TaskRequest(
@@ -100,12 +123,15 @@ def task_request(body: ResponsesBody) -> TaskRequest:
             max_tokens=body.max_output_tokens,
             temperature=body.temperature,
             top_p=body.top_p,
+            presence_penalty=body.presence_penalty,
+            frequency_penalty=body.frequency_penalty,
             tools=tuple(_tools(body)),
             tool_choice=_tool_choice(body),
             parallel_tool_calls=body.parallel_tool_calls if body.tools else None,
             json_schema=_json_schema(text_format),
             json_object=bool(text_format and text_format.type == "json_object"),
             effort=effort(body.reasoning.effort) if body.reasoning else "",
+            native=Native("responses", raw, translated=_READ),
         ),
         task_type=named.task_type,
         service=named.service,
@@ -147,11 +173,16 @@ def _item(item: Mapping[str, Any], path: str) -> Message | None:
                 raise BodyError(f"{path}.role must be one of {', '.join(_ROLES)}.")
             return Message(role, tuple(_parts(item.get("content"), f"{path}.content")))
         case "function_call":
-            call_id, name, arguments = (text_of(item, key, path) for key in ("call_id", "name", "arguments"))
-            return Message("assistant", tool_calls=(ToolCall(call_id, name, arguments),))
+            arguments = item.get("arguments")
+            text = arguments if isinstance(arguments, str) else arguments_text(arguments)
+            return Message(
+                "assistant", tool_calls=(ToolCall(item.get("call_id") or "", text_of(item, "name", path), text),)
+            )
         case "function_call_output":
-            parts = tuple(_parts(item.get("output"), f"{path}.output"))
-            return Message("tool", parts, tool_call_id=text_of(item, "call_id", path))
+            output = item.get("output")
+            if not (isinstance(output, str) or _is_parts(output)):  # a tool may answer with any JSON
+                output = "" if output is None else orjson.dumps(output).decode()
+            return Message("tool", tuple(_parts(output, f"{path}.output")), tool_call_id=item.get("call_id") or "")
         case "reasoning":
             return None
     raise BodyError(
@@ -159,7 +190,13 @@ def _item(item: Mapping[str, Any], path: str) -> Message | None:
     )
 
 
+def _is_parts(output: Any) -> bool:
+    return isinstance(output, list) and all(isinstance(part, Mapping) and "type" in part for part in output)
+
+
 def _parts(content: Any, path: str) -> Iterator[Part]:
+    if content is None:
+        return
     if isinstance(content, str):
         content = [{"type": "input_text", "text": content}] if content else []
     if not isinstance(content, list):
@@ -176,14 +213,34 @@ def _part(part: Any, path: str) -> Part:
         return TextPart(text_of(part, "refusal", path))
     if kind == "input_image":
         return image(text_of(part, "image_url", path), f"{path}.image_url")
-    raise BodyError(f"{path}.type must be input_text, output_text, refusal or input_image, not {kind!r}.")
+    if kind == "input_file":
+        return _file(part, path)
+    if kind == "input_audio":
+        sound = part.get("input_audio")
+        where = f"{path}.input_audio"
+        return media.audio(text_of(sound, "data", where), str(sound.get("format") or "wav"), f"{where}.data")
+    raise BodyError(
+        f"{path}.type must be input_text, output_text, refusal, input_image, input_file or input_audio, not {kind!r}."
+    )
+
+
+def _file(part: Mapping[str, Any], path: str) -> Part:
+    # https://platform.openai.com/docs/guides/pdf-files
+    name = part.get("filename") or ""
+    if isinstance(part.get("file_url"), str):
+        # Checked as the address of an image is: the provider fetches both.
+        return FilePart(name=name, url=image(part["file_url"], f"{path}.file_url").url)
+    if part.get("file_id"):
+        raise BodyError(f"{path}.file_id: Oxide keeps no files: send file_data or file_url.")
+    return media.file(name, text_of(part, "file_data", path), f"{path}.file_data")
 
 
 def _tools(body: ResponsesBody) -> Iterator[Tool]:
     for i, tool in enumerate(body.tools or ()):
         if not tool.name:
             raise BodyError(f"tools[{i}].name is missing: name the function.")
-        yield Tool(tool.name, tool.description or "", tool.parameters or {})
+        parameters = tool.parameters if isinstance(tool.parameters, dict) else {}
+        yield Tool(tool.name, tool.description or "", parameters, bool(tool.strict))
 
 
 def _tool_choice(body: ResponsesBody) -> str:

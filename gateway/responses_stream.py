@@ -10,8 +10,17 @@ from gateway import errors, responses_answer
 from gateway.dialect_stream import DialectStream
 from gateway.in_turn import InTurn
 from gateway.responses_answer import Item, ResponseShown
-from gateway.responses_body import ResponsesBody
-from services.adapters.base import Delta, ReasoningDelta, Reply, TextDelta, ToolCall, ToolCallDelta, Verbatim
+from gateway.responses_settings import ResponseSettings
+from services.adapters.base import (
+    Delta,
+    ImageDelta,
+    ReasoningDelta,
+    Reply,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+    Verbatim,
+)
 from tasks.event_stream import event
 from tasks.pipeline import Run
 from tasks.reading import Piece
@@ -40,13 +49,17 @@ class _Open:
         place = {"item_id": self.item["id"], "output_index": self.index}
         return place if self.kind == "function_call" else place | {"content_index": 0}
 
+    @property
+    def summary_place(self) -> dict[str, Any]:
+        return {"item_id": self.item["id"], "output_index": self.index, "summary_index": 0}
+
 
 class ResponseStream(DialectStream):
     """One output item after the other, each opened, filled and closed; in the end the whole response again."""
 
-    def __init__(self, run: Run, body: ResponsesBody) -> None:
+    def __init__(self, run: Run, settings: ResponseSettings) -> None:
         super().__init__(run)
-        self._body = body
+        self._settings = settings
         self._number = 0
         self._response: ResponseShown | None = None
         self._in_turn = InTurn()
@@ -63,14 +76,16 @@ class ResponseStream(DialectStream):
         yield from self._deltas(self._in_turn.rest())
         if not self._open and not self._output:
             yield from self._write("message", 0)
-        yield from self._close()
-        response = responses_answer.ended(self._begun, self._output, reply)
+        yield from self._close(responses_answer.last_status(reply))
+        response = responses_answer.ended(self.run.task, self._begun, self._output, reply)
         yield self._told(f"response.{response['status']}", response=response)
 
     def complaint(self, status: int, problem: Mapping[str, Any]) -> bytes:
         error = errors.openai(status, problem)["error"]
         if self._response is None:
-            return self._told("error", code=error["code"], message=error["message"], param=None)
+            # OpenAI has the fields in the event itself, Open Responses in an object of it.
+            fields = {"code": error["code"], "message": error["message"], "param": error["param"]}
+            return self._told("error", **fields, error=error)
         failed = {"code": error["code"] if error["code"] in _CODES else "server_error", "message": error["message"]}
         response = {**self._response, "status": "failed", "error": failed, "output": self._output}
         return self._told("response.failed", response=response)
@@ -84,7 +99,7 @@ class ResponseStream(DialectStream):
     def _begin(self, model: str) -> Iterator[bytes]:
         """Only now: until the first piece another service may still answer."""
         if self._response is None:
-            self._response = responses_answer.begun(self.run.task, self._body, model)
+            self._response = responses_answer.begun(self.run.task, self._settings, model)
             yield self._told("response.created", response=self._response)
             yield self._told("response.in_progress", response=self._response)
 
@@ -100,6 +115,13 @@ class ResponseStream(DialectStream):
             case ReasoningDelta(text):
                 yield from self._write("reasoning", 0)
                 yield self._piece("response.reasoning_text.delta", text)
+                yield self._told("response.reasoning_summary_text.delta", **self._written.summary_place, delta=text)
+            case ImageDelta(image):
+                yield from self._close()
+                item = responses_answer.image(self.run.task, len(self._output), image)
+                yield self._told("response.output_item.added", output_index=len(self._output), item=item)
+                yield self._told("response.output_item.done", output_index=len(self._output), item=item)
+                self._output.append(item)
             case ToolCallDelta(index, identity, name, arguments):
                 yield from self._write("function_call", index, ToolCall(identity, name, ""))
                 if arguments:
@@ -132,26 +154,36 @@ class ResponseStream(DialectStream):
         if kind == "message":
             part = responses_answer.text_part("")
             yield self._told("response.content_part.added", **self._open.place, part=part)
+        if kind == "reasoning":
+            part = responses_answer.summary_part("")
+            yield self._told("response.reasoning_summary_part.added", **self._open.summary_place, part=part)
 
-    def _close(self) -> Iterator[bytes]:
+    def _close(self, status: str = "completed") -> Iterator[bytes]:
         written, self._open = self._open, None
         if written is None:
             return
         text, place, task = written.text, written.place, self.run.task
         match written.kind:
             case "message":
-                item = responses_answer.message(task, written.index, text)
+                item = responses_answer.message(task, written.index, text, status)
                 yield self._told("response.output_text.done", **place, text=text, logprobs=[])
                 yield self._told("response.content_part.done", **place, part=responses_answer.text_part(text))
             case "reasoning":
-                item = responses_answer.thoughts(task, written.index, text)
+                item = responses_answer.thoughts(task, written.index, text, status)
                 yield self._told("response.reasoning_text.done", **place, text=text)
+                yield from self._close_summary(written)
             case _:
-                item = {**written.item, "arguments": text, "status": "completed"}
+                item = {**written.item, "arguments": text, "status": status}
                 name = item["name"]
                 yield self._told("response.function_call_arguments.done", **place, arguments=text, name=name)
         self._output.append(item)
         yield self._told("response.output_item.done", output_index=written.index, item=item)
+
+    def _close_summary(self, written: _Open) -> Iterator[bytes]:
+        place, text = written.summary_place, written.text
+        yield self._told("response.reasoning_summary_text.done", **place, text=text)
+        part = responses_answer.summary_part(text)
+        yield self._told("response.reasoning_summary_part.done", **place, part=part)
 
     def _told(self, kind: str, **more: Any) -> bytes:
         number, self._number = self._number, self._number + 1

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apikeys.identity import Scope
-from gateway import calling, responses_answer, responses_body
+from gateway import calling, responses_answer, responses_body, responses_settings
 from gateway.responses_stream import ResponseStream
 
 
@@ -17,8 +17,9 @@ class ResponsesView(APIView):
 
     def post(self, request: Request) -> HttpResponseBase:
         body = responses_body.read(request.data)
-        run = calling.begin(request, responses_body.task_request(body), streams=bool(body.stream))
+        run = calling.begin(request, responses_body.task_request(body, request.data), streams=bool(body.stream))
+        settings = responses_settings.settings(body, request.data)
         if body.stream:
-            return ResponseStream(run, body)
-        answer = responses_answer.whole(run.task, body, calling.finish(run))
+            return ResponseStream(run, settings)
+        answer = responses_answer.whole(run.task, settings, calling.finish(run))
         return calling.tell(Response(answer), run)

@@ -59,7 +59,7 @@ class TasksNow:
 
 @dataclass(frozen=True, slots=True)
 class RulesInForce:
-    """`waiting` are the rules whose service cannot be asked now, so that the next one is."""
+    """`waiting` are the rules whose service is in a bad state, so that others are asked first."""
 
     number: int
     waiting: int
@@ -108,8 +108,9 @@ def read() -> FrontPage:
 
 
 def _title(models: list[ServiceConfig]) -> str:
-    number = sum(advice.can_be_asked(config) for config in models)
-    return advice.title_of(models) or f"{number} of {len(models)} services can be asked"
+    number, ready = sum(map(advice.can_be_asked, models)), sum(map(advice.is_ready, models))
+    last = f", {number - ready} of them last" if number > ready else ""
+    return advice.title_of(models) or f"{number} of {len(models)} services can be asked{last}"
 
 
 def _problems(models: Iterable[ServiceConfig]) -> Iterator[Step]:
@@ -124,9 +125,9 @@ def _problems(models: Iterable[ServiceConfig]) -> Iterator[Step]:
 
 
 def _steps(models: list[ServiceConfig], lines: Iterable[ServiceLine]) -> Iterator[Step]:
-    """What keeps services from being asked, the one thing to do next first.
+    """What is wrong with services, the one thing to do next first.
 
-    Most people use a few of those declared: where one can be asked, those without a key are left in peace.
+    Most people use a few of those declared: where one is ready, those without a key are not mentioned.
     """
     first = advice.first_step(models)
     if first and not first.service:
@@ -164,7 +165,7 @@ def _tasks() -> TasksNow:
 def _rules(services: Mapping[str, ServiceConfig]) -> RulesInForce:
     book = rulebook.current()
     rules = [rule for group in book.rules.values() for rule in group]
-    waiting = sum(rule.service not in services or not advice.can_be_asked(services[rule.service]) for rule in rules)
+    waiting = sum(rule.service not in services or not advice.is_ready(services[rule.service]) for rule in rules)
     return RulesInForce(len(rules), waiting, len(book.rules), book.default)
 
 

@@ -1,19 +1,16 @@
-"""Asks services how they are: each about every thirty seconds, and a new one at once."""
+"""Checks services: each as often as its settings say, and a new one at once."""
 
 from __future__ import annotations
 
 import random
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 
-from django.conf import settings
 from django.utils import timezone
 
 from services import directory, health, keys, shared_health
 from services.adapters.call import CancelToken
 from services.config import ServiceConfig
 
-EVERY = timedelta(seconds=settings.HEALTH_SECONDS)
 AT_ONCE = 8
 
 # Not all Oxides at the same moment.
@@ -32,6 +29,7 @@ def stop() -> None:
 
 def check_due() -> None:
     """Check the services whose turn it is, where no other process does; forget those that cannot be called anyway."""
+    _forget_outdated()
     if not shared_health.is_ours_to_check():
         _asked.clear()
         return
@@ -46,7 +44,18 @@ def _is_due(config: ServiceConfig) -> bool:
     if not config.enabled or keys.is_missing(config):
         health.forget(config.name)
         return False
+    if not config.health.enabled:
+        return False
     known = health.of(config.name)
+    if known is None or known.checked_at is None or config.name not in _asked:
+        return True
     # Another process may have checked last, on a host whose clock is ahead of ours.
-    is_old = known is None or abs(timezone.now() - known.checked_at) >= EVERY * _jitter
-    return is_old or config.name not in _asked
+    return abs(timezone.now() - known.checked_at) >= health.interval_of(config) * _jitter
+
+
+def _forget_outdated() -> None:
+    """A service that nobody checks and that failed is called last: only so does it get another chance."""
+    for config in directory.current().values():
+        known = None if config.health.enabled else health.of(config.name)
+        if known and known.healthy is False and health.is_outdated(known):
+            health.forget(config.name)

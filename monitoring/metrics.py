@@ -13,7 +13,7 @@ from tasks.models import Status, TaskCount
 
 
 class ServiceNumbers(TypedDict):
-    """`unhealthy` are all that are not known to be healthy; those not looked at yet are `unchecked`, too."""
+    """`unhealthy` are all that are not known to be healthy; of these, nothing is known yet of those `unchecked`."""
 
     total: int
     healthy: int
@@ -67,7 +67,7 @@ def _services() -> ServiceNumbers:
         "healthy": healthy,
         "unhealthy": len(services) - healthy,
         "enabled": sum(service.enabled for service in services.values()),
-        "unchecked": sum(state is None for state in known),
+        "unchecked": sum(state is None or state.healthy is None for state in known),
     }
 
 

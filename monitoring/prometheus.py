@@ -107,12 +107,17 @@ def _bound(bucket: int) -> str:
 
 def _services() -> Iterable[Metric]:
     pid = str(os.getpid())
-    up = GaugeMetricFamily("oxide_service_healthy", "1 where the last check went well.", labels=["service", "pid"])
+    up = GaugeMetricFamily(
+        "oxide_service_healthy",
+        "1 where the service is healthy, absent where that is not known.",
+        labels=["service", "pid"],
+    )
     state = GaugeMetricFamily("oxide_breaker_state", "1 for the state it is in.", labels=["service", "state", "pid"])
     flying = GaugeMetricFamily("oxide_calls_in_flight", "Calls under way.", labels=["service", "pid"])
     for name in directory.current():
         known = health.of(name)
-        up.add_metric([name, pid], bool(known and known.healthy))
+        if known and known.healthy is not None:
+            up.add_metric([name, pid], known.healthy)
         for possible in _STATES:
             state.add_metric([name, possible, pid], breakers[name].state == possible)
     for name, number in metrics.in_flight().items():

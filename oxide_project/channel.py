@@ -21,6 +21,8 @@ from oxide_project.plain import PlainRequest
 if TYPE_CHECKING:
     from oxide_project.server import OxideServer, Request
 
+# The first byte of a TLS connection, and of no HTTP method: https://www.rfc-editor.org/rfc/rfc8446#section-5.1
+_TLS_HANDSHAKE = b"\x16"
 # An answer is handed to the socket in pieces of this size.
 WINDOW = 256 * 1024
 
@@ -64,7 +66,10 @@ class Channel(HTTPChannel):
         try:
             is_whole = plain.read(data)
         except ValueError:
-            self.hand_over()
+            if plain.raw.startswith(_TLS_HANDSHAKE):
+                self._refuse_tls()
+            else:
+                self.hand_over()
             return
         if is_whole:
             self._begin(plain, server.handler)
@@ -189,8 +194,16 @@ class Channel(HTTPChannel):
     def lineLengthExceeded(self, line: bytes) -> None:  # noqa: ARG002, N802 - Twisted's name
         self._respondToBadRequestAndDisconnect()
 
+    def _refuse_tls(self) -> None:
+        """Twisted would wait for the end of a line, and a client that uses `https` here until its time is over."""
+        self._plain = None
+        self._refuse_connection("This port speaks plain HTTP. Use http:// instead of https://, or a proxy with TLS.")
+
     def _respondToBadRequestAndDisconnect(self) -> None:  # noqa: N802 - Twisted's name
         detail = "This is no valid HTTP request. It may have 500 headers, of 16 KB in all with the address."
+        self._refuse_connection(detail)
+
+    def _refuse_connection(self, detail: str) -> None:
         body = errors.answer(errors.malformed(detail)).content
         head = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n"
         transport: Any = self.transport

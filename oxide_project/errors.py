@@ -26,6 +26,7 @@ from config.problems import ConfigInvalidError
 from gateway.errors import complaint
 from gateway.names import ModelNotFoundError
 from gateway.paths import dialect_of
+from oxide_project.decompression import ACCEPTED, UnsupportedEncodingError
 from oxide_project.rendering import JSONRenderer
 from routing.engine import UnknownServiceError
 from services.adapters.base import ProviderError
@@ -49,6 +50,7 @@ class Problem:
     detail: str
     retry_after: float | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+    accept_encoding: str = ""
 
     @property
     def body(self) -> dict[str, Any]:
@@ -57,6 +59,8 @@ class Problem:
     @property
     def headers(self) -> dict[str, str]:
         headers = {} if self.retry_after is None else {"Retry-After": str(max(1, math.ceil(self.retry_after)))}
+        if self.accept_encoding:
+            headers["Accept-Encoding"] = self.accept_encoding
         return headers | {"WWW-Authenticate": "Bearer"} if self.status == 401 else headers
 
 
@@ -106,22 +110,23 @@ def answer(problem: Problem, path: str = "", headers: Mapping[str, str] = Mappin
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return answer(Problem(404, "NOT_FOUND", "Not found", "There is nothing at this address."), request.path)
+    problem = Problem(404, "NOT_FOUND", "Not found", "There is nothing at this address.")
+    return answer(problem, request.path, request.headers)
 
 
 def bad_request(request: HttpRequest | None = None, exception: Exception | None = None) -> HttpResponse:
-    path = request.path if request else ""
+    problem = malformed("The request cannot be understood. Check its headers, cookies and query.")
     if isinstance(exception, DisallowedHost):
-        return answer(malformed("Oxide does not serve this Host. Add it to OXIDE_ALLOWED_HOSTS."), path)
-    return answer(malformed("The request cannot be understood. Check its headers, cookies and query."), path)
+        problem = malformed("Oxide does not serve this Host. Add it to OXIDE_ALLOWED_HOSTS.")
+    return answer(problem, request.path, request.headers) if request else answer(problem)
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return answer(Problem(403, "FORBIDDEN", "Forbidden", "You may not do this."), request.path)
+    return answer(Problem(403, "FORBIDDEN", "Forbidden", "You may not do this."), request.path, request.headers)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return answer(problem_of(Exception()), request.path)
+    return answer(problem_of(Exception()), request.path, request.headers)
 
 
 def _invalid(error: Exception) -> Problem:
@@ -173,6 +178,13 @@ def _unsupported(error: exceptions.UnsupportedMediaType) -> Problem:
     return Problem(415, "UNSUPPORTED_MEDIA_TYPE", "Unsupported media type", detail)
 
 
+def _unknown_encoding(error: UnsupportedEncodingError) -> Problem:
+    """https://www.rfc-editor.org/rfc/rfc9110#section-15.5.16"""
+    return Problem(
+        415, "UNSUPPORTED_MEDIA_TYPE", "Unsupported content encoding", str(error), accept_encoding=", ".join(ACCEPTED)
+    )
+
+
 _FAILURES = {
     Code.VALIDATION_ERROR: (400, "Invalid request"),
     Code.MODEL_NOT_FOUND: (404, "Model not found"),
@@ -197,7 +209,7 @@ def _failed(error: TaskFailedError) -> Problem:
     }
     if failure.provider:
         extra["provider_error"] = failure.provider
-    return Problem(failure.status or status, failure.code, title, failure.detail, failure.retry_after, extra)
+    return Problem(status, failure.code, title, failure.detail, failure.retry_after, extra)
 
 
 def _invalid_fields(error: exceptions.ValidationError) -> Problem:
@@ -252,7 +264,7 @@ def _provider_failed(error: ProviderError) -> Problem:
     failure = failure_of(error, "the service")
     status, title = _FAILURES[failure.code]
     extra = {"provider_error": failure.provider}
-    return Problem(failure.status or status, failure.code, title, failure.detail, failure.retry_after, extra)
+    return Problem(status, failure.code, title, failure.detail, failure.retry_after, extra)
 
 
 # Their texts name hosts, users and tables: they are for the log.
@@ -286,4 +298,5 @@ _TABLE: list[tuple[type[Exception], Callable[[Any], Problem]]] = [
     (exceptions.MethodNotAllowed, _with(405, "METHOD_NOT_ALLOWED", "Method not allowed")),
     (exceptions.NotAcceptable, _with(406, "NOT_ACCEPTABLE", "Not acceptable")),
     (exceptions.UnsupportedMediaType, _unsupported),
+    (UnsupportedEncodingError, _unknown_encoding),
 ]

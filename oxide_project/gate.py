@@ -17,6 +17,7 @@ from apikeys.credentials import caller
 from apikeys.limits import Allowance
 from gateway import headers
 from gateway.errors import new_request_id
+from gateway.paths import counts_tokens
 from oxide_project import errors
 from oxide_project.errors import Problem
 
@@ -25,7 +26,7 @@ _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 _EXPOSED = ", ".join(
     ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Retry-After", "x-request-id"]
     + ["request-id", "retry-after-ms", "x-should-retry", "x-oxide-advice"]
-    + [f"x-oxide-{what}" for what in ("task-id", "service", "model", "attempts", "cost", "cost-basis")]
+    + [f"x-oxide-{what}" for what in ("task-id", "service", "model", "attempts", "dropped", "cost", "cost-basis")]
 )
 _PREFLIGHT_SECONDS = 600
 
@@ -51,7 +52,8 @@ class Gate:
     def _answer(self, request: HttpRequest) -> HttpResponseBase:
         preflight = _is_preflight(request)
         # A browser asks first before it calls; only the call counts.
-        allowance = limits.count(request, caller(request), increment=not preflight)
+        is_free = counts_tokens(request.path_info)
+        allowance = limits.count(request, caller(request), increment=not preflight, is_free=is_free)
         if preflight:
             response: HttpResponseBase = _allow_call(request)
         elif allowance and allowance.exceeded:

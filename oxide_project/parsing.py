@@ -8,8 +8,11 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import IO, Any
 
+from django.conf import settings
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
+
+from oxide_project.decompression import decompressed
 
 # Python's decoder stops at its recursion limit; far fewer levels are all that any real request has.
 MAX_DEPTH = 100
@@ -24,10 +27,11 @@ class StrictJSONParser(BaseParser):
 
     media_type = "application/json"
 
-    def parse(
-        self, stream: IO[bytes], _media_type: str | None = None, _context: Mapping[str, Any] | None = None
-    ) -> Any:
+    def parse(self, stream: IO[bytes], _media_type: str | None = None, context: Mapping[str, Any] | None = None) -> Any:
         content = stream.read()
+        request = context.get("request") if context else None
+        if request is not None and (encoding := request.META.get("HTTP_CONTENT_ENCODING")):
+            content = decompressed(content, encoding, settings.MAX_BODY_BYTES)
         try:
             data = _decoder.decode(content.decode())
         except UnicodeDecodeError as error:

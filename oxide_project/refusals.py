@@ -32,6 +32,8 @@ _HEADERS = frozenset(
         b"origin",
         b"x-forwarded-for",
         b"anthropic-version",
+        b"anthropic-beta",
+        b"user-agent",
     }
 )
 

@@ -115,8 +115,9 @@ def _standing(service: Service, well: str) -> SafeString:
     """Whether what leads to this service leads anywhere now."""
     if not service.enabled:
         return badge("bad", "passed over: its service is switched off")
-    if obstacle := availability.state_of(service.config).obstacle:
-        return badge("bad", f"passed over: its service {Truncator(obstacle).chars(DETAIL_CHARACTERS)}")
+    if obstacle := availability.obstacle_of(service.config):
+        what = "passed over" if obstacle.excludes else "asked last"
+        return badge("bad", f"{what}: its service {Truncator(obstacle.text).chars(DETAIL_CHARACTERS)}")
     return badge("good", well)
 
 

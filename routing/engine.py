@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import attrgetter
 
@@ -49,19 +49,24 @@ class Rulebook:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What a task needs. `service` is a name, or "" or "auto" for any; an empty `model` leaves it open."""
+    """What a task needs. `service` is a name, or "" or "auto" for any; an empty `model` leaves it open.
+
+    `needed_by` names the fields of the request that need a feature.
+    """
 
     task_type: TaskType
     service: str = ""
     model: str = ""
     features: frozenset[Feature] = frozenset()
+    needed_by: Mapping[Feature, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A service to be asked for `model`, which is empty only where none is needed.
 
-    A `demoted` one would probably fail now: it comes after all that are not.
+    `demoted` marks a last resort: the service is in a bad state, or lists other models than the one that the task
+    names. `reason` says which. Demoted candidates follow all others.
     """
 
     service: str
@@ -96,7 +101,13 @@ class Decision:
         """As it is kept with the task. By hand: `dataclasses.asdict` copies every text on its way."""
         return {
             "candidates": [
-                {"service": each.service, "model": each.model, "reason": each.reason, "rule_id": each.rule_id}
+                {
+                    "service": each.service,
+                    "model": each.model,
+                    "reason": each.reason,
+                    "rule_id": each.rule_id,
+                    "demoted": each.demoted,
+                }
                 for each in self.candidates
             ],
             "skipped": [
@@ -128,9 +139,12 @@ def choose(demand: Demand, rulebook: Rulebook, states: Mapping[str, ServiceState
     """Rank the services for one task.
 
     The rules for its type come first, by priority; rules of equal priority in a random order drawn
-    by weight. Then the default order follows, and after it whoever else has the model, where the task
-    names one. A task that names its service has that one alone as
-    its candidate. Raises `UnknownServiceError` where it names one that is not in `states`.
+    by weight. Then the default order follows, and after it any other service with the model that the task names.
+    Services in a bad state keep this order, but follow all others. Where the task names a model, services that are
+    known to have it come first, and those that list only others come last.
+
+    A task that names its service has that one alone as its candidate, whatever its state. Raises
+    `UnknownServiceError` where it names one that is not in `states`.
     """
     if demand.service not in ("", ANY_SERVICE):
         return _choose_named(demand, rulebook, states)
@@ -139,8 +153,8 @@ def choose(demand: Demand, rulebook: Rulebook, states: Mapping[str, ServiceState
         draft.add_rule(rule)
     for place, service in enumerate(rulebook.default, start=1):
         draft.add_default(service, place)
-    for service in states if demand.model else ():
-        draft.add_listing(service)
+    if demand.model:
+        draft.add_by_model()
     draft.account_for_the_rest()
     return draft.decision
 
@@ -158,8 +172,7 @@ class _Draft:
     @property
     def decision(self) -> Decision:
         skipped = tuple(skip for name, skip in self._skipped.items() if name not in self._chosen)
-        marked = [_marked(each, self._states[each.service].obstacle) for each in self._candidates.values()]
-        return Decision(tuple(sorted(marked, key=attrgetter("demoted"))), skipped)
+        return Decision(_ranked(self._candidates.values(), self._states, self._demand), skipped)
 
     def add_rule(self, rule: Rule) -> None:
         state = self._states.get(rule.service)
@@ -185,15 +198,30 @@ class _Draft:
             return
         self._add(Candidate(service, model, f"default order, place {place}"))
 
-    def add_listing(self, service: str) -> None:
-        """One that neither a rule nor the default order names, but that is known to have the model asked for."""
-        state, model = self._states[service], self._demand.model
-        if service in self._chosen or service in self._skipped or not state.has(model):
-            return
-        if skip := _barred(state, named=True) or _misfit(state, self._demand, model):
-            self._skip(skip)
-            return
-        self._add(Candidate(service, model, f"has the model {model}"))
+    def add_by_model(self) -> None:
+        """Services that neither a rule nor the default order names, for the model that the task names.
+
+        Those that are known to have it; where nobody is, those that may have it, and at last those that list others:
+        a list may be incomplete, and the provider's own answer says more than a refusal of ours.
+        """
+        model = self._demand.model
+        self._add_unordered([state for state in self._states.values() if state.has(model)], f"has the model {model}")
+        others = [state for state in self._states.values() if state.config.takes_any_model and state.offers(model)]
+        if all(self._states[service].lacks(model) for service in self._chosen):
+            unknown = [state for state in others if not state.lacks(model)]
+            self._add_unordered(unknown, f"may have the model {model}: its models are not known")
+        if not self._chosen:
+            self._add_unordered(others, f"may have the model {model}, although it does not list it")
+
+    def _add_unordered(self, states: Iterable[ServiceState], reason: str) -> None:
+        for state in states:
+            service, model = state.config.name, self._demand.model
+            if service in self._chosen or service in self._skipped:
+                continue
+            if skip := _barred(state, named=True) or _misfit(state, self._demand, model):
+                self._skip(skip)
+            else:
+                self._add(Candidate(service, model, reason))
 
     def account_for_the_rest(self) -> None:
         unnamed = f"is named by no rule for {self._demand.task_type}, nor in the default order"
@@ -225,9 +253,34 @@ def _choose_named(demand: Demand, rulebook: Rulebook, states: Mapping[str, Servi
     return Decision((_marked(candidate, state.obstacle),), ())
 
 
+def _ranked(
+    candidates: Iterable[Candidate], states: Mapping[str, ServiceState], demand: Demand
+) -> tuple[Candidate, ...]:
+    """Those in a good state first, in the order in which they came; where a model is named, also by who lists it."""
+    if not demand.model:
+        marked = [_marked(candidate, states[candidate.service].obstacle) for candidate in candidates]
+        return tuple(sorted(marked, key=attrgetter("demoted")))
+    found = list(candidates)
+    lacking = {each.service for each in found if states[each.service].lacks(demand.model)}
+    if len(lacking) == len({each.service for each in found}):
+        lacking = set()  # none is any better
+    unlisted = f"does not list model {demand.model}"
+    marked = [
+        _marked(each, states[each.service].obstacle or (unlisted if each.service in lacking else "")) for each in found
+    ]
+
+    def place(candidate: Candidate) -> tuple[bool, bool, bool]:
+        is_listed = states[candidate.service].has(demand.model)
+        return candidate.demoted, candidate.service in lacking, not is_listed
+
+    return tuple(sorted(marked, key=place))
+
+
 def _marked(candidate: Candidate, obstacle: str) -> Candidate:
-    if not obstacle:
-        return candidate
+    return _demoted(candidate, obstacle) if obstacle else candidate
+
+
+def _demoted(candidate: Candidate, obstacle: str) -> Candidate:
     reason = f"{candidate.reason}; last resort: {candidate.service} {obstacle}"
     return replace(candidate, reason=reason, demoted=True)
 
@@ -266,9 +319,13 @@ def _barred(state: ServiceState, *, named: bool = False) -> Skipped | None:
 _LACKING = {
     Feature.TOOLS: "cannot call tools",
     Feature.IMAGES: "cannot take images",
+    Feature.FILES: "cannot take documents",
+    Feature.AUDIO: "cannot take audio",
+    Feature.IMAGE_OUTPUT: "cannot draw images",
     Feature.JSON_SCHEMA: "cannot keep to a JSON schema",
     Feature.JSON_OBJECT: "cannot be held to answer in JSON",
     Feature.EMBEDDINGS: "makes no embeddings",
+    Feature.COMPLETIONS: "has no /completions, which this request needs",
     Feature.OPENAI: "speaks another protocol than OpenAI's, which alone has what this request asks for",
     Feature.ANTHROPIC: "speaks another protocol than Anthropic's, which alone has what this request asks for",
 }
@@ -277,18 +334,23 @@ _LACKING = {
 def _misfit(state: ServiceState, demand: Demand, model: str) -> Skipped | None:
     """Why this service cannot be asked for this model, if so.
 
-    What waiting does not mend comes before what it does: a caller who is told of an obstacle tries
-    again later, which must not be in vain.
+    What the request itself rules out comes first: a caller who is told that a key is missing tries again later, which
+    must not be in vain.
     """
     config = state.config
     if not demand.features <= state.features:
         lacking = demand.features - state.features
-        return Skipped(config.name, ", ".join(text for key, text in _LACKING.items() if key in lacking), True)
+        return Skipped(config.name, ", ".join(_lack(key, demand) for key in _LACKING if key in lacking), True)
     if model and not state.offers(model):
-        return Skipped(config.name, f"does not offer model {model}", bool(demand.model))
+        return Skipped(config.name, f"does not offer model {model}: it is not among its models", bool(demand.model))
     if not model and config.type == "http":
         return Skipped(config.name, "has no model to ask for: name one in the task, in a rule or as its default", True)
     return Skipped(config.name, state.exclusion) if state.exclusion else None
+
+
+def _lack(feature: Feature, demand: Demand) -> str:
+    fields = demand.needed_by.get(feature)
+    return f"{_LACKING[feature]} ({fields})" if fields else _LACKING[feature]
 
 
 def _out_of_its_line(state: ServiceState, demand: Demand) -> Skipped | None:

@@ -65,8 +65,7 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
     )
     allowed_models = LinesField(
         required=False,
-        help_text="The only models that may be asked for, one a line, such as gpt-6-luna. Empty: whatever the server "
-        "lists.",
+        help_text="The only models that may be asked for, one a line, such as gpt-6-luna. Empty: any.",
     )
     capabilities = LinesField(
         required=False,
@@ -93,6 +92,10 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
             "timeout_seconds": "Timeout in seconds",
             "max_concurrency": "Calls at once",
             "max_retries": "Retries",
+            "health_enabled": "Check it",
+            "health_path": "Path to check",
+            "health_method": "Method",
+            "health_interval": "Seconds between checks",
         }
         help_texts = {
             "name": "What rules, tasks and the history call it, such as ollama_local. It cannot be changed later.",
@@ -114,6 +117,12 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
             "or socks5://127.0.0.1:1080. Empty: none.",
             "ca_file": "A file on this machine with the certificates (PEM) that its own is checked against, such as "
             "/etc/ssl/company-ca.pem. Empty: the usual ones.",
+            "health_enabled": "Without checks its state is that of real calls alone.",
+            "health_path": "Such as /health on the server of the base URL, or health below the base URL: there every "
+            "answer but 401 and 5xx counts as healthy. Empty: the list of models, where only a rejected key counts as "
+            "unhealthy.",
+            "health_method": "How the path is asked.",
+            "health_interval": "Such as 300. Empty: OXIDE_HEALTH_SECONDS.",
             "input_price": "US dollars for a million tokens of the prompt, such as 3.",
             "output_price": "US dollars for a million tokens of the answer, such as 15.",
             "cached_price": "Tokens read from the provider's cache, such as 0.3.",
@@ -178,6 +187,13 @@ class ServiceAdmin(AskingAdmin, SwitchingAdmin, AddingAdmin, EditableList):
             {
                 "fields": ["timeout_seconds", "max_concurrency", "max_retries"],
                 "description": "How long and how often it is asked before the next service is.",
+            },
+        ),
+        (
+            "Health checks",
+            {
+                "fields": ["health_enabled", "health_path", "health_method", "health_interval"],
+                "description": "Checks decide only in which order services are asked, and real calls outrank them.",
             },
         ),
         (
@@ -296,6 +312,9 @@ def _closed(name: str) -> Outcome:
 def _report(config: ServiceConfig, found: health.Health) -> str:
     if not found.healthy:
         return f"Service {config.name} is unhealthy: {state_badges.detail(config, found)}"
+    if found.list_problem:
+        problem = found.list_problem.removeprefix(config.name).strip()
+        return f"Service {config.name} is reachable, but its models are not known: {problem}"
     models = f" and lists {_counted(len(found.models), 'model')}" if found.models else ""
     return f"Service {config.name} is healthy: it answered in {found.response_ms:.0f} ms{models}."
 

@@ -1,4 +1,4 @@
-"""What to do about services that cannot be asked, for people: the dashboard and the admin pages say the same."""
+"""What to do about services in a bad state, for people: the dashboard and the admin pages say the same."""
 
 from __future__ import annotations
 
@@ -31,7 +31,13 @@ class Step:
 
 
 def can_be_asked(config: ServiceConfig) -> bool:
-    """As far as is known: one that was not looked at yet is not ruled out."""
+    """Whether it is ever called: a service in a bad state is, after all others."""
+    obstacle = availability.obstacle_of(config)
+    return config.enabled and not (obstacle and obstacle.excludes)
+
+
+def is_ready(config: ServiceConfig) -> bool:
+    """Whether nothing is known to be wrong with it, so that it is called in its usual place."""
     return config.enabled and availability.obstacle_of(config) is None
 
 
@@ -40,16 +46,18 @@ def with_models(services: Iterable[ServiceConfig]) -> list[ServiceConfig]:
 
 
 def title_of(models: list[ServiceConfig]) -> str:
-    """What is missing before any model can be asked; "" where one can."""
+    """What is missing before any service with a model is ready; "" where one is."""
     if not models:
         return "There is no model to ask yet"
     if not any(config.enabled for config in models):
         return "All services are switched off"
-    return "" if any(can_be_asked(config) for config in models) else "No model can be asked yet"
+    if any(map(is_ready, models)):
+        return ""
+    return "No service answers at the moment" if any(map(can_be_asked, models)) else "No model can be asked yet"
 
 
 def first_step(models: list[ServiceConfig]) -> Step | None:
-    """The one thing to do next while no model can be asked, what takes least first; None where one can."""
+    """The one thing to do next while no service is ready, what takes least first; None where one is."""
     if not title_of(models):
         return None
     if not models:
@@ -63,7 +71,7 @@ def first_step(models: list[ServiceConfig]) -> Step | None:
 
 
 def step_for(config: ServiceConfig) -> Step | None:
-    """What to do about one that is switched on and cannot be asked."""
+    """What to do about one that is switched on and in a bad state."""
     obstacle = availability.obstacle_of(config) if config.enabled else None
     return _step(config, obstacle) if obstacle else None
 

@@ -1,4 +1,4 @@
-"""Which services could be called right now, and what stands in the way of the others."""
+"""In which state services are: which are called first, which last, and which cannot be called at all."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from django.conf import settings
-
 from services import directory, health, keys
 from services.adapters.registry import adapter_class
 from services.breaker import breakers
-from services.bulkhead import Bulkhead
 from services.config import ServiceConfig, ServiceState
+from services.places import bulkhead
 
-bulkhead = Bulkhead(settings.THREADS - settings.RESERVED_THREADS)
-
+__all__ = ["Obstacle", "ObstacleCode", "bulkhead", "obstacle_of", "state_of", "states"]
 
 ObstacleCode = Literal["no_key", "key_refused", "unhealthy", "resting"]
 _BEFORE_DETAIL: Mapping[ObstacleCode, str] = {
@@ -28,7 +25,10 @@ _BEFORE_DETAIL: Mapping[ObstacleCode, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Why a service cannot be called right now. `variable` is where its key is looked for, if that is what is wrong."""
+    """Why a service is called last or, without a key (`no_key`), not at all.
+
+    `variable` is where its key is looked for, if that is what is wrong.
+    """
 
     code: ObstacleCode
     detail: str
@@ -68,7 +68,7 @@ def obstacle_of(config: ServiceConfig) -> Obstacle | None:
         todo = f"set {config.api_key_env} and restart, or POST /api/api-keys/update/"
         return Obstacle("no_key", todo, config.api_key_env)
     known = health.of(config.name)
-    if known and not known.healthy:
+    if known and known.healthy is False:
         detail = known.detail.removeprefix(config.name).strip()
         if known.refused:
             return Obstacle("key_refused", detail, config.api_key_env)

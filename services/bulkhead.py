@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +30,7 @@ class Bulkhead:
         self._lock = threading.Lock()
         self._in_flight: Counter[str] = Counter()
         self._in_flight_total = 0
+        self._last_end: dict[str, float] = {}
 
     @contextmanager
     def enter(self, service: str, limit: int) -> Iterator[None]:
@@ -45,6 +48,11 @@ class Bulkhead:
     def in_flight(self, service: str) -> int:
         with self._lock:
             return self._in_flight[service]
+
+    def was_busy_since(self, service: str, moment: float) -> bool:
+        """Whether a call is in flight, or was at any time since `moment` on the monotonic clock."""
+        with self._lock:
+            return self._in_flight[service] > 0 or self._last_end.get(service, -math.inf) >= moment
 
     @property
     def in_flight_total(self) -> int:
@@ -71,5 +79,6 @@ class Bulkhead:
         with self._lock:
             self._in_flight_total -= 1
             self._in_flight[service] -= 1
+            self._last_end[service] = time.monotonic()
             if not self._in_flight[service]:
                 del self._in_flight[service]

@@ -6,8 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.adapters.base import Feature
+from services.adapters.base import Feature, Probe
 from services.prices import PriceOverride
+
+
+@dataclass(frozen=True, slots=True)
+class HealthSettings:
+    """Whether, how and how often a service is checked. `interval_seconds` None is that of `OXIDE_HEALTH_SECONDS`."""
+
+    enabled: bool = True
+    probe: Probe = field(default_factory=Probe)
+    interval_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +34,7 @@ class ServiceConfig:
     timeout_seconds: float = 120.0
     max_concurrency: int = 16
     max_retries: int = 2
+    health: HealthSettings = field(default_factory=HealthSettings)
     price: PriceOverride | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -37,6 +47,11 @@ class ServiceConfig:
         return self.api if self.type == "http" else self.type
 
     @property
+    def takes_any_model(self) -> bool:
+        """Whether the name of a model reaches it. A program may have no place for one, and runs what it runs."""
+        return self.type == "http" or any("{model}" in part for part in self.command)
+
+    @property
     def needs_key(self) -> bool:
         return bool(self.api_key_env)
 
@@ -45,8 +60,8 @@ class ServiceConfig:
 class ServiceState:
     """A service as routing sees it at one moment.
 
-    `obstacle` says why it is called last and `exclusion` why it cannot be called at all, worded to follow the
-    service's name; each is empty where nothing is in the way.
+    `exclusion` says why it cannot be called at all (it has no key), `obstacle` why it is called last, after all
+    services in a better state. Each is worded to follow the service's name, and empty where there is no such reason.
     `listed_models` is what the server last listed; empty where that is not known.
     """
 
@@ -69,12 +84,17 @@ class ServiceState:
         return model in self.listed_models or (model != "" and model == self.config.model)
 
     def offers(self, model: str) -> bool:
-        """Whether it may be asked for `model`. Where nothing is known, the server will say."""
-        if self.config.allowed_models or self.has(model):
-            return self.has(model)
-        if not self.listed_models:
+        """Whether it may be asked for `model`: only the operator's allow-list restricts that."""
+        return not self.config.allowed_models or model in self.config.allowed_models
+
+    def lacks(self, model: str) -> bool:
+        """Whether it is known not to list `model`. A server may take it all the same."""
+        if self.has(model):
+            return False
+        if not self.config.takes_any_model:
             return True
-        # A list leaves names out that its server takes all the same: Ollama's without ":latest", OpenRouter's with
-        # ":nitro", Anthropic's without their date. Where it does not, the server says so and the next one is asked.
+        if not self.listed_models:
+            return False
+        # A list leaves variants out: Ollama's without ":latest", OpenRouter's with ":nitro", Anthropic's without date.
         stem = model.partition(":")[0]
-        return any(listed.startswith(stem) for listed in self.listed_models)
+        return not any(listed.startswith(stem) for listed in self.listed_models)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from django.conf import settings
 
 from apikeys import key_file, keyring
 from services import connections, health
-from services.config import ServiceConfig
+from services.config import HealthSettings, ServiceConfig
 
 State = Literal["missing", "unknown", "valid", "invalid"]
 MAX_LENGTH = 4096
@@ -72,7 +72,10 @@ def state(config: ServiceConfig) -> State:
     known = health.of(config.name)
     if known is None or config.type == "cli":  # of a program only its presence is checked
         return "unknown"
-    return "invalid" if known.refused else "valid" if known.healthy else "unknown"
+    if known.refused:
+        return "invalid"
+    is_checked = not config.health.probe.path and _shows_valid_key(known)
+    return "valid" if known.succeeded_at or is_checked else "unknown"
 
 
 def test(config: ServiceConfig, secret: str | None) -> Trial:
@@ -85,10 +88,13 @@ def test(config: ServiceConfig, secret: str | None) -> Trial:
         raise KeyRefusedError(f"{config.name} has no API key yet: send one as api_key{_or_set(config)}.")
     if config.type == "cli":
         return Trial(False, False, "The key of a command-line tool cannot be tested without paying: run a task.")
+    # Only the list of models tells of the key; what is checked at another address says nothing of it.
+    asked = replace(config, health=HealthSettings())
     if secret is None or secret == in_force:
-        return _judged(config, health.check(config))
+        is_usual = not config.health.probe.path
+        return _judged(config, health.check(config) if is_usual else health.ask(asked, connections.adapter_for(config)))
     with connections.trial(config, secret) as adapter:
-        return _judged(config, health.ask(config, adapter))
+        return _judged(config, health.ask(asked, adapter))
 
 
 def update(config: ServiceConfig, secret: str) -> Update:
@@ -119,14 +125,19 @@ def require_usable(secret: str) -> None:
         )
 
 
+def _shows_valid_key(found: health.Health) -> bool:
+    """Whether the list of models was read: a service that only answers may not have looked at the key."""
+    return bool(found.healthy) and not found.list_problem
+
+
 def _judged(config: ServiceConfig, found: health.Health) -> Trial:
-    if found.healthy:
+    if _shows_valid_key(found):
         count = len(found.models)
         return Trial(True, True, f"API key is valid. {_available(count)}".strip(), count)
     if found.refused:
         # The provider's own words are left out: some quote most of the key.
         return Trial(True, False, f"{config.name} does not take this API key. Check it and enter it again.")
-    return Trial(False, False, f"The API key could not be tested: {found.detail}")
+    return Trial(False, False, f"The API key could not be tested: {found.detail or found.list_problem}")
 
 
 def _available(count: int) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from decimal import Decimal
+from typing import cast
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
@@ -10,7 +11,8 @@ from django.utils.text import capfirst
 
 from services import validation
 from services.adapters import network
-from services.config import ServiceConfig
+from services.adapters.base import Method, Probe
+from services.config import HealthSettings, ServiceConfig
 from services.prices import PriceOverride
 from services.switchable import Switchable
 
@@ -35,6 +37,12 @@ class Service(Switchable):
         ANTHROPIC = "anthropic", "Anthropic Messages"
         GEMINI = "gemini", "Gemini generateContent"
 
+    class HealthMethod(models.TextChoices):
+        GET = "GET", "GET"
+        HEAD = "HEAD", "HEAD"
+        POST = "POST", "POST"
+        OPTIONS = "OPTIONS", "OPTIONS"
+
     name = models.CharField(max_length=50, unique=True, validators=[valid_name])
     type = models.CharField(max_length=10, choices=Type, default=Type.HTTP)
     api = models.CharField(max_length=20, choices=Api, blank=True, help_text="Protocol of an HTTP server.")
@@ -45,9 +53,7 @@ class Service(Switchable):
         help_text='Program and arguments, as a list; "{model}" stands for the model. No shell is involved.',
     )
     model = models.CharField(max_length=200, blank=True, help_text="Used when neither task nor rule names one.")
-    allowed_models = models.JSONField(
-        default=list, blank=True, help_text="The only models to be used; empty: whatever the server lists."
-    )
+    allowed_models = models.JSONField(default=list, blank=True, help_text="The only models to be used; empty: any.")
     capabilities = models.JSONField(default=list, blank=True, help_text="Task types it is good at; empty: all.")
     api_key_env = models.CharField(
         max_length=100, blank=True, help_text="Environment variable that holds the key. Empty: no key is needed."
@@ -59,6 +65,15 @@ class Service(Switchable):
         default=16, validators=[MinValueValidator(1)], help_text="Calls in flight at once, in each process."
     )
     max_retries = models.PositiveSmallIntegerField(default=2, validators=[MaxValueValidator(10)])
+    health_enabled = models.BooleanField(default=True, help_text="Checked regularly, besides real calls.")
+    health_path = models.CharField(max_length=200, blank=True, help_text="Empty: the protocol's list of models.")
+    health_method = models.CharField(max_length=10, choices=HealthMethod, default=HealthMethod.GET, blank=True)
+    health_interval = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(86_400)],
+        help_text="Seconds between two checks. Empty: OXIDE_HEALTH_SECONDS.",
+    )
     input_price = models.DecimalField(
         max_digits=12, decimal_places=6, null=True, blank=True, help_text="US dollars a million tokens."
     )
@@ -121,6 +136,7 @@ class Service(Switchable):
             "api_key_env": validation.environment_name_problem(self.api_key_env),
             "allowed_models": validation.texts_problem(self.allowed_models),
             "capabilities": validation.texts_problem(self.capabilities),
+            "health_path": validation.health_path_problem(self.type, self.health_path),
             "options": validation.options_problem(kind, self.options),
             "headers": network.headers_problem(self.headers),
             "proxy": network.proxy_problem(self.proxy),
@@ -152,12 +168,18 @@ class Service(Switchable):
             timeout_seconds=self.timeout_seconds,
             max_concurrency=self.max_concurrency,
             max_retries=self.max_retries,
+            health=self.health,
             price=self.price,
             options=self.options,
             headers=self.headers,
             proxy=self.proxy,
             ca_file=self.ca_file,
         )
+
+    @property
+    def health(self) -> HealthSettings:
+        probe = Probe(self.health_path, cast("Method", self.health_method or "GET"))
+        return HealthSettings(self.health_enabled, probe, self.health_interval)
 
     @property
     def price(self) -> PriceOverride | None:
@@ -176,17 +198,22 @@ class Service(Switchable):
 
 
 class SharedHealth(models.Model):
-    """What the last check of a service found, for those processes that did not make it."""
+    """What one process knows of a service's health (`services.health.Health`), for the others."""
 
     service = models.CharField(max_length=50, primary_key=True)
-    healthy = models.BooleanField()
-    checked_at = models.DateTimeField()
-    response_ms = models.FloatField()
+    healthy = models.BooleanField(null=True)
+    checked_at = models.DateTimeField(null=True)
+    response_ms = models.FloatField(null=True)
     detail = models.TextField(blank=True)
     listed_models = models.JSONField(default=list)
     refused = models.BooleanField(default=False)
+    list_problem = models.TextField(blank=True, default="")
+    timed_out = models.BooleanField(default=False)
+    succeeded_at = models.DateTimeField(null=True)
+    failed_at = models.DateTimeField(null=True)
     # By the database's clock: those of several hosts differ.
     stored_at = models.DateTimeField()
 
     def __str__(self) -> str:
-        return f"{self.service} {'healthy' if self.healthy else 'unhealthy'}"
+        state = "not known" if self.healthy is None else "healthy" if self.healthy else "unhealthy"
+        return f"{self.service} {state}"

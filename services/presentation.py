@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal, TypedDict
 
 from apikeys import keyring
-from services import advice, availability, health
+from services import advice, availability, health, standing
 from services.availability import ObstacleCode
 from services.breaker import State, breakers
 from services.config import ServiceConfig
@@ -27,15 +27,21 @@ class ServiceSummary(TypedDict):
 
 
 class ServiceListed(ServiceSummary):
-    """`obstacle` is what keeps Oxide from calling it now, worded to follow its name; "" where nothing does.
+    """`obstacle` is why Oxide calls it only after all others, or without a key (`no_key`) not at all, worded to follow
+    its name; "" where nothing is in the way.
 
     The same for programs: `obstacle_code`, `obstacle_detail` without what the code says already, and
     `obstacle_variable`, the environment variable in which a missing or refused key is looked for.
+
+    `state` is its state in one word, `state_text` the same for people, and `state_detail` what else is known of it.
 
     `capabilities` are the types of task that the default order has it for; none: all of them.
     """
 
     breaker: State
+    state: standing.Code
+    state_text: str
+    state_detail: str
     obstacle: str
     obstacle_code: ObstacleCode | Literal[""]
     obstacle_detail: str
@@ -59,7 +65,7 @@ class NextStep(TypedDict):
 
 
 class ServiceList(TypedDict):
-    """`next_step` is there while no model can be asked."""
+    """`next_step` is there while no service with a model is in a good state."""
 
     total: int
     healthy: int
@@ -69,6 +75,8 @@ class ServiceList(TypedDict):
 
 
 class LastCheck(TypedDict):
+    """`detail` says what is wrong, or why the models of the service are not known."""
+
     checked_at: datetime | None
     response_ms: float | None
     detail: str
@@ -88,7 +96,7 @@ class ServiceDetail(ServiceSummary):
 
 
 class ServiceTested(TypedDict):
-    """The outcome of a test. `success` says that the service answered as it should."""
+    """The outcome of a test. `success` says that the service is there and does not reject our key."""
 
     service: str
     success: bool
@@ -99,9 +107,12 @@ class ServiceTested(TypedDict):
 
 
 class ModelList(TypedDict):
+    """`problem` says why the list could not be read just now: then `models` is what was known before; "" otherwise."""
+
     service: str
     default: str
     models: list[str]
+    problem: str
 
 
 def overview(services: Mapping[str, ServiceConfig]) -> ServiceList:
@@ -131,10 +142,13 @@ def _next_step(services: Iterable[ServiceConfig]) -> NextStep | None:
 
 
 def _listed(config: ServiceConfig) -> ServiceListed:
-    obstacle = availability.obstacle_of(config)
+    obstacle, state = availability.obstacle_of(config), standing.of(config)
     return {
         **summary(config),
         "breaker": breakers[config.name].state,
+        "state": state.code,
+        "state_text": state.text,
+        "state_detail": state.detail,
         "obstacle": obstacle.text if obstacle else "",
         "obstacle_code": obstacle.code if obstacle else "",
         "obstacle_detail": obstacle.detail if obstacle else "",
@@ -152,35 +166,46 @@ def summary(config: ServiceConfig) -> ServiceSummary:
     }
 
 
+def _unchecked(config: ServiceConfig, known: health.Health) -> str:
+    if known.healthy is not None:
+        return ""
+    return "not checked yet" if config.health.enabled else "not checked"
+
+
 def tested(config: ServiceConfig, found: health.Health) -> ServiceTested:
+    elapsed = found.response_ms or 0.0
     return {
         "service": config.name,
-        "success": found.healthy,
-        "healthy": found.healthy,
-        "message": found.detail or f"{config.name} answered in {found.response_ms:g} ms.",
-        "response_ms": found.response_ms,
+        "success": bool(found.healthy),
+        "healthy": bool(found.healthy),
+        "message": found.detail or f"{config.name} answered in {elapsed:g} ms.{_without_list(found)}",
+        "response_ms": elapsed,
         "model_count": len(found.models),
     }
 
 
-def models(config: ServiceConfig, found: Iterable[str]) -> ModelList:
-    return {"service": config.name, "default": config.model, "models": sorted(found)}
+def _without_list(found: health.Health) -> str:
+    return f" Its list of models is not known: {found.list_problem}" if found.list_problem else ""
+
+
+def models(config: ServiceConfig, found: Iterable[str], problem: str = "") -> ModelList:
+    return {"service": config.name, "default": config.model, "models": sorted(found), "problem": problem}
 
 
 def detail(config: ServiceConfig) -> ServiceDetail:
-    known = health.of(config.name)
+    known = health.of(config.name) or health.NOTHING
     return {
         "name": config.name,
         **summary(config),
         "health": {
-            "checked_at": known.checked_at if known else None,
-            "response_ms": known.response_ms if known else None,
-            "detail": known.detail if known else "not checked yet",
+            "checked_at": known.checked_at,
+            "response_ms": known.response_ms,
+            "detail": known.detail or known.list_problem or _unchecked(config, known),
         },
         "breaker": breakers[config.name].state,
         "in_flight": availability.bulkhead.in_flight(config.name),
         "has_key": bool(keyring.secret_for(config.name, config.api_key_env)),
-        "models": sorted(config.allowed_models or (known.models if known else ())),
+        "models": sorted(config.allowed_models or known.models),
         "capabilities": sorted(config.capabilities),
         "timeout_seconds": config.timeout_seconds,
         "max_concurrency": config.max_concurrency,

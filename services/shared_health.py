@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
 from services import directory, health, keys
+from services.config import ServiceConfig
 from services.health import Health
 from services.models import SharedHealth
 from services.text import storable
@@ -20,8 +20,8 @@ from snapshots.connections import is_embedded
 from snapshots.lease import Claim
 from snapshots.snapshot import Snapshot
 
-# What was stored longer ago was left by processes that are gone, and says nothing of now.
-_FRESH = timedelta(seconds=2 * settings.HEALTH_SECONDS + 60)
+# What is older than the next check or real call should have made it was left by processes that are gone.
+_LATE = timedelta(seconds=60)
 _COLUMNS = [field.name for field in SharedHealth._meta.concrete_fields if not field.primary_key]
 
 _duty = Claim("health checks")
@@ -70,8 +70,16 @@ def _clear_away() -> None:
 
 
 def _load() -> Mapping[str, Health]:
-    rows = SharedHealth.objects.filter(stored_at__gt=Now() - _FRESH)
-    return {row.service: _health(row) for row in rows}
+    services = directory.current()
+    rows = SharedHealth.objects.annotate(now=Now())
+    return {row.service: _health(row) for row in rows if row.now - row.stored_at < _lasts(services.get(row.service))}
+
+
+def _lasts(config: ServiceConfig | None) -> timedelta:
+    """How long after it was stored a row is worth something."""
+    if config and not config.health.enabled:
+        return health.RECENT
+    return 2 * health.interval_of(config) + _LATE
 
 
 def _take_in(before: Mapping[str, Health] | None, now: Mapping[str, Health]) -> None:
@@ -91,13 +99,27 @@ def _row(service: str, found: Health) -> SharedHealth:
         detail=storable(found.detail),
         listed_models=sorted(map(storable, found.models)),
         refused=found.refused,
+        list_problem=storable(found.list_problem),
+        timed_out=found.timed_out,
+        succeeded_at=found.succeeded_at,
+        failed_at=found.failed_at,
         stored_at=Now(),
     )
 
 
 def _health(row: SharedHealth) -> Health:
-    models = frozenset(row.listed_models)
-    return Health(row.healthy, row.checked_at, row.response_ms, row.detail, models, row.refused)
+    return Health(
+        healthy=row.healthy,
+        checked_at=row.checked_at,
+        response_ms=row.response_ms,
+        detail=row.detail,
+        models=frozenset(row.listed_models),
+        refused=row.refused,
+        list_problem=row.list_problem,
+        timed_out=row.timed_out,
+        succeeded_at=row.succeeded_at,
+        failed_at=row.failed_at,
+    )
 
 
 # Made after those of services and keys (imported above), and so followed after them: a service that was changed or

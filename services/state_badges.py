@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from apikeys import keyring
-from apikeys.badges import badge
-from services import health, keys
+from apikeys.badges import Tone, badge
+from services import health, keys, standing
 from services.breaker import breakers
 from services.config import ServiceConfig
+
+_TONES: Mapping[standing.Code, Tone] = {
+    "off": "quiet",
+    "unchecked": "quiet",
+    "healthy": "good",
+    "list_unknown": "good",
+}
 
 
 def of_health(config: ServiceConfig, characters: int) -> SafeString:
     """In so many characters at most of what the service said."""
-    known = health.of(config.name)
-    if not config.enabled:
-        return badge("quiet", "switched off")
-    if known and not known.healthy:
-        return badge("bad", f"unhealthy: {Truncator(detail(config, known)).chars(characters)}")
-    if keys.is_missing(config):
+    state = standing.of(config)
+    if state.code == "no_key":
         return badge("quiet", "not checked: no key")
-    if breakers[config.name].blocked():
-        return badge("bad", "left alone for a while after failures")
-    return badge("good", "healthy") if known else badge("quiet", "not checked yet")
+    detail = f": {Truncator(state.detail).chars(characters)}" if state.detail else ""
+    last = ("; called last" if detail else ", called last") if state.called_last else ""
+    return badge(_TONES.get(state.code, "bad"), f"{state.name}{detail.removesuffix('.')}{last}")
 
 
 def of_key(config: ServiceConfig) -> SafeString:
@@ -45,7 +50,7 @@ def of_breaker(config: ServiceConfig) -> SafeString:
     if breaker.state == "closed":
         return badge("quiet", "closed")
     if wait := breaker.retry_after:
-        return badge("bad", f"open: not asked for {wait:.0f} s more")
+        return badge("bad", f"open for {wait:.0f} s more: called last")
     return badge("busy", "half open: the next call decides")
 
 

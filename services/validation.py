@@ -59,6 +59,21 @@ def base_url_problem(value: str) -> str:
     return ""
 
 
+def health_path_problem(service_type: str, value: str) -> str:
+    if value and service_type != "http":
+        return f"does not belong to a service of type {service_type}: remove it"
+    return path_problem(value)
+
+
+def path_problem(value: str) -> str:
+    """Of an address below a base URL, or at the root of its server. An empty one is the protocol's own."""
+    if value and not re.fullmatch(r"[!-~]+", value):
+        return "must be written in ASCII without blanks: percent-encode anything else"
+    if re.match(r"//|[A-Za-z][A-Za-z0-9+.-]*://", value):
+        return "must be a path on the service's own server, like /health, without scheme and host"
+    return "must end before '#'" if "#" in value else ""
+
+
 def environment_name_problem(value: str) -> str:
     if value and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
         return "must be the name of an environment variable, like OPENAI_API_KEY, not the key itself"

@@ -6,10 +6,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from services import directory, health, presentation
+from services import availability, directory, health, presentation
+from services.adapters.base import ErrorKind, ProviderError
 from services.adapters.call import Call
 from services.connections import adapter_for
 from services.models import Service
+
+# Answers of a server that has no list of models, or none that can be read.
+_NO_LIST = frozenset({ErrorKind.UNSUPPORTED, ErrorKind.MALFORMED, ErrorKind.BAD_REQUEST, ErrorKind.MODEL_NOT_FOUND})
 
 
 class ServiceViewSet(ViewSet):
@@ -32,7 +36,13 @@ class ServiceViewSet(ViewSet):
     @action(detail=True, methods=["get"])
     def models(self, _request: Request, name: str) -> Response:
         config = directory.find(name)
-        found = adapter_for(config).models(Call.within(health.CHECK_SECONDS))
+        known = availability.state_of(config)
+        try:
+            found = adapter_for(config).models(Call.within(health.CHECK_SECONDS))
+        except ProviderError as error:
+            if not known.listed_models and error.kind not in _NO_LIST:
+                raise
+            return Response(presentation.models(config, known.models, error.message))
         return Response(presentation.models(config, found))
 
     @action(detail=True, methods=["post"])

@@ -8,7 +8,6 @@ A field that is not listed here is refused by name: a slip in spelling must not 
 
 from __future__ import annotations
 
-from base64 import b64decode
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -19,6 +18,7 @@ from routing.task_types import TaskType
 from services.adapters.addresses import media_url_problem
 from services.adapters.base import (
     ChatRequest,
+    FilePart,
     ImagePart,
     JsonSchema,
     Message,
@@ -28,6 +28,8 @@ from services.adapters.base import (
     Tool,
     ToolCall,
 )
+from services.adapters.wire import arguments_text
+from tasks import media
 from tasks.request import TaskRequest
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -38,16 +40,41 @@ class TextBody(Struct, tag="text", forbid_unknown_fields=True):
 
 
 class ImageAddress(Struct):
-    url: Annotated[str, Meta(min_length=1, extra_json_schema={"pattern": "^(https?://|data:image/[^,]*;base64,)"})]
+    url: Annotated[
+        str, Meta(min_length=1, extra_json_schema={"pattern": "^([hH][tT][tT][pP][sS]?://|[dD][aA][tT][aA]:)"})
+    ]
 
 
 class ImageBody(Struct, tag="image_url", forbid_unknown_fields=True):
     image_url: ImageAddress
 
 
+class FileData(Struct):
+    """`file_data` is base64, or an address that holds it: `data:application/pdf;base64,…`."""
+
+    file_data: Annotated[str, Meta(min_length=1)]
+    filename: str = ""
+
+
+class FileBody(Struct, tag="file", forbid_unknown_fields=True):
+    file: FileData
+
+
+class AudioData(Struct):
+    data: Annotated[str, Meta(min_length=1)]
+    format: str = "wav"
+
+
+class AudioBody(Struct, tag="input_audio", forbid_unknown_fields=True):
+    input_audio: AudioData
+
+
+PartBody = TextBody | ImageBody | FileBody | AudioBody
+
+
 class FunctionCall(Struct):
     name: Name
-    arguments: str = "{}"
+    arguments: str | dict[str, Any] | None = "{}"
 
 
 class ToolCallBody(Struct):
@@ -56,12 +83,12 @@ class ToolCallBody(Struct):
     id: Name
     function: FunctionCall | None = None
     name: Name | None = None
-    arguments: str | None = None
+    arguments: str | dict[str, Any] | None = None
 
 
 class MessageBody(Struct, forbid_unknown_fields=True):
     role: Role
-    content: str | list[TextBody | ImageBody] | None = None
+    content: str | list[PartBody] | None = None
     tool_calls: list[ToolCallBody] = []
     tool_call_id: str = ""
 
@@ -169,19 +196,16 @@ def _message(body: MessageBody, path: str) -> Message:
 def _tool_call(body: ToolCallBody, path: str) -> ToolCall:
     function = body.function
     if function and body.name is None and body.arguments is None:
-        return ToolCall(body.id, function.name, function.arguments)
+        return ToolCall(body.id, function.name, arguments_text(function.arguments))
     if body.name is not None and body.arguments is not None and not function:
-        return ToolCall(body.id, body.name, body.arguments)
+        return ToolCall(body.id, body.name, arguments_text(body.arguments))
     raise BodyError(f"{path}: send either function (an object with both) or name and arguments beside the id.")
 
 
-def _parts(content: str | list[TextBody | ImageBody] | None, path: str) -> tuple[Part, ...]:
+def _parts(content: str | list[PartBody] | None, path: str) -> tuple[Part, ...]:
     if isinstance(content, str):
         return (TextPart(content),) if content else ()
-    return tuple(
-        TextPart(part.text) if isinstance(part, TextBody) else image(part.image_url.url, f"{path}[{i}].image_url.url")
-        for i, part in enumerate(content or ())
-    )
+    return tuple(_part(part, f"{path}[{i}]") for i, part in enumerate(content or ()))
 
 
 def media_url(url: str, path: str) -> str:
@@ -208,17 +232,22 @@ def _is_address(name: str, value: str) -> bool:
 _ADDRESS_FIELDS = frozenset({"url", "uri", "image_url", "file_url", "video_url", "audio_url", "file_uri", "fileUri"})
 
 
-def image(url: str, path: str) -> ImagePart:
+def _part(part: PartBody, path: str) -> Part:
+    match part:
+        case TextBody(text=text):
+            return TextPart(text)
+        case ImageBody(image_url=address):
+            return image(address.url, f"{path}.image_url.url")
+        case FileBody(file=sent):
+            return media.file(sent.filename, sent.file_data, f"{path}.file.file_data")
+        case AudioBody(input_audio=sound):
+            return media.audio(sound.data, sound.format, f"{path}.input_audio.data")
+
+
+def image(url: str, path: str) -> ImagePart | FilePart:
     if url[:5].lower() != "data:":
         return ImagePart(url=media_url(url, path))
-    head, comma, data = url.partition(",")
-    if not comma or not head.startswith("data:image/") or not head.endswith(";base64"):
-        raise BodyError(f"{path} must be an http(s) address or data:image/...;base64,...")
-    try:
-        b64decode(data, validate=True)
-    except ValueError:  # binascii.Error is one; a character beyond ASCII is another
-        raise BodyError(f"{path} is not valid base64.") from None
-    return ImagePart(media_type=head.removeprefix("data:").removesuffix(";base64"), data=data)
+    return media.image(url, path)
 
 
 def _tool(body: ToolBody) -> Tool:

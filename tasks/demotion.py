@@ -6,12 +6,24 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from routing.engine import Candidate
+from services.adapters.base import Feature
 from services.pauses import pauses
+from tasks.request import TaskRequest
 
 CHAT = "chat"
 STREAM = "stream"
 EMBEDDINGS = "embeddings"
+COMPLETIONS = "completions"
 COUNT_TOKENS = "count_tokens"
+
+
+def operation_of(request: TaskRequest, *, in_pieces: bool = False) -> str:
+    """What a service is asked to do: one that lacks it may well do the others."""
+    if request.embedding:
+        return EMBEDDINGS
+    if Feature.COMPLETIONS in request.chat.needs:
+        return COMPLETIONS
+    return STREAM if in_pieces else CHAT
 
 
 def demoted(candidates: tuple[Candidate, ...], operation: str) -> tuple[Candidate, ...]:

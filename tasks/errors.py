@@ -56,14 +56,12 @@ class ProviderErrorShown(TypedDict):
 class Failure:
     """Why a task failed: `detail` is for people, `retry_after` in seconds where waiting helps.
 
-    `status` is the provider's HTTP status where callers get the same; `provider` is its error, None where no provider
-    was called.
+    `provider` is the provider's error, None where none was called.
     """
 
     code: Code
     detail: str
     retry_after: float | None = None
-    status: int | None = None
     provider: ProviderErrorShown | None = None
 
 
@@ -122,15 +120,14 @@ _CODES = {
     ErrorKind.CONTEXT_LENGTH: Code.VALIDATION_ERROR,
     ErrorKind.CANCELLED: Code.CANCELLED,
 }
-# A provider's own statuses that mean the same to callers. What is wrong with our request to it (401, say) is no
-# business of theirs, and of the others clients know nothing.
-_KEPT_STATUSES = frozenset({502, 503, 504})
+# What a provider says by these statuses callers are told by the same.
+_CODES_OF_STATUSES = {503: Code.SERVICE_UNAVAILABLE, 504: Code.TIMEOUT}
 
 
 def failure_of(error: ProviderError, service: str) -> Failure:
     """What a provider's error means for the caller."""
-    provider = _shown(error, service)
-    return Failure(_code_of(error), _detail_of(error, service), error.retry_after, _status_of(error), provider)
+    code = _code_of(error)
+    return Failure(code, _detail_of(error, service, code), error.retry_after, _shown(error, service))
 
 
 def _shown(error: ProviderError, service: str) -> ProviderErrorShown:
@@ -156,19 +153,16 @@ def _code_of(error: ProviderError) -> Code:
     # Where nothing lives at the address, the operator's base_url is wrong and not the caller's request.
     if error.kind is ErrorKind.UNSUPPORTED and error.lacks_operation == "service":
         return Code.PROVIDER_ERROR
+    if error.kind in (ErrorKind.SERVER, ErrorKind.OVERLOADED) and error.status in _CODES_OF_STATUSES:
+        return _CODES_OF_STATUSES[error.status]
     return _CODES[error.kind]
 
 
-def _status_of(error: ProviderError) -> int | None:
-    return error.status if error.status in _KEPT_STATUSES and error.kind in _UNANSWERED else None
-
-
-def _detail_of(error: ProviderError, service: str) -> str:
-    if error.kind is not ErrorKind.AUTH:
+def _detail_of(error: ProviderError, service: str, code: Code) -> str:
+    if code is Code.SERVICE_UNAVAILABLE:
+        return f"{service} is currently unhealthy: {error.message.removeprefix(service).strip()}"
+    if code is not Code.INVALID_API_KEY:
         return error.message
     said = f" It said: {error.vendor_message}" if error.vendor_message else ""
     todo = "Set the right one in its environment variable and restart."
     return f"Invalid API key for service {service}. {todo}{said}"
-
-
-_UNANSWERED = frozenset({ErrorKind.SERVER, ErrorKind.OVERLOADED})

@@ -17,11 +17,14 @@ ASSUMED_COMPLETION_TOKENS = 500
 
 
 class CandidateShown(TypedDict):
+    """`demoted` marks a last resort, called after all others; `reason` says why."""
+
     place: int
     service: str
     model: str
     reason: str
     rule: str | None
+    demoted: bool
     estimated_cost: float | None
     cost_basis: str
 
@@ -74,6 +77,7 @@ def _candidate(place: int, candidate: Candidate, service: ServiceConfig, usage: 
         "model": candidate.model,
         "reason": candidate.reason,
         "rule": candidate.rule_id or None,
+        "demoted": candidate.demoted,
         "estimated_cost": None if cost.nanodollars is None else cost.nanodollars / NANO,
         "cost_basis": cost.basis,
     }

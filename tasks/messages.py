@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.adapters.base import ImagePart, Message, Part
+from services.adapters.base import FilePart, ImagePart, Message, Part
 
 
 def kept(message: Message) -> dict[str, Any]:
@@ -23,4 +23,13 @@ def _kept_part(part: Part) -> dict[str, Any]:
     if isinstance(part, ImagePart):
         # The picture itself would make the history heavier than everything else in it.
         return {"type": "image", "url": part.url, "media_type": part.media_type, "base64_length": len(part.data)}
+    if isinstance(part, FilePart):
+        return {
+            "type": "file",
+            "name": part.name,
+            "url": part.url,
+            "media_type": part.media_type,
+            "base64_length": len(part.data),
+            "text": part.text,
+        }
     return {"type": "text", "text": part.text}

@@ -294,7 +294,7 @@ class Task(Metered):
     def _keep(self, service: str, reply: Reply) -> None:
         self.service_used = service
         self.model_used = storable(reply.model)[:200]
-        self.result = storable(reply.text)
+        self.result = storable(_result(reply))
         self.reasoning = storable(reply.reasoning)
         self.tool_calls = [
             {"id": storable(call.id), "name": storable(call.name), "arguments": storable(call.arguments)}
@@ -324,6 +324,7 @@ class Attempt(Metered):
     usage_details = models.JSONField(
         null=True, help_text="What else decided its price, such as the service tier, searches, writes for an hour."
     )
+    dropped = models.JSONField(null=True, help_text="Fields of the request that were not sent to this service.")
 
     class Meta:
         ordering = ["number"]
@@ -348,6 +349,7 @@ class Attempt(Metered):
     def _end(self, status: Status) -> None:
         self.status = status
         self.latency_ms = round((timezone.now() - self.started_at).total_seconds() * 1000, 2)
+        self.dropped = self.dropped or None
 
     def _keep(self, reply: Reply, cost: Cost) -> None:
         self.model = storable(reply.model)[:200] or self.model
@@ -421,6 +423,14 @@ class Runner(models.Model):
     @classmethod
     def _is_lost(cls) -> Q:
         return Q(seen_at__lt=Now() - cls.LOST_AFTER)
+
+
+def _result(reply: Reply) -> str:
+    """The text and, where the model drew, its images in Markdown."""
+    if not reply.images:
+        return reply.text
+    drawn = [f"![image]({image.address})" for image in reply.images]
+    return "\n\n".join([*filter(None, [reply.text]), *drawn])
 
 
 _LEAST_SURE = ["", CostBasis.REPORTED, CostBasis.COMPUTED, CostBasis.ESTIMATED, CostBasis.UNKNOWN]

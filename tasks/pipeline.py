@@ -31,7 +31,7 @@ from services.prices import Cost, cost_of
 from snapshots.connections import release_connection
 from tasks import running, signals
 from tasks.backoff import delay_before_retry, waiting
-from tasks.demotion import CHAT, EMBEDDINGS, STREAM, demoted
+from tasks.demotion import demoted, operation_of
 from tasks.errors import (
     Code,
     Failure,
@@ -95,9 +95,7 @@ class Run:
 
     @property
     def operation(self) -> str:
-        if self.request.embedding:
-            return EMBEDDINGS
-        return STREAM if self.in_pieces else CHAT
+        return operation_of(self.request, in_pieces=self.in_pieces)
 
     def begin(self) -> None:
         """The clock runs from here, not from when a background task was accepted."""
@@ -112,11 +110,10 @@ def decide(request: TaskRequest) -> Verdict:
     """
     task_type, confidence = _type_of(request)
     states = availability.states()
-    demand = Demand(task_type, request.service, request.chat.model, request.chat.features)
+    demand = Demand(task_type, request.service, request.chat.model, request.chat.features, request.chat.needed_by)
     decision = choose(demand, rulebook.current(), states, _chance)
     if not pauses.is_empty:
-        operation = EMBEDDINGS if request.embedding else CHAT
-        decision = replace(decision, candidates=demoted(decision.candidates, operation))
+        decision = replace(decision, candidates=demoted(decision.candidates, operation_of(request)))
     return Verdict(task_type, confidence, decision, {name: state.config for name, state in states.items()})
 
 
@@ -243,7 +240,7 @@ def _ask(run: Run, service: ServiceConfig, candidate: Candidate, *, has_good: bo
         except ProviderError as error:
             failures, last = failures + 1, error
             wait = delay_before_retry(error, failures, run.call.remaining)
-            falls_back = error.kind is ErrorKind.RATE_LIMITED and has_good
+            falls_back = error.kind in (ErrorKind.RATE_LIMITED, ErrorKind.TIMEOUT) and has_good
             if run.heard or falls_back or wait is None or failures > (0 if candidate.demoted else service.max_retries):
                 raise
             delay = wait
@@ -301,6 +298,7 @@ def _note_refusal(run: Run, candidate: Candidate, error: ProviderError) -> None:
 
 def _call(run: Run, service: ServiceConfig, candidate: Candidate) -> Events:
     adapter, call = adapter_for(service), run.call.shortened(service.timeout_seconds)
+    run.attempts[-1].dropped = call.dropped
     if run.request.embedding:
         return _embed(adapter, replace(run.request.embedding, model=candidate.model), call)
     chat = run.request.chat
@@ -327,6 +325,7 @@ def _admitted(breaker: Breaker, service: ServiceConfig, call: Call, *, is_last_r
     try:
         yield
     except ProviderError as error:
+        health.note_failure(service.name, error)
         # Where the task's own time ran out, the caller was in a hurry: no fault of the service.
         if error.shows_ill_health and call.remaining:
             breaker.record_failure()

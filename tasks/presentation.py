@@ -23,7 +23,7 @@ class Usage(TypedDict):
 
 
 class AttemptShown(TypedDict):
-    """One call to one service on behalf of a task."""
+    """One call to one service on behalf of a task. `dropped` names fields of the request that it was not sent."""
 
     number: int
     service: str
@@ -39,11 +39,15 @@ class AttemptShown(TypedDict):
     cost: float | None
     cost_basis: str
     usage: Usage
+    dropped: list[str]
     usage_details: dict[str, int | str]
 
 
 class TaskAnswer(TypedDict):
-    """What an executed task came to. `cost` is in US dollars, and null where no price is known."""
+    """What an executed task came to. `cost` is in US dollars, and null where no price is known.
+
+    An image that the model drew stands in `result` as Markdown: `![image](data:image/png;base64,…)`.
+    """
 
     task_id: str
     status: StatusName
@@ -234,6 +238,7 @@ def attempt(row: Attempt) -> AttemptShown:
         "cost": _dollars(row),
         "cost_basis": row.cost_basis,
         "usage": usage(row),
+        "dropped": row.dropped or [],
         "usage_details": row.usage_details or {},
     }
 

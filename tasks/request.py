@@ -38,6 +38,7 @@ class TaskRequest:
             "max_tokens": chat.max_tokens,
             "temperature": chat.temperature,
             "top_p": chat.top_p,
+            "top_k": chat.top_k,
             "seed": chat.seed,
             "effort": chat.effort,
             "stop": list(chat.stop),
@@ -54,4 +55,4 @@ class TaskRequest:
     def is_conversation(self) -> bool:
         """Whether there is more to it than one user message of plain text."""
         messages = self.chat.messages
-        return len(messages) != 1 or messages[0].role != "user" or bool(messages[0].images)
+        return len(messages) != 1 or messages[0].role != "user" or bool(messages[0].attachments)

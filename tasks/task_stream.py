@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, TypedDict
 
-from services.adapters.base import Delta, ReasoningDelta, TextDelta, ToolCallDelta, Verbatim
+from services.adapters.base import Delta, ImageDelta, ReasoningDelta, TextDelta, ToolCallDelta, Verbatim
 from tasks import presentation
 from tasks.event_stream import EventStream, event
 from tasks.reading import Piece
@@ -31,11 +31,12 @@ class ToolCallPiece(TypedDict):
 
 
 class DeltaShown(TypedDict, total=False):
-    """`event: delta`: one of these."""
+    """`event: delta`: one of these. `image` is the address of one that the model drew, mostly `data:…;base64,…`."""
 
     text: str
     reasoning: str
     tool_call: ToolCallPiece
+    image: str
 
 
 class Spent(TypedDict):
@@ -77,5 +78,7 @@ def _delta(delta: Delta) -> DeltaShown:
             return {"text": text}
         case ReasoningDelta(text):
             return {"reasoning": text}
+        case ImageDelta(image):
+            return {"image": image.address}
         case ToolCallDelta(index, identity, name, arguments):
             return {"tool_call": {"index": index, "id": identity, "name": name, "arguments": arguments}}

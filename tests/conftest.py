@@ -16,6 +16,7 @@ from services import connections, health
 from services.breaker import breakers
 from services.models import Service
 from services.pauses import pauses
+from services.places import bulkhead
 from snapshots import snapshot
 from tasks.recorder import recorder
 from tests import taps
@@ -73,6 +74,7 @@ def fresh_memory() -> Iterator[None]:
     keyring._last.clear()
     keyring._used.clear()
     health.forget_all()
+    bulkhead._last_end.clear()
     breakers.clear()
     pauses.clear()
 

@@ -74,6 +74,10 @@ class Dialect:
     stream_type: ClassVar[str] = "text/event-stream"
     refusals: ClassVar[Mapping[str, tuple[int, JSON]]]
 
+    def at(self, path: str, body: JSON) -> Dialect:  # noqa: ARG002
+        """The dialect of one address, where a provider speaks several."""
+        return self
+
     def is_stream(self, path: str, body: JSON) -> bool:  # noqa: ARG002 - each dialect tells by one of them
         return bool(body.get("stream"))
 
@@ -110,6 +114,10 @@ class OpenAI(Dialect):
         "quota": (429, {"error": {"message": "You exceeded your current quota.", "code": "insufficient_quota"}}),
         "bad_request": (400, {"error": {"message": "Unknown parameter: 'foo'.", "type": "invalid_request_error"}}),
     }
+
+    def at(self, path: str, body: JSON) -> Dialect:
+        is_text = path.endswith("/completions") and not path.endswith("/chat/completions")
+        return OpenAITexts(body) if is_text else self
 
     def whole(self, answer: Answer, model: str) -> JSON:
         message: JSON = {"role": "assistant", "content": answer.text or None}
@@ -191,6 +199,46 @@ class OpenAI(Dialect):
         if tokens.upstream is not None:
             usage |= {"is_byok": True, "cost_details": {"upstream_inference_cost": tokens.upstream}}
         return usage if tokens.cost is None else usage | {"cost": tokens.cost}
+
+
+class OpenAITexts(OpenAI):
+    """`/completions`: `n` texts for each prompt, numbered through, each with its prompt before it where `echo` asks."""
+
+    def __init__(self, body: JSON) -> None:
+        prompt = body.get("prompt", "")
+        is_one = isinstance(prompt, str) or (prompt and isinstance(prompt[0], int))
+        self._prompts = [prompt] if is_one else prompt
+        self._body = body
+
+    def whole(self, answer: Answer, model: str) -> JSON:
+        choices = [self._text(answer, index, text, ended=True) for index, text in enumerate(self._texts(answer))]
+        return self._object(model, choices) | ({"usage": self._usage(answer.tokens)} if answer.tokens else {})
+
+    def frames(self, answer: Answer, model: str) -> list[bytes]:
+        chunks = []
+        for index, text in enumerate(self._texts(answer)):
+            pieces = re.findall(r"\s*\S+|\s+", text)
+            chunks += [self._object(model, [self._text(answer, index, piece, ended=False)]) for piece in pieces]
+        chunks += [
+            self._object(model, [self._text(answer, index, "", ended=True)])
+            for index in range(len(self._texts(answer)))
+        ]
+        if answer.tokens:
+            chunks.append(self._object(model, []) | {"usage": self._usage(answer.tokens)})
+        return [*(_sse(chunk) for chunk in chunks), b"data: [DONE]\n\n"]
+
+    def _texts(self, answer: Answer) -> list[str]:
+        echoes = [f"{prompt} " if self._body.get("echo") else "" for prompt in self._prompts]
+        return [echo + answer.text for echo in echoes for _ in range(answer.choices)]
+
+    def _text(self, answer: Answer, index: int, text: str, *, ended: bool) -> JSON:
+        logprobs = {"tokens": [text], "token_logprobs": [-0.1], "top_logprobs": None, "text_offset": [0]}
+        said = {"index": index, "text": text, "logprobs": logprobs if answer.logprobs else None}
+        return said | {"finish_reason": self._finish(answer) if ended else None}
+
+    def _object(self, model: str, choices: list[JSON]) -> JSON:
+        head = {"id": "cmpl-1", "object": "text_completion", "created": 1_700_000_000, "model": model}
+        return head | {"choices": choices, "system_fingerprint": "fp_1"}
 
 
 class Ollama(Dialect):

@@ -40,6 +40,7 @@ class Recorded:
 class Fault:
     name: str
     details: dict[str, Any] = field(default_factory=dict)
+    path: str = ""
 
 
 class FakeProvider:
@@ -68,12 +69,15 @@ class FakeProvider:
         self.hangups = 0
         """How many clients closed the connection before they had their answer."""
         self.model_names = ["alpha", "beta"]
+        self.unknown_models: frozenset[str] = frozenset()
+        """Names for which it answers that there is no such model."""
         self.reported: list[tuple[str, Tokens]] = []
         """What was said of the tokens of each answer that was sent to its end, by service."""
         self._answers: dict[str, Answer] = {}
         self._pauses: dict[str, float] = {}
         self._faults: dict[str, deque[Fault]] = {}
         self._standing: dict[str, Fault] = {}
+        self._in_checks: dict[str, Fault] = {}
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self.stopped = threading.Event()
@@ -118,12 +122,19 @@ class FakeProvider:
         """Let so much time pass before each event of a stream, from now on."""
         self._pauses[service] = seconds
 
-    def misbehave(self, fault: str, *, service: str = "", times: int | None = None, **details: Any) -> None:
-        found = Fault(fault, details)
+    def misbehave(
+        self, fault: str, *, service: str = "", times: int | None = None, path: str = "", **details: Any
+    ) -> None:
+        """For so many requests, or until told otherwise; with `path` only at addresses that end so."""
+        found = Fault(fault, details, path)
         if times is None:
             self._standing[service] = found
         else:
             self._faults.setdefault(service, deque()).extend([found] * times)
+
+    def misbehave_in_checks(self, fault: str, *, service: str = "", **details: Any) -> None:
+        """The same for requests without a body, such as those for the list of models, alone."""
+        self._in_checks[service] = Fault(fault, details)
 
     def behave(self, service: str = "") -> None:
         self._standing.pop(service, None)
@@ -131,7 +142,7 @@ class FakeProvider:
 
     def reset(self) -> None:
         """Be as in the beginning: no fault, the usual answers, all at once. What was recorded stays."""
-        for settings in (self._standing, self._faults, self._answers, self._pauses):
+        for settings in (self._standing, self._in_checks, self._faults, self._answers, self._pauses):
             settings.clear()
 
     def requests_to(self, service: str) -> list[Recorded]:
@@ -161,12 +172,15 @@ class FakeProvider:
     def answer_of(self, service: str) -> Answer:
         return self._answers.get(service) or self._answers.get("") or Answer()
 
-    def next_fault(self, service: str) -> Fault | None:
+    def next_fault(self, service: str, path: str, *, is_check: bool = False) -> Fault | None:
         with self._lock:
+            if is_check and (found := self._in_checks.get(service) or self._in_checks.get("")):
+                return found
             for name in (service, ""):
-                if self._faults.get(name):
+                if self._faults.get(name) and path.endswith(self._faults[name][0].path):
                     return self._faults[name].popleft()
-            return self._standing.get(service) or self._standing.get("")
+            standing = self._standing.get(service) or self._standing.get("")
+            return standing if standing and path.endswith(standing.path) else None
 
     def record(self, request: Recorded) -> None:
         with self._lock:
@@ -220,19 +234,27 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._serve()
 
+    def do_HEAD(self) -> None:
+        self._serve()
+
+    def do_OPTIONS(self) -> None:
+        self._serve()
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in http.server
         """Quiet."""
 
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         _, self.service, self.api, *_ = self.path.split("/")
-        self.dialect: Dialect = DIALECTS[self.api]
         self.asked = json.loads(body) if body else None
+        self.dialect: Dialect = DIALECTS[self.api].at(self.path, self.asked or {})
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.provider.record(Recorded(self.service, self.api, self.command, self.path, headers, self.asked))
-        fault = self.provider.next_fault(self.service)
+        fault = self.provider.next_fault(self.service, self.path, is_check=not body)
         try:
-            if fault:
+            if self.asked and self.dialect.model(self.path, self.asked) in self.provider.unknown_models:
+                self.refuse("model")
+            elif fault:
                 _FAULTS[fault.name](self, **fault.details)
             else:
                 self.answer()
@@ -287,9 +309,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content) if length is None else length))
+        if status != 204:
+            self.send_header("Content-Length", str(len(content) if length is None else length))
         self.end_headers()
-        self.wfile.write(content)
+        if status != 204 and self.command != "HEAD":
+            self.wfile.write(content)
         self.wfile.flush()
 
     def begin_stream(self) -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
 
 from gateway.anthropic_views import CountTokensView, MessagesView
 from gateway.chat_answer import ChatCompletion
@@ -19,11 +19,17 @@ from gateway.responses_body import ResponsesBody
 from gateway.responses_views import ResponsesView
 from oxide_project.openapi.shapes import answers_in, json_body, streamed
 
-_CALL_ERRORS = (404, 413, 415, 500, 502, 503, 504)
+_CALL_ERRORS = (404, 413, 415, 500, 502, 503, 504, 529)
 _MODEL = (
     "`model` is `auto`, `auto/<task type>`, the name of a service, `<service>/<model>`, or the name of a model that "
-    "some service has."
+    "some service has; without it, `auto`."
 )
+_MODEL_PAGES = [
+    OpenApiParameter("limit", {"type": "integer", "minimum": 1}, description="At most that many"),
+    OpenApiParameter("after", str, description="OpenAI's form: what follows this model"),
+    OpenApiParameter("after_id", str, description="Anthropic's form: what follows this model"),
+    OpenApiParameter("before_id", str, description="Anthropic's form: what precedes this model"),
+]
 _FIRST_CHAT = OpenApiExample(
     "A first chat",
     {"model": "auto", "messages": [{"role": "user", "content": "Explain quantum computing"}]},
@@ -69,7 +75,8 @@ def _completions() -> None:
         post=extend_schema(
             tags=["OpenAI"],
             summary="Continue a text, as OpenAI's older API has it",
-            description=_MODEL,
+            description=f"{_MODEL} One prompt alone is answered by every kind of service. Several prompts, tokens, "
+            "`n`, `best_of`, `echo`, `suffix` and `logprobs` need an OpenAI-compatible service with `/completions`.",
             request=json_body(CompletionBody),
             responses=streamed(answers_in(OpenAIError, {200: TextCompletion}, *_CALL_ERRORS)),
         )
@@ -94,7 +101,9 @@ def _models() -> None:
             tags=["OpenAI"],
             operation_id="v1_models_list",
             summary="What `model` may say",
-            description="In Anthropic's form where the header `anthropic-version` is sent.",
+            description="In Anthropic's form, with its own parameters, for Anthropic's clients: they send the header "
+            "`anthropic-version`. Without `limit` the list is whole.",
+            parameters=_MODEL_PAGES,
             responses=answers_in(OpenAIError, {200: OpenAIModelList}),
         )
     )(ModelListView)
@@ -127,7 +136,7 @@ def _messages() -> None:
             summary="A message, as Anthropic's API has it",
             description=f"{_MODEL} An Anthropic service gets the body as it is, but for the model.",
             request=json_body(MessagesBody),
-            responses=streamed(answers_in(AnthropicError, {200: MessageShown}, *_CALL_ERRORS, 529)),
+            responses=streamed(answers_in(AnthropicError, {200: MessageShown}, *_CALL_ERRORS)),
             examples=[_FIRST_MESSAGE],
         )
     )(MessagesView)

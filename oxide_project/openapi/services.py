@@ -18,7 +18,7 @@ def document() -> None:
             responses=answers({200: ServiceTested}, 404),
         ),
         models=extend_schema(
-            summary="The models that a service lists", responses=answers({200: ModelList}, 404, 502, 503, 504)
+            summary="The models that a service lists", responses=answers({200: ModelList}, 404, 502, 503, 504, 529)
         ),
         enable=extend_schema(
             summary="Let a service be called", request=None, responses=answers({200: ServiceDetail}, 404)

@@ -8,17 +8,24 @@ from typing import Any, NotRequired, TypedDict
 import msgspec
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 
+from tasks.errors import ProviderErrorShown
+
 _REF = "#/components/schemas/{name}"
 _shown: dict[str, type] = {}
 _rules: dict[str, Mapping[str, Any]] = {}
 
 
 class Error(TypedDict):
-    """What every error looks like. `detail` says what is wrong and what to do."""
+    """What every error looks like. `detail` says what is wrong and what to do.
+
+    The error of a task that failed has these as well: its `task_id`, and where a provider failed, `provider_error`.
+    """
 
     error: str
     detail: str
     code: str
+    task_id: NotRequired[str]
+    provider_error: NotRequired[ProviderErrorShown]
 
 
 # What each status means, with the codes that it may carry.
@@ -35,7 +42,7 @@ _ERRORS: Mapping[int, tuple[str, str, str]] = {
     500: ("INTERNAL_ERROR", "Internal server error", "Oxide failed; its log says why."),
     502: ("INVALID_API_KEY", "Authentication failed", "Invalid API key for service openrouter."),
     503: ("SERVICE_UNAVAILABLE", "Service not available", "ollama_local is currently unhealthy"),
-    529: ("SERVICE_BUSY", "Overloaded", "ollama_local already has 16 calls in flight. Try again in a moment."),
+    529: ("PROVIDER_OVERLOADED", "Provider overloaded", "anthropic answered 529: Overloaded. Try again later."),
     504: ("TIMEOUT", "Timeout", "ollama_local did not answer in time."),
 }
 

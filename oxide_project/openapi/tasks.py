@@ -75,7 +75,7 @@ def document() -> None:
             summary="Run a task",
             description="Oxide decides who does it, unless `service` names one. Send `prompt` or `messages`.",
             request=json_body(ExecuteBody, oneOf=PROMPT_OR_MESSAGES),
-            responses=streamed(answers({200: TaskAnswer, 202: TaskAccepted}, 413, 415, 500, 502, 503, 504)),
+            responses=streamed(answers({200: TaskAnswer, 202: TaskAccepted}, 404, 413, 415, 500, 502, 503, 504, 529)),
             examples=[FIRST_TASK],
         ),
         history=extend_schema(

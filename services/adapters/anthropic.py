@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 import msgspec
 
+from services.adapters import anthropic_native, anthropic_request, json_text
 from services.adapters.anthropic_usage import anthropic_usage
 from services.adapters.arrived import StreamReader
 from services.adapters.base import (
@@ -15,52 +17,47 @@ from services.adapters.base import (
     Delta,
     ErrorKind,
     Feature,
+    Finish,
     FinishReason,
-    ImagePart,
-    Message,
     Native,
-    Part,
     ReasoningDelta,
     Reply,
     TextDelta,
-    TextPart,
     ToolCall,
     ToolCallDelta,
     Usage,
 )
 from services.adapters.call import Call
+from services.adapters.conversation import ANTHROPIC_IDS, Spelling
 from services.adapters.failure import UNREADABLE, Failure, ReportedError
 from services.adapters.http import HttpAdapter
 from services.adapters.native_wholes import whole_message
 from services.adapters.usage import read_whole
-from services.adapters.wire import arguments_object, finished, parameters_schema
+from services.adapters.wire import arguments_object, arguments_text, finished, make_call_id, require_answer
 
 # https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons
 _FINISH_REASONS: Final[Mapping[str | None, FinishReason]] = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "pause_turn": "stop",
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
     "tool_use": "tool_calls",
     "refusal": "content_filter",
 }
-# An empty account answers 400: https://platform.claude.com/docs/en/api/errors
-_NO_CREDIT: Final = re.compile(r"credit balance|(usage|spend(ing)?) limit", re.IGNORECASE)
-# Models from before there was an effort to name: https://platform.claude.com/docs/en/build-with-claude/effort
-_WITHOUT_EFFORT: Final = re.compile(
-    r"claude-(?:[0-3]\b|instant|(?:opus|sonnet)-4-(?:[01]\b|\d{8})|(?:sonnet|haiku)-4-5\b)"
-)
 
 
 class _Block(msgspec.Struct):
     type: str
-    text: str = ""
-    thinking: str = ""
-    id: str = ""
-    name: str = ""
+    text: str | None = None
+    thinking: str | None = None
+    id: str | None = None
+    name: str | None = None
     input: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class _Message(msgspec.Struct):
-    content: list[_Block]
+    content: list[_Block] | None
     model: str | None = None
     stop_reason: str | None = None
     usage: Any = None
@@ -70,9 +67,9 @@ class _Delta(msgspec.Struct):
     """What is new in a block, or at the end in the message."""
 
     type: str = ""
-    text: str = ""
-    thinking: str = ""
-    partial_json: str = ""
+    text: str | None = None
+    thinking: str | None = None
+    partial_json: str | None = None
     stop_reason: str | None = None
 
 
@@ -94,17 +91,8 @@ class _Count(msgspec.Struct):
     input_tokens: int
 
 
-class _Model(msgspec.Struct):
-    id: str
-
-
-class _Models(msgspec.Struct):
-    data: list[_Model]
-
-
 _MESSAGE: Final = msgspec.json.Decoder(_Message)
 _EVENT: Final = msgspec.json.Decoder(_Event)
-_MODELS: Final = msgspec.json.Decoder(_Models)
 _KIND: Final = msgspec.json.Decoder(_Kind)
 _COUNT: Final = msgspec.json.Decoder(_Count)
 # What the address that counts tokens takes of a request.
@@ -124,8 +112,29 @@ class AnthropicAdapter(HttpAdapter):
         "version": "2023-06-01",  # https://platform.claude.com/docs/en/api/versioning
         "default_max_tokens": 4096,
     }
-    FEATURES = frozenset({Feature.TOOLS, Feature.IMAGES, Feature.JSON_SCHEMA, Feature.ANTHROPIC})
+    FEATURES = frozenset(
+        {
+            Feature.TOOLS,
+            Feature.IMAGES,
+            Feature.FILES,
+            Feature.JSON_SCHEMA,
+            Feature.JSON_OBJECT,
+            Feature.ANTHROPIC,
+        }
+    )
     PROTOCOL = "anthropic"
+    CALL_IDS = ANTHROPIC_IDS
+    TOOL_NAMES = Spelling(re.compile(r"[a-zA-Z0-9_-]{1,64}"), 64)
+    SENT_AS: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "max_tokens": ("max_tokens",),
+        "temperature": ("temperature",),
+        "top_p": ("top_p",),
+        "top_k": ("top_k",),
+        "stop": ("stop_sequences",),
+        "effort": ("thinking", "output_config.effort"),
+        "parallel_tool_calls": ("tool_choice.disable_parallel_tool_use",),
+        "tool_choice": ("tool_choice",),
+    }
     ROOT = "/v1"
     ENDPOINTS = ("/messages/count_tokens", "/messages", "/models")
     MODELS_PATH = "/models?limit=1000"
@@ -140,21 +149,15 @@ class AnthropicAdapter(HttpAdapter):
         return "/messages"
 
     def body(self, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
-        body: dict[str, Any] = {
-            "model": request.model,
-            "max_tokens": request.max_tokens or self.options["default_max_tokens"],
-            "messages": _messages(request),
-        }
-        if system := "\n\n".join(each.text for each in request.messages if each.role == "system" and each.text):
-            body["system"] = system
-        body |= _settings(request) | _tools(request)
-        if stream:
-            body["stream"] = True
-        return body
+        try:
+            body = anthropic_request.body(self.prepared(request), int(self.options["default_max_tokens"]))
+        except anthropic_request.UntranslatableError as error:
+            raise self.error(ErrorKind.UNSUPPORTED, str(error)) from error
+        return body | {"stream": True} if stream else body
 
     def native_body(self, native: Native, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
         # In the order in which the client wrote it: what stands first decides whether a prompt is found in the cache.
-        body = {**native.body, "model": request.model}
+        body = {**anthropic_native.repaired(native.body), "model": request.model}
         body.pop("stream", None)
         return body | {"stream": True} if stream else body
 
@@ -181,14 +184,20 @@ class AnthropicAdapter(HttpAdapter):
 
     def parse_reply(self, content: bytes, request: ChatRequest) -> Reply:
         message = _MESSAGE.decode(content)
+        blocks = message.content or []
+        text = "".join(block.text or "" for block in blocks if block.type == "text")
         reply = Reply(
             model=message.model or request.model,
-            text="".join(block.text for block in message.content if block.type == "text"),
-            reasoning="".join(block.thinking for block in message.content if block.type == "thinking"),
-            tool_calls=tuple(_tool_call(block) for block in message.content if block.type == "tool_use"),
+            text=json_text.unfenced(text) if _is_json_in_words(request) else text,
+            reasoning="".join(block.thinking or "" for block in blocks if block.type == "thinking"),
+            tool_calls=tuple(_tool_call(block) for block in blocks if block.type == "tool_use"),
         )
+        _require_answer(reply, message.stop_reason)
         reason = _FINISH_REASONS.get(message.stop_reason, "stop")
-        return finished(reply, request, reason, read_whole(message.usage, anthropic_usage))
+        reply = finished(reply, request, reason, read_whole(message.usage, anthropic_usage))
+        if self._native(request) and not all(map(_is_clear, blocks)):
+            return replace(reply, native=_cleared(content, reply))
+        return reply
 
     def figures(self, payload: dict[str, Any]) -> Usage | None:
         return read_whole(payload.get("usage"), anthropic_usage)
@@ -196,19 +205,12 @@ class AnthropicAdapter(HttpAdapter):
     def reader(self, request: ChatRequest) -> StreamReader:
         return _Reader(request)
 
-    def parse_models(self, content: bytes) -> list[str]:
-        return [model.id for model in _MODELS.decode(content).data]
-
-    def kind_of(self, failure: Failure) -> ErrorKind:
-        out_of_credit = failure.status in (400, None) and _NO_CREDIT.search(failure.message)
-        return ErrorKind.QUOTA if out_of_credit else failure.kind
-
 
 def _as_events(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """A whole message as the events that stream it: each block in one piece."""
     begun = {**message, "content": [], "stop_reason": None, "stop_sequence": None}
     yield {"type": "message_start", "message": begun}
-    for index, block in enumerate(message["content"]):
+    for index, block in enumerate(message.get("content") or ()):
         empty, deltas = _as_deltas(block)
         yield {"type": "content_block_start", "index": index, "content_block": empty}
         yield from ({"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas)
@@ -243,7 +245,9 @@ class _Reader(StreamReader):
         super().__init__(request, anthropic_usage)
         self._stop_reason: str | None = None
         self._calls: dict[int, int] = {}  # index of a block → index of the tool call
-        self._silent_calls: set[int] = set()  # blocks whose arguments have not begun
+        # Blocks whose arguments have not begun, with the input that they began with: some servers send all of it there.
+        self._silent_calls: dict[int, str] = {}
+        self._fence = json_text.Unfenced() if _is_json_in_words(request) else None
 
     def is_news(self, event: bytes) -> bool:
         return _KIND.decode(event).type != "ping"
@@ -259,13 +263,14 @@ class _Reader(StreamReader):
             case _Event(type="content_block_delta", delta=_Delta() as delta):
                 yield from self._go_on(news.index, delta)
             case _Event(type="content_block_stop") if news.index in self._silent_calls:
-                yield ToolCallDelta(self._calls[news.index], arguments="{}")
+                yield ToolCallDelta(self._calls[news.index], arguments=self._silent_calls.pop(news.index))
             case _Event(type="message_delta", delta=_Delta() as delta):
                 self._stop_reason = delta.stop_reason or self._stop_reason
                 self.meter.add(news.usage)
                 if self._stop_reason:  # some servers leave `message_stop` out
                     self.finish = _FINISH_REASONS.get(self._stop_reason, "stop")
             case _Event(type="message_stop"):
+                yield from self._end_text()
                 self.finish = _FINISH_REASONS.get(self._stop_reason, "stop")
                 self.is_over = True
             case _Event(type="error"):
@@ -274,108 +279,63 @@ class _Reader(StreamReader):
     def _begin(self, index: int, block: _Block) -> Iterator[Delta]:
         if block.type == "tool_use":
             self._calls[index] = len(self._calls)
-            self._silent_calls.add(index)
-            yield ToolCallDelta(self._calls[index], block.id, block.name)
+            self._silent_calls[index] = arguments_text(block.input)
+            yield ToolCallDelta(self._calls[index], block.id or make_call_id(), block.name or "")
         else:
-            yield from _said(block.text, block.thinking)
+            yield from self._said(block.text, block.thinking)
 
     def _go_on(self, index: int, delta: _Delta) -> Iterator[Delta]:
-        yield from _said(delta.text, delta.thinking)
+        yield from self._said(delta.text, delta.thinking)
         if delta.partial_json and index in self._calls:
-            self._silent_calls.discard(index)
+            self._silent_calls.pop(index, None)
             yield ToolCallDelta(self._calls[index], arguments=delta.partial_json)
         else:  # what the model wrote for a tool of the vendor's own
-            self.beside += delta.partial_json
+            self.beside += delta.partial_json or ""
+
+    def _said(self, text: str | None, thinking: str | None) -> Iterator[Delta]:
+        if thinking:
+            yield ReasoningDelta(thinking)
+        if text and self._fence:
+            text = self._fence.feed(text)
+        if text:
+            yield TextDelta(text)
+
+    def _end_text(self) -> Iterator[Delta]:
+        if self._fence and (rest := self._fence.rest()):
+            yield TextDelta(rest)
+
+    @property
+    def end(self) -> Finish:
+        if self.finish:
+            _require_answer(self.so_far, self._stop_reason)
+        return super().end
 
 
-def _said(text: str, thinking: str) -> Iterator[Delta]:
-    if thinking:
-        yield ReasoningDelta(thinking)
-    if text:
-        yield TextDelta(text)
+def _is_json_in_words(request: ChatRequest) -> bool:
+    is_native = request.native is not None and request.native.protocol == AnthropicAdapter.PROTOCOL
+    return not is_native and anthropic_request.asks_in_words(request)
 
 
-def _messages(request: ChatRequest) -> list[dict[str, Any]]:
-    """The turns without the system's. Neighbours of one role become one turn, as the protocol wants."""
-    turns: list[dict[str, Any]] = []
-    for message in request.messages:
-        role = "assistant" if message.role == "assistant" else "user"
-        blocks = [] if message.role == "system" else _blocks(message)
-        if turns and turns[-1]["role"] == role:
-            turns[-1]["content"] += blocks
-        elif blocks:
-            turns.append({"role": role, "content": blocks})
-    return turns
+def _require_answer(reply: Reply, stop_reason: str | None) -> None:
+    if stop_reason and stop_reason not in _FINISH_REASONS:
+        require_answer(reply, stop_reason)
 
 
-def _blocks(message: Message) -> list[dict[str, Any]]:
-    # An empty text block is refused, so there is none.
-    parts = [_block(part) for part in message.parts if not isinstance(part, TextPart) or part.text]
-    if message.role == "tool":
-        return [{"type": "tool_result", "tool_use_id": message.tool_call_id, "content": parts}]
-    return parts + [
-        {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments_object(call)}
-        for call in message.tool_calls
-    ]
+def _is_clear(block: _Block) -> bool:
+    """Whether clients understand it as it is."""
+    return block.type != "tool_use" or (bool(block.id) and bytes(block.input).startswith(b"{"))
 
 
-def _block(part: Part) -> dict[str, Any]:
-    match part:
-        case TextPart(text):
-            return {"type": "text", "text": text}
-        case ImagePart(media_type, data, url):
-            source = {"type": "url", "url": url} if url else {"type": "base64", "media_type": media_type, "data": data}
-            return {"type": "image", "source": source}
-
-
-def _settings(request: ChatRequest) -> dict[str, Any]:
-    settings: dict[str, Any] = {
-        "temperature": request.temperature,
-        "top_p": request.top_p,
-        "stop_sequences": list(request.stop) or None,
-        "output_config": _output_config(request) or None,
-    }
-    return {name: value for name, value in settings.items() if value is not None}
-
-
-def _output_config(request: ChatRequest) -> dict[str, Any]:
-    # https://platform.claude.com/docs/en/build-with-claude/structured-outputs and /effort
-    config: dict[str, Any] = {}
-    if request.json_schema:
-        config["format"] = {"type": "json_schema", "schema": dict(request.json_schema.schema)}
-    if request.effort and not _WITHOUT_EFFORT.match(request.model):
-        # Newer models refuse to do without thinking, so "none" is the least as well.
-        config["effort"] = "low" if request.effort in ("none", "minimal") else request.effort
-    return config
-
-
-def _tools(request: ChatRequest) -> dict[str, Any]:
-    # https://platform.claude.com/docs/en/agents-and-tools/tool-use/implement-tool-use
-    if not request.tools:
-        return {}
-    tools = [
-        {"name": tool.name, "description": tool.description, "input_schema": parameters_schema(tool)}
-        for tool in request.tools
-    ]
-    result: dict[str, Any] = {"tools": tools}
-    if request.tool_choice:
-        result["tool_choice"] = _tool_choice(request.tool_choice)
-    if request.parallel_tool_calls is False and request.tool_choice != "none":
-        result["tool_choice"] = {"type": "auto", **result.get("tool_choice", {}), "disable_parallel_tool_use": True}
-    return result
-
-
-def _tool_choice(choice: str) -> dict[str, str]:
-    match choice:
-        case "auto" | "none":
-            return {"type": choice}
-        case "required":
-            return {"type": "any"}
-        case name:
-            return {"type": "tool", "name": name}
+def _cleared(content: bytes, reply: Reply) -> bytes:
+    """The answer with an id and an object as input for each call."""
+    answer = msgspec.json.decode(content)
+    called = (block for block in answer["content"] if block["type"] == "tool_use")
+    for block, call in zip(called, reply.tool_calls, strict=True):
+        block |= {"id": call.id, "input": arguments_object(call.arguments)}
+    return msgspec.json.encode(answer)
 
 
 def _tool_call(block: _Block) -> ToolCall:
-    if not block.id or not block.name:
-        raise msgspec.ValidationError("a tool call in it has no id or no name")
-    return ToolCall(block.id, block.name, bytes(block.input).decode())
+    if not block.name:
+        raise msgspec.ValidationError("a tool call in it has no name")
+    return ToolCall(block.id or make_call_id(), block.name, arguments_text(block.input))

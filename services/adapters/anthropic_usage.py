@@ -45,7 +45,7 @@ def anthropic_usage(raw: Raw) -> Usage | None:
         estimated_cost=cost.estimated,
         terms=_terms(raw) + cost.terms,
     )
-    return usage if usage.total_tokens else None
+    return usage if usage.total_tokens or usage.cost else None
 
 
 def _counts(raw: Raw) -> tuple[int, int, int, int, int]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from services.adapters.assembly import Assembly
-from services.adapters.base import ChatRequest, Delta, Finish, FinishReason, Reply, Usage
+from services.adapters.base import ChatRequest, Delta, Finish, FinishReason, Reply, ToolCallDelta, Usage
 from services.adapters.estimate import completed, estimate
 from services.adapters.usage import Raw, UsageMeter
 from services.adapters.wire import with_tools
@@ -35,6 +35,7 @@ class StreamReader(ABC):
         self.meter = UsageMeter(read_usage)
         self.finish: FinishReason | None = None
         self.is_over = False
+        self.names: Mapping[str, str] = {}  # what the client calls tools that were sent under another name
         self.beside = ""  # what was written besides this answer: other answers to the same request
         self.deltas = 0  # how many there were so far
         self._answer = Assembly()
@@ -50,6 +51,8 @@ class StreamReader(ABC):
     def read(self, event: bytes) -> Iterator[Delta]:
         for delta in self.feed(event):
             self.deltas += 1
+            if self.names and isinstance(delta, ToolCallDelta) and delta.name in self.names:
+                delta = replace(delta, name=self.names[delta.name])  # noqa: PLW2901
             self._answer.add(delta)
             yield delta
 
@@ -74,6 +77,13 @@ class StreamReader(ABC):
         """The answer as a whole, once it has ended. Raises `CutShortError` before."""
         end = self.end
         return self._answer.reply(model=end.model, finish_reason=end.reason, usage=end.usage)
+
+    @property
+    def so_far(self) -> Reply:
+        """What has come of the answer, whether or not there is any."""
+        return self._answer.reply(
+            model=self.model, finish_reason=self.finish or "stop", usage=self.meter.usage or Usage()
+        )
 
     @property
     def written(self) -> str:

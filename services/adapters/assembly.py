@@ -9,6 +9,8 @@ from services.adapters.base import (
     Delta,
     Finish,
     FinishReason,
+    ImageDelta,
+    ImagePart,
     ReasoningDelta,
     Reply,
     StreamEvent,
@@ -33,6 +35,7 @@ class Assembly:
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._calls: dict[int, _OpenCall] = {}
+        self._images: list[ImagePart] = []
 
     def add(self, delta: Delta) -> None:
         match delta:
@@ -40,6 +43,8 @@ class Assembly:
                 self._text.append(text)
             case ReasoningDelta(text):
                 self._reasoning.append(text)
+            case ImageDelta(image):
+                self._images.append(image)
             case ToolCallDelta(index, identity, name, arguments):
                 call = self._calls.setdefault(index, _OpenCall())
                 call.id = call.id or identity
@@ -48,7 +53,7 @@ class Assembly:
 
     @property
     def is_empty(self) -> bool:
-        return not (self._text or self._reasoning or self._calls)
+        return not (self._text or self._reasoning or self._calls or self._images)
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
@@ -67,6 +72,7 @@ class Assembly:
             text="".join(self._text),
             reasoning="".join(self._reasoning),
             tool_calls=self.tool_calls,
+            images=tuple(self._images),
             finish_reason=finish_reason,
             usage=usage,
         )
@@ -78,6 +84,7 @@ def events_of(reply: Reply) -> Iterator[StreamEvent]:
         yield ReasoningDelta(reply.reasoning)
     if reply.text:
         yield TextDelta(reply.text)
+    yield from map(ImageDelta, reply.images)
     for index, call in enumerate(reply.tool_calls):
         yield ToolCallDelta(index, call.id, call.name, call.arguments)
     yield Finish(reply.finish_reason, reply.usage, reply.model)

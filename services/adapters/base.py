@@ -21,22 +21,26 @@ from services.text import storable
 
 Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
-Protocol = Literal["openai", "anthropic"]
-Effort = Literal["none", "minimal", "low", "medium", "high"]
+Protocol = Literal["openai", "anthropic", "responses"]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
 class Feature(enum.StrEnum):
     """Something a request may need and not every provider can do.
 
     `OPENAI` and `ANTHROPIC` stand for what only a provider of that protocol can be asked at all:
-    several answers to one request, log probabilities, audio; documents, tools of the vendor's own.
+    several answers to one request, log probabilities; tools of the vendor's own, files stored there.
     """
 
     TOOLS = "tools"
     IMAGES = "images"
+    FILES = "files"
+    AUDIO = "audio"
+    IMAGE_OUTPUT = "image_output"
     JSON_SCHEMA = "json_schema"
     JSON_OBJECT = "json_object"
     EMBEDDINGS = "embeddings"
+    COMPLETIONS = "completions"  # to continue texts as OpenAI's older API does, which a chat cannot do
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
 
@@ -54,8 +58,42 @@ class ImagePart:
     data: str = ""
     url: str = ""
 
+    @property
+    def address(self) -> str:
+        """Its `url`, or one that holds the data."""
+        return self.url or f"data:{self.media_type};base64,{self.data}"
 
-Part = TextPart | ImagePart
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """A document or a recording: base64 `data` with its `media_type`, a `url` that the provider fetches, or `text`.
+
+    `text` is the content of a document that is text; every provider can be sent it.
+    """
+
+    media_type: str = ""
+    data: str = ""
+    url: str = ""
+    text: str = ""
+    name: str = ""
+
+    @property
+    def is_audio(self) -> bool:
+        return self.media_type.startswith("audio/")
+
+    @property
+    def as_text(self) -> str:
+        """The text with its name above it, for a protocol without documents."""
+        return f"[{self.name}]\n{self.text}\n" if self.name else self.text
+
+
+Part = TextPart | ImagePart | FilePart
+
+
+def _text_of(part: Part) -> str:
+    if isinstance(part, TextPart):
+        return part.text
+    return part.as_text if isinstance(part, FilePart) and part.text else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +116,27 @@ class Message:
 
     @property
     def text(self) -> str:
-        return "".join(part.text for part in self.parts if isinstance(part, TextPart))
+        """All that is text in it, documents included."""
+        return "".join(map(_text_of, self.parts))
 
     @property
     def images(self) -> tuple[ImagePart, ...]:
         return tuple(part for part in self.parts if isinstance(part, ImagePart))
 
+    @property
+    def attachments(self) -> tuple[ImagePart | FilePart, ...]:
+        """What cannot be said as text: images, recordings, and documents that are not text."""
+        return tuple(part for part in self.parts if not isinstance(part, TextPart) and not _text_of(part))
+
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A function that the model may call; `parameters` is its JSON Schema."""
+    """A function that the model may call; `parameters` is its JSON Schema, which the model keeps to where `strict`."""
 
     name: str
     description: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +153,15 @@ class Native:
     """A request as its client wrote it, for a provider of the same protocol.
 
     Such a provider gets `body` as it is, but for the model and what a stream needs, and its answer
-    goes back as it came. `headers` are the client's that belong to the protocol.
+    goes back as it came. `headers` are the client's that belong to the protocol. `translated` are the
+    fields of the body that a `ChatRequest` also holds: a provider of another protocol gets these alone.
+    No provider is asked in the protocol of OpenAI's Responses, which is translated always.
     """
 
     protocol: Protocol
     body: Mapping[str, Any]
     headers: Mapping[str, str] = field(default_factory=dict)
+    translated: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +172,7 @@ class ChatRequest:
     JSON object, where `json_schema` asks for one of a certain shape. `effort` is how much a model
     is to think before it answers; empty, that is left to it. `extra` holds parameters that Oxide
     does not interpret: they are laid over the provider's request body as they are. `needs` are
-    features beside those that can be seen from the rest.
+    features beside those that can be seen from the rest; `needed_by` names the fields that need them.
     """
 
     model: str
@@ -132,6 +180,7 @@ class ChatRequest:
     max_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None
+    top_k: int | None = None
     seed: int | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
@@ -145,6 +194,7 @@ class ChatRequest:
     extra: Mapping[str, Any] = field(default_factory=dict)
     native: Native | None = None
     needs: frozenset[Feature] = frozenset()
+    needed_by: Mapping[Feature, str] = field(default_factory=dict)
 
     @property
     def features(self) -> frozenset[Feature]:
@@ -155,9 +205,16 @@ class ChatRequest:
             needed.add(Feature.JSON_SCHEMA)
         if self.json_object:
             needed.add(Feature.JSON_OBJECT)
-        if any(message.images for message in self.messages):
-            needed.add(Feature.IMAGES)
+        for message in self.messages:
+            if len(message.parts) != 1 or not isinstance(message.parts[0], TextPart):
+                needed.update(map(_needed_for, message.attachments))
         return frozenset(needed)
+
+
+def _needed_for(part: ImagePart | FilePart) -> Feature:
+    if isinstance(part, ImagePart):
+        return Feature.IMAGES
+    return Feature.AUDIO if part.is_audio else Feature.FILES
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,13 +278,14 @@ class Reply:
     """A whole answer. `model` is the one that really answered, as the provider names it.
 
     `native` is the provider's own JSON, where it was asked in its own protocol (`Native`). `vectors`
-    are what texts were turned into, where that was asked.
+    are what texts were turned into, where that was asked. `images` are those that the model drew.
     """
 
     model: str
     text: str = ""
     reasoning: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
+    images: tuple[ImagePart, ...] = field(default=(), repr=False)
     finish_reason: FinishReason = "stop"
     usage: Usage = field(default_factory=Usage)
     native: bytes | None = field(default=None, repr=False)
@@ -264,6 +322,13 @@ class ToolCallDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageDelta:
+    """A whole image that the model drew."""
+
+    image: ImagePart
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """The last event of every stream that ended well."""
 
@@ -272,7 +337,7 @@ class Finish:
     model: str
 
 
-Delta = TextDelta | ReasoningDelta | ToolCallDelta
+Delta = TextDelta | ReasoningDelta | ToolCallDelta | ImageDelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,6 +448,32 @@ class ProviderError(Exception):
         return self.kind in _TRANSIENT and self.kind is not ErrorKind.RATE_LIMITED and not is_refusal
 
 
+Method = Literal["GET", "HEAD", "POST", "OPTIONS"]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How a service is to be checked. An empty `path` stands for the protocol's own list of models.
+
+    A `path` with a slash in front begins at the server's root, another one at the service's base URL.
+    """
+
+    path: str = ""
+    method: Method = "GET"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check of a service that is there brought to light.
+
+    `models` is what it lists; empty where that is not known. `list_problem` says why the list could not be read, in a
+    sentence that begins with the service's name; "" where it could, or was not asked for.
+    """
+
+    models: tuple[str, ...] = ()
+    list_problem: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
     """Where and how one service is reached: all that an adapter may know of its configuration.
@@ -449,12 +540,13 @@ class Adapter(ABC):
     def models(self, call: Call) -> list[str]:
         """The names of the models on offer. Never a paid call."""
 
-    def check(self, call: Call) -> list[str]:
-        """Prove that the service is there and takes our key, without paying for it.
+    def check(self, call: Call, probe: Probe = Probe()) -> Checked:  # noqa: ARG002 - frozen
+        """Find out, without paying for it, whether the service is there and takes our key.
 
-        Returns the models seen on the way, which costs nothing more to know.
+        Raises `ProviderError` only where calls cannot succeed either: no connection, no answer in time, a rejected
+        key. Any other answer shows that the service is there.
         """
-        return self.models(call)
+        return Checked(tuple(self.models(call)))
 
     def close(self) -> None:  # noqa: B027 - most adapters hold nothing to let go of
         """Let go of idle connections."""

@@ -58,10 +58,14 @@ class CancelToken:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The limits of one call: `deadline` on the monotonic clock, in seconds, and a cancel token."""
+    """The limits of one call: `deadline` on the monotonic clock, in seconds, and a cancel token.
+
+    An adapter adds to `dropped` the names of the request's fields that it does not send.
+    """
 
     deadline: float
     cancel: CancelToken = field(default_factory=CancelToken)
+    dropped: list[str] = field(default_factory=list)
 
     @classmethod
     def within(cls, seconds: float, cancel: CancelToken | None = None) -> Call:

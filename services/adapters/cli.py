@@ -18,9 +18,11 @@ from typing import IO, Self, cast
 from services.adapters.base import (
     Adapter,
     ChatRequest,
+    Checked,
     ErrorKind,
     Finish,
     Message,
+    Probe,
     ProviderError,
     Reply,
     StreamEvent,
@@ -80,10 +82,10 @@ class CliAdapter(Adapter):
     def models(self, call: Call) -> list[str]:  # noqa: ARG002
         return []  # a program has no common way to list them
 
-    def check(self, call: Call) -> list[str]:
+    def check(self, call: Call, probe: Probe = Probe()) -> Checked:  # noqa: ARG002, B008 - frozen
         """Look for the program, without running it: a run may cost money."""
         self._executable()
-        return self.models(call)
+        return Checked()
 
     @property
     def _program(self) -> str:

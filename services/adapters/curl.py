@@ -104,6 +104,9 @@ class CurlHandle:
             # Our own shutdown looks like the end of an answer that has no length.
             raise self.cancelled(request)
         self.forget_dead_sockets()
+        if request.method == "OPTIONS":
+            # It would outlive this request. The other methods replace each other.
+            self.curl.unsetopt(pycurl.CUSTOMREQUEST)
         return self._with_body(request)
 
     def _with_body(self, request: requests.PreparedRequest) -> requests.Response:
@@ -113,7 +116,7 @@ class CurlHandle:
         return response
 
     def prepare(self, request: requests.PreparedRequest, call: Call) -> None:
-        if request.method not in ("GET", "POST"):
+        if request.method not in _METHODS:
             raise exceptions.RequestException(f"No provider is asked to {request.method}.", request=request)
         if call.cancel.cancelled:
             raise CancelledUnsent("Cancelled before it was sent.", request=request)
@@ -128,11 +131,15 @@ class CurlHandle:
         curl.setopt(pycurl.TIMEOUT_MS, milliseconds)
         curl.setopt(pycurl.CONNECTTIMEOUT_MS, min(milliseconds, int(CONNECT_SECONDS * 1000)))
         curl.setopt(pycurl.HTTPHEADER, _header_lines(request))
-        if request.method == "GET":
-            curl.setopt(pycurl.HTTPGET, 1)
-        else:
+        if request.method == "POST":
             curl.setopt(pycurl.POST, 1)
             curl.setopt(pycurl.POSTFIELDS, request.body or b"")
+            return
+        curl.setopt(pycurl.HTTPGET, 1)
+        if request.method == "HEAD":
+            curl.setopt(pycurl.NOBODY, 1)
+        elif request.method == "OPTIONS":
+            curl.setopt(pycurl.CUSTOMREQUEST, "OPTIONS")
 
     def abort(self) -> None:
         """End a transfer that another thread waits in. Called with the cancel token's lock held."""
@@ -238,6 +245,9 @@ class CurlHandle:
         kept = os.fstat(active).st_ino if active >= 0 else None
         for inode in [inode for inode in self._sockets if inode != kept]:
             self._sockets.pop(inode).close()
+
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 
 
 class _Response(requests.Response):

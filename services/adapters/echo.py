@@ -14,14 +14,16 @@ from services.adapters.base import (
     ChatRequest,
     ErrorKind,
     Feature,
+    FilePart,
     Finish,
     FinishReason,
+    ImagePart,
     Message,
+    Part,
     ProviderError,
     Reply,
     StreamEvent,
     TextDelta,
-    TextPart,
     ToolCall,
     ToolCallDelta,
 )
@@ -32,15 +34,15 @@ from services.adapters.estimate import estimate
 class EchoAdapter(Adapter):
     """Answers with the text of the last user message, for a first try, tests and benchmarks.
 
-    An image is echoed as "[image]". Where a tool must be called (`tool_choice` is "required" or
-    names one), it calls it with the arguments "{}"; otherwise tools are ignored, as a model is free
-    to do. It does not claim JSON: an echo does not take a given shape. How to sample and how much to
-    think means nothing to it.
+    An image is echoed as "[image]", a document that is not text as "[file]". Where a tool must be called
+    (`tool_choice` is "required" or names one), it calls it with the arguments "{}"; otherwise tools are
+    ignored, as a model is free to do. It does not claim JSON: an echo does not take a given shape. How to
+    sample and how much to think means nothing to it.
 
     `delay_seconds` is how long an answer takes; a stream spreads it over the words.
     """
 
-    FEATURES = frozenset({Feature.TOOLS, Feature.IMAGES})
+    FEATURES = frozenset({Feature.TOOLS, Feature.IMAGES, Feature.FILES})
     OPTIONS: ClassVar[dict[str, Any]] = {"delay_seconds": 0}
 
     def complete(self, request: ChatRequest, call: Call) -> Reply:
@@ -115,7 +117,13 @@ def _last_words(request: ChatRequest) -> str:
 
 
 def _echoed(message: Message) -> str:
-    return "".join(part.text if isinstance(part, TextPart) else "[image]" for part in message.parts)
+    return "".join(_shown(part) for part in message.parts)
+
+
+def _shown(part: Part) -> str:
+    if isinstance(part, ImagePart):
+        return "[image]"
+    return part.text or "[file]" if isinstance(part, FilePart) else part.text
 
 
 def _shortened(request: ChatRequest, text: str) -> str:

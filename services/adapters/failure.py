@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from services.adapters import sse
-from services.adapters.base import ErrorKind
+from services.adapters.base import ErrorKind, ProviderError
 from services.adapters.pause import seconds_in
 
 # Words that providers use as error type, code, status or reason. They say more than the status
@@ -92,6 +92,15 @@ _STATUSES: Final[Mapping[int, ErrorKind]] = {
     501: ErrorKind.UNSUPPORTED,
     529: ErrorKind.OVERLOADED,
 }
+_ABOUT_THE_KEY: Final = frozenset(
+    {
+        "invalid_api_key",
+        "api_key_invalid",
+        "authentication_error",
+        "invalid_authentication_error",
+        "incorrect_api_key_error",
+    }
+)
 _MAY_BE_TOO_LONG: Final = frozenset({400, 413, 422, 500, None})  # llama.cpp has said it with a 500
 # OpenAI, OpenRouter, vLLM, Mistral, llama.cpp, LM Studio, Together; Anthropic, Fireworks; Bedrock; Gemini; xAI; Groq;
 # Kimi; GitHub Copilot; DashScope.
@@ -114,9 +123,12 @@ _OPERATION: Final = re.compile(
 # Gemini's "API key not valid" is a 400, as is xAI's "Incorrect API key provided":
 # https://docs.x.ai/docs/key-information/debugging
 _BAD_KEY: Final = re.compile(
-    r"api[ _-]?key (is |was )?(not valid|invalid|incorrect|expired|not found|revoked|disabled)"
-    r"|(invalid|incorrect|expired|wrong|missing) (api[ _-]?key|authentication|access token)"
-    r"|(country|region|location|territory)\b.{0,40} (is )?not supported|not available in your (country|region)",
+    r"api[ _-]?key\S*( \S+)? (is |was )?(not valid|invalid|incorrect|wrong|expired|not found|revoked|disabled)"
+    r"|(invalid|incorrect|expired|wrong|missing|revoked) (api[ _-]?key|authentication|(access|auth|bearer) token)",
+    re.IGNORECASE,
+)
+_REGION: Final = re.compile(
+    r"(country|region|location|territory)\b.{0,40} (is )?not supported|not available in your (country|region)",
     re.IGNORECASE,
 )
 _NO_CREDIT: Final = re.compile(
@@ -128,7 +140,7 @@ _NO_MODEL: Final = re.compile(
     r"\b(model|deployment)\b.{0,120}?(not exist|not found|not available|no longer|not loaded|deprecated|decommissioned"
     r"|retired|discontinued|shut ?down|is not supported\b(?! (in|with|by|for)))"
     r"|not found the model|(unknown|invalid|no such|unsupported|non-serverless) model\b|no models? loaded"
-    r"|not a valid model|could not find (the )?model",
+    r"|not a valid model|could not find (the )?model|no endpoints found",
     re.IGNORECASE,
 )
 _UNSUPPORTED: Final = re.compile(
@@ -141,6 +153,7 @@ _UNSUPPORTED: Final = re.compile(
 # The first that fits decides.
 _TEXTS: Final = (
     (_BAD_KEY, ErrorKind.AUTH),
+    (_REGION, ErrorKind.AUTH),
     (_NO_CREDIT, ErrorKind.QUOTA),
     (_OPERATION, ErrorKind.UNSUPPORTED),
     (_UNSUPPORTED, ErrorKind.UNSUPPORTED),
@@ -217,6 +230,14 @@ class Failure:
         return _STATUSES.get(self.status, ErrorKind.SERVER if self.status >= 500 else ErrorKind.BAD_REQUEST)
 
     @property
+    def rejects_key(self) -> bool:
+        """Whether our key is rejected. Only 401 says so by itself: 403 is also that of firewalls and of regions."""
+        if self.status == 401:
+            return True
+        is_refusal = self.status is None or 400 <= self.status < 500
+        return is_refusal and bool(self.words & _ABOUT_THE_KEY or _BAD_KEY.search(self.message))
+
+    @property
     def lacks_operation(self) -> Literal["", "service", "model"]:
         """Whether the operation is not available at all: for every model of the service, or for the one asked."""
         if self.status in (405, 501):
@@ -233,7 +254,16 @@ class Failure:
         return found if isinstance(found, str) else ""
 
     def _kind_by_text(self) -> ErrorKind | None:
-        return next((kind for pattern, kind in _TEXTS if pattern.search(self.message)), None)
+        # A fault of the server's own may mention a model or billing, too.
+        texts = [each for each in _TEXTS if self.status != 500 or each[1] is ErrorKind.UNSUPPORTED]
+        return next((kind for pattern, kind in texts if pattern.search(self.message)), None)
+
+
+def rejects_key(error: ProviderError) -> bool:
+    """Whether a call failed because the provider, or HTTP itself, does not take our key."""
+    if isinstance(error.__cause__, ReportedError):
+        return error.__cause__.failure.rejects_key
+    return error.kind is ErrorKind.AUTH and error.status != 403
 
 
 def raise_reported(document: bytes) -> None:

@@ -9,53 +9,64 @@ from urllib.parse import quote
 
 import msgspec
 
+from services.adapters import gemini_request, model_names
 from services.adapters.arrived import StreamReader
 from services.adapters.base import (
     ChatRequest,
     Delta,
     EmbeddingRequest,
     Embeddings,
+    Feature,
+    Finish,
     FinishReason,
+    ImageDelta,
     ImagePart,
-    Message,
-    Part,
     ReasoningDelta,
     Reply,
     TextDelta,
-    TextPart,
     ToolCall,
     ToolCallDelta,
     Usage,
 )
 from services.adapters.call import Call
+from services.adapters.conversation import Spelling
 from services.adapters.failure import Failure, ReportedError
 from services.adapters.gemini_usage import gemini_usage, with_searches
 from services.adapters.http import HttpAdapter
 from services.adapters.pause import seconds
 from services.adapters.usage import read_whole
 from services.adapters.wire import (
-    arguments_object,
+    arguments_text,
     embedded,
     finished,
     make_call_id,
-    parameters_schema,
+    require_answer,
     texts_of,
-    tool_name,
 )
 
 # https://ai.google.dev/api/generate-content#FinishReason
-_FILTERED: Final = frozenset(
-    {"SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY"}
-)
-# Gemini 3 refuses calls that come back without the signature it gave them. A conversation in Oxide
-# may have begun at another provider, and this is the value documented for calls that have none:
-# https://ai.google.dev/gemini-api/docs/thought-signatures
-_NO_SIGNATURE: Final = "skip_thought_signature_validator"
 _ENDPOINT: Final = re.compile(r"/models(/[^/]+)?$")
-_USED: Final = {"generateContent", "embedContent"}
-_VERSION: Final = re.compile(r"gemini-(\d+)(?:\.(\d+))?-(pro)?")
-_BUDGETS: Final = {"none": 0, "minimal": 512, "low": 1024, "medium": 8192, "high": 24_576}
-_LEAST_BUDGET_OF_PRO: Final = 128
+_FINISH_REASONS: Final[Mapping[str, FinishReason]] = {
+    "STOP": "stop",
+    "FINISH_REASON_UNSPECIFIED": "stop",
+    "MAX_TOKENS": "length",
+    **dict.fromkeys(
+        (
+            "SAFETY",
+            "RECITATION",
+            "LANGUAGE",
+            "BLOCKLIST",
+            "PROHIBITED_CONTENT",
+            "SPII",
+            "IMAGE_SAFETY",
+            "IMAGE_PROHIBITED_CONTENT",
+            "IMAGE_RECITATION",
+            "MODEL_ARMOR",  # Vertex AI's: https://docs.cloud.google.com/model-armor/model-armor-vertex-integration
+        ),
+        "content_filter",
+    ),
+}
+_USED: Final = ("generateContent", "embedContent")
 
 
 class _Call(msgspec.Struct):
@@ -64,10 +75,28 @@ class _Call(msgspec.Struct):
     id: str | None = None
 
 
+class _Blob(msgspec.Struct, rename="camel"):
+    mime_type: str = ""
+    data: str = ""
+    file_uri: str = ""
+
+    @property
+    def image(self) -> ImagePart:
+        return ImagePart(self.mime_type, self.data, self.file_uri)
+
+
 class _Part(msgspec.Struct, rename="camel"):
-    text: str = ""
-    thought: bool = False
+    text: str | None = None
+    thought: bool | None = None
     function_call: _Call | None = None
+    inline_data: _Blob | None = None
+    file_data: _Blob | None = None
+
+    @property
+    def image(self) -> ImagePart | None:
+        """What the model drew. Of an image that it only thought of, nothing is kept."""
+        blob = self.inline_data or self.file_data
+        return blob.image if blob and not self.thought and (blob.data or blob.file_uri) else None
 
 
 class _Content(msgspec.Struct):
@@ -77,6 +106,7 @@ class _Content(msgspec.Struct):
 class _Candidate(msgspec.Struct, rename="camel"):
     content: _Content | None = None
     finish_reason: str | None = None
+    finish_message: str | None = None
     grounding_metadata: Any = None
 
     @property
@@ -106,15 +136,6 @@ class _Answer(msgspec.Struct, rename="camel"):
         return bool(self.prompt_feedback and self.prompt_feedback.block_reason)
 
 
-class _Model(msgspec.Struct, rename="camel"):
-    name: str
-    supported_generation_methods: list[str] = []
-
-
-class _Models(msgspec.Struct):
-    models: list[_Model] = []
-
-
 class _Vector(msgspec.Struct):
     values: tuple[float, ...]
 
@@ -128,7 +149,6 @@ class _Count(msgspec.Struct, rename="camel"):
 
 
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
-_MODELS: Final = msgspec.json.Decoder(_Models)
 _EMBEDDINGS: Final = msgspec.json.Decoder(_EmbeddingList)
 _COUNT: Final = msgspec.json.Decoder(_Count)
 
@@ -140,6 +160,21 @@ class GeminiAdapter(HttpAdapter):
     MODELS_PATH = "/models?pageSize=1000"
     OPTIONS: ClassVar[Mapping[str, Any]] = HttpAdapter.OPTIONS
     OWN_FIELDS = frozenset({"model", "contents", "stream"})
+    FEATURES = HttpAdapter.FEATURES | {Feature.FILES, Feature.AUDIO, Feature.IMAGE_OUTPUT}
+    # https://ai.google.dev/api/caching#FunctionDeclaration
+    TOOL_NAMES = Spelling(re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,63}"), 64)
+    SENT_AS: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "max_tokens": ("generationConfig.maxOutputTokens",),
+        "temperature": ("generationConfig.temperature",),
+        "top_p": ("generationConfig.topP",),
+        "top_k": ("generationConfig.topK",),
+        "seed": ("generationConfig.seed",),
+        "presence_penalty": ("generationConfig.presencePenalty",),
+        "frequency_penalty": ("generationConfig.frequencyPenalty",),
+        "stop": ("generationConfig.stopSequences",),
+        "effort": ("generationConfig.thinkingConfig",),
+        "tool_choice": ("toolConfig",),
+    }
 
     def _without_endpoint(self, address: str) -> str:
         return _ENDPOINT.sub("", address)
@@ -174,12 +209,7 @@ class GeminiAdapter(HttpAdapter):
             return _COUNT.decode(self._exchange(asked, call).content).total_tokens
 
     def body(self, request: ChatRequest, *, stream: bool) -> dict[str, Any]:  # noqa: ARG002
-        body: dict[str, Any] = {"contents": _contents(request)}
-        if system := [{"text": each.text} for each in request.messages if each.role == "system" and each.text]:
-            body["systemInstruction"] = {"parts": system}
-        if config := _generation_config(request):
-            body["generationConfig"] = config
-        return body | _tools(request)
+        return gemini_request.body(self.prepared(request))
 
     def parse_reply(self, content: bytes, request: ChatRequest) -> Reply:
         answer = _ANSWER.decode(content)
@@ -189,10 +219,12 @@ class GeminiAdapter(HttpAdapter):
         parts = answer.candidate.parts if answer.candidate else []
         reply = Reply(
             model=answer.model_version or request.model,
-            text="".join(part.text for part in parts if not part.thought),
-            reasoning="".join(part.text for part in parts if part.thought),
+            text="".join(part.text or "" for part in parts if not part.thought),
+            reasoning="".join(part.text or "" for part in parts if part.thought),
             tool_calls=tuple(_tool_call(part.function_call) for part in parts if part.function_call),
+            images=tuple(image for part in parts if (image := part.image)),
         )
+        _require_answer(reply, answer.candidate)
         usage = read_whole(_counted(answer), gemini_usage)
         return finished(reply, request, _finish_reason(answer) or "stop", usage)
 
@@ -202,13 +234,18 @@ class GeminiAdapter(HttpAdapter):
     def reader(self, request: ChatRequest) -> StreamReader:
         return _Reader(request)
 
-    def parse_models(self, content: bytes) -> list[str]:
-        models = _MODELS.decode(content).models
-        useful = [model for model in models if _USED & set(model.supported_generation_methods)]
-        return [model.name.removeprefix("models/") for model in useful]
+    def parse_models(self, content: bytes) -> list[str] | None:
+        found = model_names.read(content, is_useful=_is_useful)
+        return None if found is None else list(dict.fromkeys(name.removeprefix("models/") for name in found))
 
     def pause_of(self, failure: Failure) -> float | None:
         return failure.retry_after if failure.retry_after is not None else _retry_delay(failure.payload)
+
+
+def _is_useful(entry: model_names.Entry) -> bool:
+    """Whether a listed model answers or embeds. Other servers of this protocol may not say what theirs are for."""
+    methods = entry.get("supportedGenerationMethods")
+    return not isinstance(methods, list) or any(method in _USED for method in methods)
 
 
 class _Reader(StreamReader):
@@ -217,6 +254,7 @@ class _Reader(StreamReader):
     def __init__(self, request: ChatRequest) -> None:
         super().__init__(request, gemini_usage)
         self._calls = 0
+        self._last: _Candidate | None = None  # the one that told the reason to finish
 
     def feed(self, event: bytes) -> Iterator[Delta]:
         answer = _ANSWER.decode(event)
@@ -225,7 +263,14 @@ class _Reader(StreamReader):
         self.meter.add(_counted(answer))
         for part in answer.candidate.parts if answer.candidate else []:
             yield from self._feed_part(part)
-        self.finish = _finish_reason(answer) or self.finish
+        if reason := _finish_reason(answer):
+            self.finish, self._last = reason, answer.candidate
+
+    @property
+    def end(self) -> Finish:
+        if self.finish:
+            _require_answer(self.so_far, self._last)
+        return super().end
 
     def _feed_part(self, part: _Part) -> Iterator[Delta]:
         if part.text:
@@ -234,6 +279,8 @@ class _Reader(StreamReader):
             call = _tool_call(part.function_call)
             yield ToolCallDelta(self._calls, call.id, call.name, call.arguments)
             self._calls += 1
+        if image := part.image:
+            yield ImageDelta(image)
 
 
 def _counted(answer: _Answer) -> Any:
@@ -245,117 +292,8 @@ def _path(model: str, method: str) -> str:
     return f"/models/{quote(model.removeprefix('models/'), safe='')}:{method}"
 
 
-def _contents(request: ChatRequest) -> list[dict[str, Any]]:
-    """The turns without the system's. Answers to tool calls made in one turn go back in one turn."""
-    turns: list[dict[str, Any]] = []
-    for message in request.messages:
-        role = "model" if message.role == "assistant" else "user"
-        parts = [] if message.role == "system" else _parts(message, request)
-        if turns and turns[-1]["role"] == role:
-            turns[-1]["parts"] += parts
-        elif parts:
-            turns.append({"role": role, "parts": parts})
-    return turns
-
-
-def _parts(message: Message, request: ChatRequest) -> list[dict[str, Any]]:
-    if message.role == "tool":
-        # What a function answers is an object; up to version 2.5 it holds no pictures, so they stand beside it.
-        return [_function_response(message, request), *map(_part, message.images)]
-    parts = [_part(part) for part in message.parts if not isinstance(part, TextPart) or part.text]
-    return parts + [
-        {
-            "functionCall": {"id": call.id, "name": call.name, "args": arguments_object(call)},
-            "thoughtSignature": _NO_SIGNATURE,
-        }
-        for call in message.tool_calls
-    ]
-
-
-def _part(part: Part) -> dict[str, Any]:
-    match part:
-        case TextPart(text):
-            return {"text": text}
-        case ImagePart(media_type, _, url) if url:
-            return {"fileData": {"fileUri": url} | ({"mimeType": media_type} if media_type else {})}
-        case ImagePart(media_type, data):
-            return {"inlineData": {"mimeType": media_type, "data": data}}
-
-
-def _function_response(message: Message, request: ChatRequest) -> dict[str, Any]:
-    name = tool_name(request, message.tool_call_id)
-    return {"functionResponse": {"id": message.tool_call_id, "name": name, "response": _as_object(message.text)}}
-
-
-def _as_object(text: str) -> dict[str, Any]:
-    # The protocol wants an object, while a tool may answer with any text.
-    try:
-        return msgspec.json.decode(text, type=dict[str, Any])
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        return {"result": text}
-
-
-def _generation_config(request: ChatRequest) -> dict[str, Any]:
-    config: dict[str, Any] = {
-        "maxOutputTokens": request.max_tokens,
-        "temperature": request.temperature,
-        "topP": request.top_p,
-        "seed": request.seed,
-        "presencePenalty": request.presence_penalty,
-        "frequencyPenalty": request.frequency_penalty,
-        "stopSequences": list(request.stop) or None,
-        "thinkingConfig": _thinking(request) or None,
-        "responseMimeType": "application/json" if request.json_object else None,
-    }
-    if request.json_schema:
-        # `responseSchema` would take but a part of JSON Schema: https://ai.google.dev/gemini-api/docs/structured-output
-        config |= {"responseMimeType": "application/json", "responseJsonSchema": dict(request.json_schema.schema)}
-    return {name: value for name, value in config.items() if value is not None}
-
-
-def _thinking(request: ChatRequest) -> dict[str, Any]:
-    """How much to think: a budget for version 2.5, a level since 3. https://ai.google.dev/gemini-api/docs/thinking
-
-    Earlier ones do not think, and 2.5 Pro does not stop thinking. Of the levels only "low" and "high" are known to
-    every model.
-    """
-    named = _VERSION.match(request.model.removeprefix("models/"))
-    version = (int(named[1]), int(named[2] or 0)) if named else (0, 0)
-    if version < (2, 5) or not request.effort:
-        return {}
-    if version < (3, 0):
-        least = _LEAST_BUDGET_OF_PRO if named and named[3] else 0
-        return {"thinkingBudget": max(least, _BUDGETS[request.effort])}
-    level = {"medium": None, "high": "high"}.get(request.effort, "low")
-    return {"thinkingLevel": level} if level else {}
-
-
-def _tools(request: ChatRequest) -> dict[str, Any]:
-    # https://ai.google.dev/gemini-api/docs/function-calling
-    if not request.tools:
-        return {}
-    declarations = [
-        {"name": tool.name, "description": tool.description, "parametersJsonSchema": parameters_schema(tool)}
-        for tool in request.tools
-    ]
-    result: dict[str, Any] = {"tools": [{"functionDeclarations": declarations}]}
-    if request.tool_choice:
-        result["toolConfig"] = {"functionCallingConfig": _calling_config(request.tool_choice)}
-    return result
-
-
-def _calling_config(tool_choice: str) -> dict[str, Any]:
-    match tool_choice:
-        case "auto" | "none":
-            return {"mode": tool_choice.upper()}
-        case "required":
-            return {"mode": "ANY"}
-        case name:
-            return {"mode": "ANY", "allowedFunctionNames": [name]}
-
-
 def _tool_call(call: _Call) -> ToolCall:
-    return ToolCall(call.id or make_call_id(), call.name, bytes(call.args).decode())
+    return ToolCall(call.id or make_call_id(), call.name, arguments_text(call.args))
 
 
 def _finish_reason(answer: _Answer) -> FinishReason | None:
@@ -363,11 +301,14 @@ def _finish_reason(answer: _Answer) -> FinishReason | None:
     if answer.is_blocked:
         return "content_filter"
     reason = answer.candidate.finish_reason if answer.candidate else None
-    if reason == "MAX_TOKENS":
-        return "length"
-    if reason in _FILTERED:
-        return "content_filter"
-    return "stop" if reason else None
+    return _FINISH_REASONS.get(reason, "stop") if reason else None
+
+
+def _require_answer(reply: Reply, candidate: _Candidate | None) -> None:
+    """MALFORMED_FUNCTION_CALL, OTHER, NO_IMAGE and reasons that come to be: without any content no answer."""
+    reason = candidate.finish_reason if candidate else None
+    if candidate and reason and reason not in _FINISH_REASONS:
+        require_answer(reply, reason, candidate.finish_message or "")
 
 
 def _retry_delay(payload: Any) -> float | None:

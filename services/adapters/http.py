@@ -12,18 +12,20 @@ from dataclasses import replace
 from itertools import chain
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, cast
+from urllib.parse import urlsplit
 
 import msgspec
 import requests
 from requests import exceptions
 from requests.structures import CaseInsensitiveDict
 
-from services.adapters import sse
+from services.adapters import conversation, dropped, model_names, sse, tool_names
 from services.adapters.arrived import CutShortError, StreamReader, WholeAnswer
 from services.adapters.assembly import events_of
 from services.adapters.base import (
     Adapter,
     ChatRequest,
+    Checked,
     Connection,
     EmbeddingRequest,
     Embeddings,
@@ -31,6 +33,7 @@ from services.adapters.base import (
     Feature,
     Finish,
     Native,
+    Probe,
     ProviderError,
     Reply,
     StreamEvent,
@@ -40,9 +43,10 @@ from services.adapters.base import (
 )
 from services.adapters.call import Call
 from services.adapters.context_length import Figures, figures
+from services.adapters.conversation import ANY, Spelling
 from services.adapters.curl import AddressRefused, BrokenWithin, Cancelled, CancelledUnsent, ReplyTooLarge
 from services.adapters.estimate import estimate, estimate_inputs
-from services.adapters.failure import UNREADABLE, Failure, ReportedError, raise_reported
+from services.adapters.failure import UNREADABLE, Failure, ReportedError, raise_reported, rejects_key
 from services.adapters.incoming import BREAKS, Incoming
 from services.adapters.pause import seconds
 from services.adapters.transport import CurlStream, CurlTransport
@@ -62,7 +66,8 @@ class HttpAdapter(Adapter):
 
     `ROOT` is the path that every address of the API begins with; a base URL is taken with or
     without it, and with one of the `ENDPOINTS` behind it, which people copy along. `OWN_FIELDS`
-    are those of the request body that `extra` may not replace.
+    are those of the request body that `extra` may not replace. `CALL_IDS` and `TOOL_NAMES` are
+    what the vendor accepts as such.
 
     The option `omit` names fields of the body that the service's models refuse, and that are left
     out therefore: "temperature", for some reasoning models.
@@ -76,6 +81,9 @@ class HttpAdapter(Adapter):
     ENDPOINTS: ClassVar[tuple[str, ...]] = ()
     MODELS_PATH: ClassVar[str]
     OWN_FIELDS: ClassVar[frozenset[str]] = frozenset({"model", "messages", "stream"})
+    CALL_IDS: ClassVar[Spelling] = ANY
+    TOOL_NAMES: ClassVar[Spelling] = ANY
+    SENT_AS: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # where in the body each setting stands: see `dropped`
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
@@ -127,8 +135,9 @@ class HttpAdapter(Adapter):
     @abstractmethod
     def reader(self, request: ChatRequest) -> StreamReader: ...
 
-    @abstractmethod
-    def parse_models(self, content: bytes) -> list[str]: ...
+    def parse_models(self, content: bytes) -> list[str] | None:
+        """The models that an answer lists; None where it is no list of models."""
+        return model_names.read(content)
 
     # These three are for adapters that have `Feature.EMBEDDINGS`: `embed` refuses for all others.
 
@@ -154,7 +163,7 @@ class HttpAdapter(Adapter):
         whole = WholeAnswer(request.model, lambda: estimate(request, ""), self.figures)
         with self._explaining(call, whole):
             try:
-                content = self._exchange(self._chat(request, stream=False), call).content
+                content = self._exchange(self._chat(request, call, stream=False), call).content
             except BREAKS as error:
                 return self._complete_by_then(error, request, call)
             whole.content = content
@@ -164,9 +173,9 @@ class HttpAdapter(Adapter):
                 return self._in_one(content, request, call, error)
 
     def stream(self, request: ChatRequest, call: Call) -> Iterator[StreamEvent]:
-        reader = self.reader(request)
+        reader = self._named_reader(request)
         with self._explaining(call, reader):
-            response = self._transport.open(self._chat(request, stream=True), call)
+            response = self._transport.open(self._chat(request, call, stream=True), call)
             try:
                 _raise_for_status(response, _chunks(response))
                 yield from self._read_stream(response, reader)
@@ -184,7 +193,22 @@ class HttpAdapter(Adapter):
 
     def models(self, call: Call) -> list[str]:
         with self._explaining(call):
-            return self.parse_models(self._get(self.MODELS_PATH, call))
+            content = self._get(self.MODELS_PATH, call)
+            found = self.parse_models(content)
+            if found is None:
+                raise_reported(content)
+                raise msgspec.ValidationError("there is no list of models in it")
+            return found
+
+    def check(self, call: Call, probe: Probe = Probe()) -> Checked:  # noqa: B008 - frozen
+        if probe.path:
+            return self._check_at(probe, call)
+        try:
+            return Checked(tuple(self.models(call)))
+        except ProviderError as error:
+            if rules_calls_out(error):
+                raise
+            return Checked(list_problem=error.message)
 
     def close(self) -> None:
         self._transport.close()
@@ -192,6 +216,29 @@ class HttpAdapter(Adapter):
     def error(self, kind: ErrorKind, message: str) -> ProviderError:
         """An error to be raised; `message` follows the name of the service."""
         return ProviderError(kind, self._fit_to_show(f"{self.connection.service} {message}"))
+
+    def _check_at(self, probe: Probe, call: Call) -> Checked:
+        """An address that was chosen to tell how the service is: there a 5xx says that it is not well."""
+        request = self._prepare(probe.method, "", b"" if probe.method == "POST" else None)
+        request.url = self._address(probe.path)
+        try:
+            with self._explaining(call):
+                content = self._exchange(request, call).content
+        except ProviderError as error:
+            if rules_calls_out(error) or (error.status or 0) >= 500:
+                raise
+            return Checked()
+        try:
+            return Checked(tuple(self.parse_models(content) or ()))
+        except UNREADABLE:
+            return Checked()
+
+    def _address(self, path: str) -> str:
+        base = self.connection.base_url.partition("?")[0].rstrip("/")
+        if not path.startswith("/"):
+            return f"{base}/{path}"
+        parts = urlsplit(base)
+        return f"{parts.scheme}://{parts.netloc}{path}"
 
     def _read_stream(self, response: requests.Response, reader: StreamReader) -> Iterator[StreamEvent]:
         stream = cast("CurlStream", response.raw)
@@ -229,7 +276,7 @@ class HttpAdapter(Adapter):
     def _in_pieces(self, content: bytes, request: ChatRequest) -> Iterator[StreamEvent]:
         reply = self.parse_reply(content, request)
         if not self._native(request):
-            yield from events_of(reply)
+            yield from events_of(self._named(reply, request))
             return
         reader = self.reader(request)
         for event in self.native_events(content):
@@ -248,7 +295,7 @@ class HttpAdapter(Adapter):
             raise error
         if self.is_whole(documents[0]):
             return self._with_native(self.parse_reply(documents[0], request), documents[0], request)
-        reader = self.reader(request)
+        reader = self._named_reader(request)
         with self._explaining(call, reader):
             return self._assembled(documents, reader, is_done=sse.DONE in found)
 
@@ -274,7 +321,15 @@ class HttpAdapter(Adapter):
         return self._with_native(self.parse_reply(whole, request), whole, request)
 
     def _with_native(self, reply: Reply, content: bytes, request: ChatRequest) -> Reply:
-        return replace(reply, native=reply.native or content) if self._native(request) else reply
+        if self._native(request):
+            return replace(reply, native=reply.native or content)
+        return self._named(reply, request)
+
+    def _named_reader(self, request: ChatRequest) -> StreamReader:
+        reader = self.reader(request)
+        if not self._native(request):
+            reader.names = tool_names.originals(request, self.TOOL_NAMES)
+        return reader
 
     def _native(self, request: ChatRequest) -> Native | None:
         native = request.native
@@ -283,11 +338,40 @@ class HttpAdapter(Adapter):
     def _get(self, path: str, call: Call) -> bytes:
         return bytes(self._exchange(self._prepare("GET", path), call).content)
 
-    def _chat(self, request: ChatRequest, *, stream: bool) -> requests.PreparedRequest:
+    def prepared(self, request: ChatRequest) -> ChatRequest:
+        """A request to be translated, with ids, names and an order of turns that the vendor accepts."""
+        messages = conversation.repaired(request.messages, self.call_ids)
+        tools = {tool.name: tool for tool in request.tools}  # vendors refuse a name that comes twice
+        if len(tools) < len(request.tools):
+            request = replace(request, tools=tuple(tools.values()))
+        choice = request.tool_choice
+        if choice not in tool_names.CHOICES and tools and choice not in tools:
+            raise ProviderError(
+                ErrorKind.BAD_REQUEST,
+                f"tool_choice names {choice!r}, which is not among the tools. Name one of these, or add it.",
+            )
+        if messages is not request.messages or (choice and not request.tools):
+            request = replace(request, messages=messages, tool_choice=choice if request.tools else "")
+        return tool_names.fitted(request, self.TOOL_NAMES)
+
+    @property
+    def call_ids(self) -> Spelling:
+        return self.CALL_IDS
+
+    def _named(self, reply: Reply, request: ChatRequest) -> Reply:
+        """The reply with the tools under their own names again."""
+        names = tool_names.originals(request, self.TOOL_NAMES)
+        if not names or not reply.tool_calls:
+            return reply
+        calls = tuple(replace(each, name=names.get(each.name, each.name)) for each in reply.tool_calls)
+        return replace(reply, tool_calls=calls)
+
+    def _chat(self, request: ChatRequest, call: Call, *, stream: bool) -> requests.PreparedRequest:
         if native := self._native(request):
             body = self.native_body(native, request, stream=stream)
         else:
             body = self._without_omitted(_overlaid(self.body(request, stream=stream), request.extra, self.OWN_FIELDS))
+            call.dropped.extend(dropped.fields(request, body, self.SENT_AS))
         return self._post(lambda: self.chat_path(request, stream=stream), body, native.headers if native else {})
 
     def _without_omitted(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -384,6 +468,11 @@ class HttpAdapter(Adapter):
     def _fit_to_show(self, text: str) -> str:
         text = self.connection.without_key(text).strip()
         return text if len(text) <= _MESSAGE_LENGTH else text[: _MESSAGE_LENGTH - 1] + "…"
+
+
+def rules_calls_out(error: ProviderError) -> bool:
+    """Whether a failed check shows that calls fail, too. Any other answer over HTTP shows that the service is there."""
+    return rejects_key(error) or error.kind in (ErrorKind.CONNECT, ErrorKind.TIMEOUT, ErrorKind.CANCELLED)
 
 
 def _prompt_alone(answer: StreamReader | WholeAnswer, error: Exception) -> Reply | None:
@@ -512,9 +601,8 @@ _FAULTS: Final = (
     ReportedError,
     sse.ErrorEvent,
     sse.NoEventsError,
-    msgspec.MsgspecError,
+    *UNREADABLE,
     UnicodeError,
-    RecursionError,
     CutShortError,
     _RedirectedError,
 )

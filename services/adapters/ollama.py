@@ -14,6 +14,7 @@ from services.adapters.base import (
     EmbeddingRequest,
     Embeddings,
     ErrorKind,
+    FilePart,
     FinishReason,
     ImagePart,
     Message,
@@ -29,12 +30,14 @@ from services.adapters.http import HttpAdapter
 from services.adapters.ollama_usage import ollama_usage
 from services.adapters.wire import (
     arguments_object,
+    arguments_text,
     embedded,
     finished,
     function_tool,
     make_call_id,
+    require_answer,
     texts_of,
-    tool_name,
+    tool_names,
 )
 
 
@@ -72,28 +75,46 @@ class _EmbeddingList(msgspec.Struct):
     prompt_eval_count: Any = None
 
 
-class _Model(msgspec.Struct):
-    name: str
-
-
-class _Models(msgspec.Struct):
-    models: list[_Model]
-
-
+# What a request may set beside what Oxide has words for: https://docs.ollama.com/modelfile#valid-parameters-and-values
+_RUNTIME_OPTIONS: Final = frozenset(
+    {
+        "num_ctx",
+        "num_keep",
+        "num_batch",
+        "num_gpu",
+        "num_thread",
+        "main_gpu",
+        "use_mmap",
+        "min_p",
+        "typical_p",
+        "repeat_last_n",
+        "repeat_penalty",
+        "draft_num_predict",
+    }
+)
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
-_MODELS: Final = msgspec.json.Decoder(_Models)
+_KNOWN_REASONS: Final = frozenset({"stop", "length", "load", "unload"})
 _EMBEDDINGS: Final = msgspec.json.Decoder(_EmbeddingList)
 
 
 class OllamaAdapter(HttpAdapter):
     """`base_url` is that of the server, as in http://localhost:11434
 
-    Option `keep_alive` is how long a model stays in memory after a call, as Ollama writes it: "10m".
+    Option `keep_alive` is how long a model stays in memory after a call, as Ollama writes it: "10m". Option `num_ctx`
+    is the length of the context in tokens: the server's own default is short, and it cuts longer prompts off silently.
+    A request may say otherwise, with `num_ctx` or any other of Ollama's options.
     """
 
-    OPTIONS: ClassVar[Mapping[str, Any]] = {**HttpAdapter.OPTIONS, "keep_alive": None}
+    OPTIONS: ClassVar[Mapping[str, Any]] = {**HttpAdapter.OPTIONS, "keep_alive": None, "num_ctx": None}
+    SENT_AS: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "max_tokens": ("options.num_predict",),
+        "effort": ("think",),
+        **{name: (f"options.{name}",) for name in ("temperature", "top_p", "top_k", "seed", "stop")},
+        **{name: (f"options.{name}",) for name in ("presence_penalty", "frequency_penalty", *_RUNTIME_OPTIONS)},
+    }
     ROOT = "/api"
     ENDPOINTS = ("/api/chat", "/api/generate", "/api/tags", "/api/embed")
+    OWN_FIELDS = HttpAdapter.OWN_FIELDS | _RUNTIME_OPTIONS
     MODELS_PATH = "/tags"
 
     def headers(self) -> dict[str, str]:
@@ -104,12 +125,15 @@ class OllamaAdapter(HttpAdapter):
         return "/chat"
 
     def body(self, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
+        request = self.prepared(request)
+        names = tool_names(request.messages)
         body: dict[str, Any] = {
             "model": request.model,
-            "messages": [self._message(message, request) for message in request.messages],
+            "messages": [self._message(message, names) for message in request.messages],
             "stream": stream,  # left out it means true
         }
-        if options := _options(request):
+        asked = _asked_beside(request)
+        if options := self._settings(request, asked):
             body["options"] = options
         if request.tools and request.tool_choice != "none":
             self._refuse_forced_tools(request)
@@ -118,11 +142,22 @@ class OllamaAdapter(HttpAdapter):
             body["format"] = dict(request.json_schema.schema)
         elif request.json_object:
             body["format"] = "json"
-        if (think := _think(request)) is not None:
+        if (think := asked.get("think", _think(request))) is not None:
             body["think"] = think
-        if self.options["keep_alive"] is not None:
-            body["keep_alive"] = self.options["keep_alive"]
+        if (keep_alive := asked.get("keep_alive", self.options["keep_alive"])) is not None:
+            body["keep_alive"] = keep_alive
         return body
+
+    def _settings(self, request: ChatRequest, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """The service's own length of context, what the request says, and what it says in Ollama's words."""
+        whole = asked.get("options")
+        options = {
+            "num_ctx": self.options["num_ctx"],
+            **_options(request),
+            **{name: value for name, value in asked.items() if name in _RUNTIME_OPTIONS},
+            **(whole if isinstance(whole, Mapping) else {}),
+        }
+        return {name: value for name, value in options.items() if value is not None}
 
     def embedding_path(self, request: EmbeddingRequest) -> str:  # noqa: ARG002
         return "/embed"
@@ -148,6 +183,7 @@ class OllamaAdapter(HttpAdapter):
             reasoning=answer.message.thinking or "",
             tool_calls=tuple(map(_tool_call, answer.message.tool_calls or ())),
         )
+        _require_answer(reply, answer.done_reason)
         return finished(reply, request, _finish_reason(answer), ollama_usage(_counts(answer)))
 
     def figures(self, payload: dict[str, Any]) -> Usage | None:
@@ -156,25 +192,26 @@ class OllamaAdapter(HttpAdapter):
     def reader(self, request: ChatRequest) -> StreamReader:
         return _Reader(request)
 
-    def parse_models(self, content: bytes) -> list[str]:
-        return [model.name for model in _MODELS.decode(content).models]
-
-    def kind_of(self, failure: Failure) -> ErrorKind:
-        # `"llama2" does not support tools`: https://github.com/ollama/ollama/blob/main/server/routes.go
-        return ErrorKind.UNSUPPORTED if "does not support" in failure.message else failure.kind
-
-    def _message(self, message: Message, request: ChatRequest) -> dict[str, Any]:
-        result: dict[str, Any] = {"role": message.role, "content": message.text}
+    def _message(self, message: Message, names: Mapping[str, str]) -> dict[str, Any]:
+        result: dict[str, Any] = {"role": message.role, "content": self._text(message)}
         if message.images:
             result["images"] = [self._image(image) for image in message.images]
         if message.tool_calls:
             result["tool_calls"] = [
-                {"function": {"name": call.name, "arguments": arguments_object(call)}} for call in message.tool_calls
+                {"function": {"name": call.name, "arguments": arguments_object(call.arguments)}}
+                for call in message.tool_calls
             ]
         if message.role == "tool":
             # Ollama knows its calls by name: https://docs.ollama.com/capabilities/tool-calling
-            result["tool_name"] = tool_name(request, message.tool_call_id)
+            result["tool_name"] = names[message.tool_call_id]
         return result
+
+    def _text(self, message: Message) -> str:
+        if any(isinstance(part, FilePart) for part in message.attachments):
+            raise self.error(
+                ErrorKind.UNSUPPORTED, "speaks Ollama's protocol, which takes no documents. Send their text."
+            )
+        return message.text
 
     def _image(self, image: ImagePart) -> str:
         if image.url:
@@ -207,6 +244,7 @@ class _Reader(StreamReader):
             self.meter.add(_counts(answer))
             self.finish = _finish_reason(answer)
             self.is_over = True
+            _require_answer(self.so_far, answer.done_reason)
 
     def _feed_message(self, message: _Message) -> Iterator[Delta]:
         if message.thinking:
@@ -225,12 +263,20 @@ def _options(request: ChatRequest) -> dict[str, Any]:
         "num_predict": request.max_tokens,
         "temperature": request.temperature,
         "top_p": request.top_p,
+        "top_k": request.top_k,
         "seed": request.seed,
         "presence_penalty": request.presence_penalty,
         "frequency_penalty": request.frequency_penalty,
-        "stop": list(request.stop) or None,
+        "stop": [stop for stop in request.stop if stop] or None,
     }
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _asked_beside(request: ChatRequest) -> Mapping[str, Any]:
+    """What the request says in Ollama's own words: in a body of OpenAI's, or as parameters of a task."""
+    if request.native is None:
+        return request.extra
+    return {**request.native.body, **request.extra} if request.extra else request.native.body
 
 
 def _think(request: ChatRequest) -> bool | str | None:
@@ -239,12 +285,28 @@ def _think(request: ChatRequest) -> bool | str | None:
     Only gpt-oss lets one say how much, and it cannot do without: https://docs.ollama.com/capabilities/thinking
     """
     if "gpt-oss" in request.model and request.effort:
-        return "low" if request.effort in ("none", "minimal") else request.effort
+        return _GRADES[request.effort]
     return False if request.effort == "none" else None
 
 
+_GRADES: Final = {
+    "none": "low",
+    "minimal": "low",
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+    "xhigh": "high",
+    "max": "high",
+}
+
+
 def _tool_call(call: _ToolCall) -> ToolCall:
-    return ToolCall(call.id or make_call_id(), call.function.name, bytes(call.function.arguments).decode())
+    return ToolCall(call.id or make_call_id(), call.function.name, arguments_text(call.function.arguments))
+
+
+def _require_answer(reply: Reply, reason: str | None) -> None:
+    if reason and reason not in _KNOWN_REASONS:
+        require_answer(reply, reason)
 
 
 def _finish_reason(answer: _Answer) -> FinishReason:

@@ -7,49 +7,57 @@ import struct
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import groupby
+from functools import cached_property
 from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 import msgspec
 
+from services.adapters import openai_request
 from services.adapters.arrived import StreamReader
 from services.adapters.base import (
     ChatRequest,
+    Checked,
     Delta,
     EmbeddingRequest,
     Embeddings,
     ErrorKind,
     Feature,
     Finish,
+    ImageDelta,
     ImagePart,
-    JsonSchema,
-    Message,
     Native,
-    Part,
+    Probe,
+    ProviderError,
     ReasoningDelta,
     Reply,
     TextDelta,
-    TextPart,
     ToolCall,
     Usage,
 )
 from services.adapters.call import Call
+from services.adapters.conversation import ANY, MISTRAL_IDS, OPENAI_IDS, Spelling
 from services.adapters.estimate import completed
 from services.adapters.failure import UNREADABLE, Failure, ReportedError
-from services.adapters.http import HttpAdapter
+from services.adapters.http import HttpAdapter, rules_calls_out
 from services.adapters.native_wholes import whole_completion
 from services.adapters.openai_usage import openai_usage
-from services.adapters.openai_variants import CallPieces, arguments_text, finish_reason, for_clients, introduce
-from services.adapters.usage import Raw, UsageMeter, read_whole
-from services.adapters.wire import embedded, finished, function_tool, make_call_id
-
-_NAMELESS: Final = "a tool call in it names no function"
-# OpenRouter's words where no provider of a model can do what is asked, and where there is no such model.
-_CANNOT: Final = re.compile(
-    r"no endpoints found that support|does not support (tool|image|function|vision)", re.IGNORECASE
+from services.adapters.openai_variants import (
+    CallPieces,
+    finish_reason,
+    for_clients,
+    introduce,
+    is_known,
+    is_overload,
+    piece_text,
 )
-_NO_SUCH_MODEL: Final = re.compile(r"no endpoints found|not a valid model", re.IGNORECASE)
+from services.adapters.usage import Raw, UsageMeter, read_whole
+from services.adapters.wire import arguments_text, embedded, finished, make_call_id, require_answer
+
+_VENDORS: Final[Mapping[str, str]] = {"openai": "api.openai.com", "mistral": "api.mistral.ai"}
+_MOST_STOPS: Final = 4  # at OpenAI itself: https://platform.openai.com/docs/api-reference/chat/create
+_CALL_IDS: Final[Mapping[str, Spelling]] = {"openai": OPENAI_IDS, "mistral": MISTRAL_IDS, "any": ANY}
+_NAMELESS: Final = "a tool call in it names no function"
 
 
 class _Function(msgspec.Struct):
@@ -86,6 +94,12 @@ class _Message(msgspec.Struct):
     reasoning: Any = None  # OpenRouter, Groq, newer vLLM
     reasoning_content: Any = None  # DeepSeek, llama.cpp, LiteLLM, older vLLM
     tool_calls: list[_ToolCall] | None = None
+    images: Any = None  # https://openrouter.ai/docs/features/multimodal/image-generation
+
+    @property
+    def drawn(self) -> tuple[ImagePart, ...]:
+        found = self.images if isinstance(self.images, list) else []
+        return tuple(image for each in found if (image := _drawn(each)))
 
     @property
     def text(self) -> str:
@@ -102,7 +116,7 @@ class _Message(msgspec.Struct):
     def written(self) -> str:
         """All that the model wrote, to be counted."""
         functions = [call.called for call in self.tool_calls or ()]
-        calls = "".join((function.name or "") + arguments_text(function.arguments) for function in functions)
+        calls = "".join((function.name or "") + piece_text(function.arguments) for function in functions)
         return self.thoughts + self.text + calls
 
 
@@ -158,27 +172,20 @@ class _EmbeddingList(_Answer):
     data: list[_Embedding] | None = None
 
 
-class _Model(msgspec.Struct):
-    id: str
-
-
-class _Models(msgspec.Struct):
-    data: list[_Model]
-
-
 _COMPLETION: Final = msgspec.json.Decoder(_Completion)
 _CHUNK: Final = msgspec.json.Decoder(_Chunk)
 _SHAPE: Final = msgspec.json.Decoder(_Shape)
-_MODELS: Final = msgspec.json.Decoder(_Models)
 _EMBEDDINGS: Final = msgspec.json.Decoder(_EmbeddingList)
 
 
 class OpenAIAdapter(HttpAdapter):
     """`base_url` ends where "/chat/completions" is to follow, as in https://api.openai.com/v1
 
-    Options: `max_tokens_field` is what the limit is called ("max_completion_tokens" for OpenAI's
-    reasoning models); `stream_usage` says whether to ask for figures at the end of a stream;
-    `key_path` is an address that a health check asks too, where the list of models is open to all.
+    Options: `max_tokens_field` is what the limit is called ("max_completion_tokens" at OpenAI itself);
+    `stream_usage` says whether to ask for figures at the end of a stream; `key_path` is an address that a
+    health check asks too, where the list of models is open to all; `tool_call_ids` is whose rules the ids
+    of tool calls have to keep: "openai", "mistral" or "any". OpenAI and Mistral themselves are known by
+    their addresses; the option is for servers with the rules of one of them.
     """
 
     OPTIONS: ClassVar[Mapping[str, Any]] = {
@@ -187,9 +194,24 @@ class OpenAIAdapter(HttpAdapter):
         "organization": None,
         "stream_usage": True,
         "key_path": None,
+        "tool_call_ids": None,
     }
-    FEATURES = HttpAdapter.FEATURES | {Feature.OPENAI}
+    FEATURES = HttpAdapter.FEATURES | {
+        Feature.OPENAI,
+        Feature.COMPLETIONS,
+        Feature.FILES,
+        Feature.AUDIO,
+        Feature.IMAGE_OUTPUT,
+    }
     PROTOCOL = "openai"
+    # https://platform.openai.com/docs/api-reference/chat/create
+    TOOL_NAMES = Spelling(re.compile(r"[a-zA-Z0-9_-]{1,64}"), 64)
+    SENT_AS: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "max_tokens": ("max_tokens", "max_completion_tokens"),
+        "effort": ("reasoning_effort",),
+        **{name: (name,) for name in ("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty", "stop")},
+        **{name: (name,) for name in ("tool_choice", "parallel_tool_calls")},
+    }
     MODELS_PATH = "/models"
     ENDPOINTS = ("/chat/completions", "/completions", "/embeddings", "/responses", "/models")
 
@@ -202,33 +224,57 @@ class OpenAIAdapter(HttpAdapter):
         return headers
 
     def chat_path(self, request: ChatRequest, *, stream: bool) -> str:  # noqa: ARG002
-        return "/chat/completions"
+        return "/completions" if _continues(request) else "/chat/completions"
 
-    def check(self, call: Call) -> list[str]:
+    def check(self, call: Call, probe: Probe = Probe()) -> Checked:  # noqa: B008 - frozen
         path = self.options["key_path"] or self._default_key_path()
-        if path and self.connection.api_key:
+        if path and self.connection.api_key and not probe.path:
+            self._check_key(path, call)
+        return super().check(call, probe)
+
+    def _check_key(self, path: str, call: Call) -> None:
+        try:
             with self._explaining(call):
                 self._get(path, call)
-        return self.models(call)
+        except ProviderError as error:
+            if rules_calls_out(error):
+                raise
 
     def body(self, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
-        body: dict[str, Any] = {"model": request.model, "messages": list(_turns(request.messages))}
-        if request.max_tokens is not None:
-            body[self.options["max_tokens_field"]] = request.max_tokens
-        if request.stop:
-            body["stop"] = list(request.stop)
-        body |= _settings(request) | _tools(request)
-        if stream:
-            body |= self._streaming(None)
-        return body
+        try:
+            most_stops = _MOST_STOPS if self._vendor == "openai" else None
+            body = openai_request.body(self.prepared(request), self._limit_field, most_stops)
+        except openai_request.UntranslatableError as error:
+            raise self.error(ErrorKind.UNSUPPORTED, str(error)) from error
+        return body | self._streaming(None) if stream else body
+
+    @cached_property
+    def call_ids(self) -> Spelling:
+        """By the option `tool_call_ids`, or by the vendor at this address."""
+        return _CALL_IDS.get(str(self.options["tool_call_ids"] or self._vendor), ANY)
+
+    @cached_property
+    def _limit_field(self) -> str:
+        # OpenAI itself takes the new name for all models, the old one only for some:
+        # https://platform.openai.com/docs/api-reference/chat/create#chat-create-max_tokens
+        default = "max_completion_tokens" if self._vendor == "openai" else self.OPTIONS["max_tokens_field"]
+        return str(self.connection.options.get("max_tokens_field") or default)
+
+    @cached_property
+    def _vendor(self) -> str:
+        host = urlsplit(self.connection.base_url).hostname or ""
+        return next((name for name, ending in _VENDORS.items() if host.endswith(ending)), "any")
 
     def native_body(self, native: Native, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
-        body = {**native.body, "model": request.model}
+        known = native.body if self.call_ids is ANY else openai_request.with_ids(native.body, self.call_ids)
+        body = {**known, "model": request.model}
         body.pop("stream_options", None)
         body.pop("stream", None)
+        if _continues(request):  # the older API has one name for its limit
+            return self._without_omitted(body | (self._streaming(native.body.get("stream_options")) if stream else {}))
         limits = [body.pop(name, None) for name in ("max_completion_tokens", "max_tokens")]
         if (limit := next((each for each in limits if each is not None), None)) is not None:
-            body[self.options["max_tokens_field"]] = limit
+            body[self._limit_field] = limit
         if stream:
             body |= self._streaming(native.body.get("stream_options"))
         return self._without_omitted(body)
@@ -253,7 +299,8 @@ class OpenAIAdapter(HttpAdapter):
         answer = msgspec.json.decode(content)
         head = {**answer, "object": "chat.completion.chunk", "usage": None}
         for choice in answer["choices"]:
-            yield msgspec.json.encode({**head, "choices": [_as_delta(choice)]})
+            is_text = isinstance(choice.get("text"), str)
+            yield msgspec.json.encode({**head, "choices": [choice if is_text else _as_delta(choice)]})
         if answer.get("usage"):
             yield msgspec.json.encode({**head, "choices": [], "usage": answer["usage"]})
 
@@ -275,6 +322,8 @@ class OpenAIAdapter(HttpAdapter):
         return embedded(request, answer.model or request.model, vectors, usage)
 
     def parse_reply(self, content: bytes, request: ChatRequest) -> Reply:
+        if _continues(request):
+            return _text_reply(content, request, UsageMeter(self._read_usage))
         completion = _COMPLETION.decode(content)
         _raise_error(completion)
         if not completion.choices:
@@ -286,7 +335,9 @@ class OpenAIAdapter(HttpAdapter):
             text=choice.message.text,
             reasoning=choice.message.thoughts,
             tool_calls=tuple(map(_tool_call, choice.message.tool_calls or ())),
+            images=choice.message.drawn,
         )
+        _require_answer(reply, choice.finish_reason)
         reason = finish_reason(choice.finish_reason)
         written = "".join(each.message.written for each in completion.choices)
         usage = completed(self._usage_of(completion), request, written)
@@ -300,7 +351,8 @@ class OpenAIAdapter(HttpAdapter):
         return self._usage_of(_Completion(**{name: payload.get(name) for name in names}))
 
     def reader(self, request: ChatRequest) -> StreamReader:
-        return _Reader(request, self._read_usage)
+        kind = _TextReader if _continues(request) else _Reader
+        return kind(request, self._read_usage)
 
     def _usage_of(self, completion: _Completion) -> Usage | None:
         # Nearly all answers have one usage object, and nothing to merge.
@@ -317,14 +369,7 @@ class OpenAIAdapter(HttpAdapter):
     def _read_usage(self, raw: Raw) -> Usage | None:
         return openai_usage(raw, self.connection.base_url)
 
-    def parse_models(self, content: bytes) -> list[str]:
-        return [model.id for model in _MODELS.decode(content).data]
-
     def kind_of(self, failure: Failure) -> ErrorKind:
-        if _CANNOT.search(failure.message):
-            return ErrorKind.UNSUPPORTED
-        if _NO_SUCH_MODEL.search(failure.message):
-            return ErrorKind.MODEL_NOT_FOUND
         if failure.status == 403 and "flagged" in failure.message:
             # OpenRouter's moderation; the key is good. https://openrouter.ai/docs/api/reference/errors-and-debugging
             return ErrorKind.BAD_REQUEST
@@ -344,11 +389,14 @@ class _Reader(StreamReader):
         self._calls = CallPieces()
         self._answers = _answers(request)
         self._ended_beside: set[int | None] = set()
+        self._reason: str | None = None
 
     @property
     def end(self) -> Finish:
         if self._calls.is_waiting:
             raise msgspec.ValidationError(_NAMELESS)
+        if not self.beside:
+            _require_answer(self.so_far, self._reason)
         return super().end
 
     @property
@@ -388,9 +436,11 @@ class _Reader(StreamReader):
                 called = call.called
                 if piece := self._calls.piece(call.index, call.id or "", called.name or "", called.arguments):
                     yield piece
+            yield from map(ImageDelta, choice.delta.drawn)
         _raise_choice_error(choice)
         if choice.finish_reason:
-            self.finish = finish_reason(choice.finish_reason)
+            yield from self._calls.silent()
+            self.finish, self._reason = finish_reason(choice.finish_reason), choice.finish_reason
 
 
 def _answers(request: ChatRequest) -> int:
@@ -398,64 +448,10 @@ def _answers(request: ChatRequest) -> int:
     return asked if isinstance(asked, int) else 1
 
 
-def _turns(messages: Iterable[Message]) -> Iterator[dict[str, Any]]:
-    """The messages. What a tool says can only be text here, so its pictures follow in a turn of the user's.
-
-    https://platform.openai.com/docs/api-reference/chat/create
-    """
-    for is_tools, group in groupby(messages, key=lambda each: each.role == "tool"):
-        turns = list(group)
-        yield from map(_message, turns)
-        if is_tools and (pictures := [_part(image) for turn in turns for image in turn.images]):
-            yield {"role": "user", "content": pictures}
-
-
-def _message(message: Message) -> dict[str, Any]:
-    result: dict[str, Any] = {"role": message.role, "content": _content(message)}
-    if message.tool_calls:
-        result["content"] = result["content"] or None
-        result["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-            for call in message.tool_calls
-        ]
-    if message.role == "tool":
-        result["tool_call_id"] = message.tool_call_id
-    return result
-
-
-def _content(message: Message) -> str | list[dict[str, Any]]:
-    # Plain text where there is only that: servers exist that know nothing else.
-    mixed = message.images and message.role != "tool"
-    return [_part(part) for part in message.parts] if mixed else message.text
-
-
-def _part(part: Part) -> dict[str, Any]:
-    match part:
-        case TextPart(text):
-            return {"type": "text", "text": text}
-        case ImagePart(media_type, data, url):
-            return {"type": "image_url", "image_url": {"url": url or f"data:{media_type};base64,{data}"}}
-
-
-def _settings(request: ChatRequest) -> dict[str, Any]:
-    settings: dict[str, Any] = {
-        "temperature": request.temperature,
-        "top_p": request.top_p,
-        "seed": request.seed,
-        "presence_penalty": request.presence_penalty,
-        "frequency_penalty": request.frequency_penalty,
-        "reasoning_effort": request.effort or None,
-        "response_format": {"type": "json_object"} if request.json_object else None,
-    }
-    if request.json_schema:
-        settings["response_format"] = _response_format(request.json_schema)
-    return {name: value for name, value in settings.items() if value is not None}
-
-
 def _is_clear(choice: _Choice) -> bool:
     """Whether clients understand it as it is."""
     calls = choice.message.tool_calls or ()
-    complete = all(call.id and call.type and isinstance(call.called.arguments, str) for call in calls)
+    complete = all(call.id and call.type and call.called.arguments == _text_of(call) for call in calls)
     return complete and for_clients(choice.finish_reason or "stop") == choice.finish_reason
 
 
@@ -490,28 +486,24 @@ def _vector(numbers: list[float] | str) -> tuple[float, ...]:
         raise msgspec.ValidationError("a vector in it is neither numbers nor base64") from None
 
 
-def _response_format(schema: JsonSchema) -> dict[str, Any]:
-    wanted = {"name": schema.name, "schema": dict(schema.schema), "strict": schema.strict}
-    return {"type": "json_schema", "json_schema": wanted}
-
-
-def _tools(request: ChatRequest) -> dict[str, Any]:
-    if not request.tools:
-        return {}
-    result: dict[str, Any] = {"tools": [function_tool(tool) for tool in request.tools]}
-    if request.tool_choice in ("auto", "none", "required"):
-        result["tool_choice"] = request.tool_choice
-    elif request.tool_choice:
-        result["tool_choice"] = {"type": "function", "function": {"name": request.tool_choice}}
-    if request.parallel_tool_calls is not None:
-        result["parallel_tool_calls"] = request.parallel_tool_calls
-    return result
-
-
 def _tool_call(call: _ToolCall) -> ToolCall:
     if not call.called.name:
         raise msgspec.ValidationError(_NAMELESS)
-    return ToolCall(call.id or make_call_id(), call.called.name, arguments_text(call.called.arguments))
+    return ToolCall(call.id or make_call_id(), call.called.name, _text_of(call))
+
+
+def _text_of(call: _ToolCall) -> str:
+    # A custom tool takes any text, which need not be JSON.
+    return call.custom.input or "" if call.custom else arguments_text(call.called.arguments)
+
+
+def _drawn(image: Any) -> ImagePart | None:
+    address = image.get("image_url") if isinstance(image, dict) else None
+    url = address.get("url") if isinstance(address, dict) else address
+    if not isinstance(url, str) or not url:
+        return None
+    head, is_data, data = url.removeprefix("data:").partition(";base64,")
+    return ImagePart(head, data) if is_data and url.startswith("data:") else ImagePart(url=url)
 
 
 def _note_usage(answer: _Answer, meter: UsageMeter) -> None:
@@ -533,6 +525,68 @@ def _raise_error(answer: _Answer) -> None:
         raise ReportedError(Failure.within({"code": answer.code, "message": answer.message}))
 
 
-def _raise_choice_error(choice: _Choice | _ChunkChoice) -> None:
+def _require_answer(reply: Reply, reason: str | None) -> None:
+    if reason and not is_known(reason):
+        require_answer(reply, reason)
+
+
+def _raise_choice_error(choice: _Choice | _ChunkChoice | _TextChoice) -> None:
+    if is_overload(choice.finish_reason):
+        raise ReportedError(Failure(None, f"It was interrupted ({choice.finish_reason})"))
     if choice.error or choice.finish_reason == "error":
         raise ReportedError(Failure.within({"error": choice.error}))
+
+
+# To continue a text: https://platform.openai.com/docs/api-reference/completions
+
+
+class _TextChoice(msgspec.Struct):
+    """A whole choice, or in a stream a piece of one."""
+
+    text: str | None = None
+    index: int | None = None
+    finish_reason: str | None = None
+    error: Any = None
+
+
+class _Texts(_Answer):
+    choices: list[_TextChoice] | None = None
+
+
+_TEXTS: Final = msgspec.json.Decoder(_Texts)
+
+
+class _TextReader(_Reader):
+    def feed(self, event: bytes) -> Iterator[Delta]:
+        chunk = _TEXTS.decode(event)
+        _raise_error(chunk)
+        self.model = chunk.model or self.model
+        _note_usage(chunk, self.meter)
+        for choice in chunk.choices or ():
+            _raise_choice_error(choice)
+            if choice.index:  # of several texts the first is the one
+                self.beside += choice.text or ""
+                continue
+            if choice.text:
+                yield TextDelta(choice.text)
+            if choice.finish_reason:
+                self.finish = finish_reason(choice.finish_reason)
+
+
+def _continues(request: ChatRequest) -> bool:
+    """Whether it is no chat, but goes to `/completions` as its client wrote it."""
+    return Feature.COMPLETIONS in request.needs
+
+
+def _text_reply(content: bytes, request: ChatRequest, meter: UsageMeter) -> Reply:
+    answer = _TEXTS.decode(content)
+    _raise_error(answer)
+    if not answer.choices:
+        raise msgspec.ValidationError("there is no choice in it")
+    choices = sorted(answer.choices, key=lambda choice: choice.index or 0)
+    _raise_choice_error(choices[0])
+    reply = Reply(model=answer.model or request.model, text=choices[0].text or "")
+    written = "".join(choice.text or "" for choice in choices)
+    _note_usage(answer, meter)
+    usage = completed(meter.usage, request, written)
+    return finished(reply, request, finish_reason(choices[0].finish_reason), usage)

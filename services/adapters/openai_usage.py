@@ -81,7 +81,7 @@ def openai_usage(raw: Raw, base_url: str = "") -> Usage | None:
         terms=_tier(named.get("service_tier"), base_url) + cost.terms,
         modalities=tuple((kind, count(named[name])) for kind, name in _MODALITIES if name in named),
     )
-    return usage if usage.total_tokens else None
+    return usage if usage.total_tokens or usage.cost else None
 
 
 class _Tokens:
@@ -95,8 +95,10 @@ class _Tokens:
         self.written = max(first_count(named, _CACHE_WRITES), self.written_1h)
         self.reasoning = first_count(named, _REASONING)
         total = count(named.get("total_tokens"))
-        # What the total has beyond the two sums, or None where there is no total to go by.
-        self._beyond = max(0, total - self.prompt - self.completion) if total else None
+        # What the total has beyond the two sums, or None where there is no total to go by: one that is smaller than
+        # they are is from an earlier event of a stream.
+        beyond = total - self.prompt - self.completion
+        self._beyond = beyond if total and beyond >= 0 else None
         self._include_reasoning(base_url)
         self._include_cache()
         self._include_rest()
@@ -119,8 +121,8 @@ class _Tokens:
     def _include_rest(self) -> None:
         """A total that has more than the parts counts thinking that no field names.
 
-        So does Gemini through this protocol: https://discuss.ai.google.dev/t/85122. Where one of the two sums is
-        missing, the total has it.
+        So do servers that translate Gemini's answers: https://github.com/mozilla-ai/any-llm/issues/1290. Where one of
+        the two sums is missing, the total has it.
         """
         rest = self._beyond or 0
         if not self.prompt and not self.completion:

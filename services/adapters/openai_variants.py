@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from services.adapters.base import FinishReason, ToolCallDelta
-from services.adapters.wire import make_call_id
+from services.adapters.wire import arguments_text, make_call_id
 
 # https://platform.openai.com/docs/api-reference/chat/object
 _OWN: Final[Mapping[str, FinishReason]] = {
@@ -19,20 +19,35 @@ _OWN: Final[Mapping[str, FinishReason]] = {
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
-# And what servers behind its protocol send: Anthropic's words, Gemini's, those of Mistral and Together.
+# And what servers behind its protocol send: the words of Anthropic, Gemini, Mistral, Together, Cohere and Hugging Face;
+# GLM's (https://docs.z.ai/api-reference/llm/chat-completion).
 _FINISH_REASONS: Final[Mapping[str, FinishReason]] = {
     **_OWN,
-    "max_tokens": "length",
-    "model_length": "length",
-    "tool_use": "tool_calls",
-    "refusal": "content_filter",
-    "safety": "content_filter",
+    **dict.fromkeys(("end_turn", "stop_sequence", "eos", "eos_token", "complete", "completed"), "stop"),
+    **dict.fromkeys(("max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded"), "length"),
+    **dict.fromkeys(("tool_use", "tool_call"), "tool_calls"),
+    **dict.fromkeys(("refusal", "safety", "sensitive", "recitation", "prohibited_content"), "content_filter"),
+    **dict.fromkeys(("blocklist", "spii", "error_toxic"), "content_filter"),
 }
+# An answer that its server gave up: https://api-docs.deepseek.com/api/create-chat-completion and GLM's page above.
+_INTERRUPTED: Final = frozenset({"insufficient_system_resource", "network_error"})
 
 
 def finish_reason(told: str | None) -> FinishReason:
     """Why an answer ended; for what nobody knows, and for silence, that it simply did."""
-    return _FINISH_REASONS.get((told or "").lower(), "stop")
+    word = (told or "").lower()
+    if word.startswith("content_filter"):  # Gemini adds why: "content_filter: RECITATION"
+        return "content_filter"
+    return _FINISH_REASONS.get(word, "stop")
+
+
+def is_known(told: str) -> bool:
+    return told.lower() in _FINISH_REASONS or told.lower().startswith("content_filter")
+
+
+def is_overload(told: str | None) -> bool:
+    """Whether the server stopped for want of resources: trying again may help."""
+    return told in _INTERRUPTED
 
 
 def for_clients(told: str | None) -> str | None:
@@ -40,8 +55,8 @@ def for_clients(told: str | None) -> str | None:
     return told if told in _OWN else finish_reason(told) if told else None
 
 
-def arguments_text(arguments: Any) -> str:
-    """Arguments are a text, but some servers send the object itself."""
+def piece_text(arguments: Any) -> str:
+    """A piece of a call's arguments. It is a text, but some servers send the object itself."""
     if isinstance(arguments, str):
         return arguments
     return "" if arguments is None else msgspec.json.encode(arguments).decode()
@@ -53,6 +68,14 @@ def introduce(call: dict[str, Any], identity: str) -> None:
     call["type"] = call.get("type") or "function"
 
 
+def _first_text(arguments: Any) -> str:
+    """The first piece of a call's arguments, which may be all: some servers send null, or a text encoded twice."""
+    text = piece_text(arguments)
+    if text.strip() == "null":
+        return ""
+    return arguments_text(text) if text.startswith('"') else text
+
+
 @dataclass(slots=True)
 class _Known:
     """A call so far, with the server's own number. `place` is None until its name is known; its id may come late."""
@@ -61,6 +84,8 @@ class _Known:
     identity: str
     place: int | None = None
     held: str = ""
+    has_arguments: bool = False
+    was_null: bool = False  # whether its arguments were null
 
 
 class CallPieces:
@@ -77,8 +102,14 @@ class CallPieces:
         self._told = 0
 
     def piece(self, number: int | None, identity: str, name: str, arguments: Any) -> ToolCallDelta | None:
-        """None where it has to wait for the name."""
-        call, said = self._call(number, identity, name), arguments_text(arguments)
+        """None where it has to wait for the name.
+
+        `arguments` of None say nothing; the text "null" says that there are none.
+        """
+        call = self._call(number, identity, name)
+        said = piece_text(arguments) if call.has_arguments or call.held else _first_text(arguments)
+        call.has_arguments = call.has_arguments or bool(said.strip())
+        call.was_null = call.was_null or (isinstance(arguments, str) and arguments.strip() == "null")
         if call.place is not None:
             return ToolCallDelta(call.place, arguments=said)
         call.held += said
@@ -87,6 +118,16 @@ class CallPieces:
         call.place, self._told = self._told, self._told + 1
         call.identity = call.identity or make_call_id()
         return ToolCallDelta(call.place, call.identity, name, call.held)
+
+    def silent(self, *, only_null: bool = False) -> Iterator[ToolCallDelta]:
+        """At the end of an answer: "{}" for each call without arguments, since clients read them as JSON.
+
+        With `only_null`, for those alone whose server said so.
+        """
+        for call in self._calls:
+            if call.place is not None and not call.has_arguments and (call.was_null or not only_null):
+                call.has_arguments = True
+                yield ToolCallDelta(call.place, arguments="{}")
 
     @property
     def is_waiting(self) -> bool:

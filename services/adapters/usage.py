@@ -117,9 +117,13 @@ class UsageMeter:
     @property
     def usage(self) -> Usage | None:
         """None while nothing has been counted."""
-        if self._usage is None and (raw := self._merged or self._of_choices()):
-            self._usage = self._read({"service_tier": self.service_tier, **raw} if self.service_tier else raw)
+        if self._usage is None:
+            self._usage = self._read_from(self._merged) or self._read_from(self._of_choices())
         return self._usage
+
+    def _read_from(self, raw: Raw) -> Usage | None:
+        tier = {"service_tier": self.service_tier} if self.service_tier else {}
+        return self._read({**tier, **raw}) if raw else None
 
     def _of_choices(self) -> dict[str, Any]:
         """The prompt is the same for all choices, what was written adds up."""

@@ -86,6 +86,18 @@ def test_a_host_that_is_not_served_is_counted_too(client: APIClient, limit: Limi
     assert told(answer) == (50, 49)
 
 
+def test_counting_tokens_takes_nothing_from_the_limit_of_other_requests(client: APIClient, limit: Limit) -> None:
+    limit("2/d", "0")
+    counted = {"model": "auto", "messages": [{"role": "user", "content": "Hello"}]}
+    answers = [client.post("/v1/messages/count_tokens", counted, format="json") for _ in range(21)]
+    assert {answer.status_code for answer in answers[:20]} == {200}
+    assert [told(answer) for answer in (answers[0], answers[19])] == [(20, 19), (20, 0)]
+    assert answers[0]["anthropic-ratelimit-requests-remaining"] == "19"
+    assert (answers[20].status_code, answers[20].json()["error"]["type"]) == (429, "rate_limit_error")
+    assert told(client.post("/v1/messages", {}, format="json")) == (2, 1)
+    assert told(client.get(SERVICES)) == (2, 0)
+
+
 def test_pages_that_are_not_of_the_api_are_not_counted(client: APIClient, limit: Limit) -> None:
     limit("1/d", "0")
     for _ in range(3):

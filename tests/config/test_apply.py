@@ -17,6 +17,8 @@ from config.problems import ConfigInvalidError
 from config.reading import read
 from config.schema import Declaration
 from routing.models import DefaultRoute, RoutingRule
+from services.adapters.base import Probe
+from services.config import HealthSettings
 from services.models import Service
 from services.prices import PriceOverride
 from snapshots.models import Revision
@@ -36,6 +38,7 @@ services:
     timeout_seconds: 30
     max_concurrency: 4
     max_retries: 0
+    health: {path: /health, method: HEAD, interval: 90}
     price: {input_per_million: 0.15, output_per_million: 3}
 routing:
   rules:
@@ -83,6 +86,7 @@ def test_an_empty_database_is_filled(load: Callable[[str], Changes]) -> None:
     assert (cloud.api_key_env, cloud.allowed_models) == ("CLOUD_KEY", ["small", "large"])
     assert cloud.capabilities == ["chat", "analysis"]
     assert (cloud.timeout_seconds, cloud.max_concurrency, cloud.max_retries) == (30, 4, 0)
+    assert cloud.config.health == HealthSettings(True, Probe("/health", "HEAD"), 90)
     assert (cloud.input_price, cloud.output_price) == (Decimal("0.15"), Decimal(3))
     assert cloud.enabled
     assert cloud.declared

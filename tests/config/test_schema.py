@@ -8,7 +8,7 @@ from django.db.models import CharField, Model
 from pydantic import ValidationError
 
 from config.problems import worded
-from config.schema import Declaration, RuleEntry, ServiceEntry
+from config.schema import Declaration, HealthEntry, RuleEntry, ServiceEntry
 from routing.models import RoutingRule
 from services.models import Service
 from tests.authority import make_authority
@@ -185,10 +185,37 @@ def test_impossible_base_urls(url: str) -> None:
         ("api_key_env", "sk-or-v1-0123"),
         ("options", ["a"]),
         ("price", 3),
+        ("health", "/health"),
     ],
 )
 def test_wrong_values(field: str, value: object) -> None:
     assert service_problem(field, **{**HTTP, field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("path", "http://elsewhere.example/health"),
+        ("path", "//elsewhere.example/health"),
+        ("path", "/two words"),
+        ("path", "/health#part"),
+        ("path", "/" + "x" * 200),
+        ("method", "DELETE"),
+        ("interval", 0.5),
+        ("interval", 90_000),
+        ("enabled", "no"),
+        ("url", "/health"),
+    ],
+)
+def test_wrong_settings_of_health_checks(field: str, value: object) -> None:
+    found = problems({"services": {"one": {**HTTP, "health": {field: value}}}})
+    assert list(found) == [("services", "one", "health", field)]
+
+
+def test_only_a_server_has_a_path_to_check() -> None:
+    tool = {"type": "cli", "command": ["llm"]}
+    assert "does not belong" in service_problem("health", **tool, health={"path": "/health"})
+    assert declaration(**HTTP, health={"interval": 5}).services["one"].health == HealthEntry(interval=5)
 
 
 @pytest.mark.parametrize("seconds", [0.1, 1, 86_400])
@@ -369,9 +396,13 @@ def test_the_defaults_are_those_of_the_columns() -> None:
     service, rule_row = Service(), RoutingRule()
     columns = {"models": "allowed_models", "price": "price"}
     for name, field in ServiceEntry.model_fields.items():
-        if name in {"type", "api", "base_url", "command", "api_key_env", "api_key", "headers", "proxy", "ca_file"}:
+        if name in {"type", "api", "base_url", "command", "api_key_env", "api_key"}:
+            continue
+        if name in {"headers", "proxy", "ca_file", "health"}:
             continue
         assert field.get_default() == getattr(service, columns.get(name, name)), name
+    for name, field in HealthEntry.model_fields.items():
+        assert field.get_default() == getattr(service, f"health_{name}"), name
     for name in ("model", "priority", "weight", "enabled", "note"):
         assert RuleEntry.model_fields[name].get_default() == getattr(rule_row, name), name
 

@@ -96,6 +96,7 @@ def test_the_configuration_in_force_is_shown_in_the_words_of_the_file(client: AP
         "timeout_seconds": 120,
         "max_concurrency": 16,
         "max_retries": 1,
+        "health": {"enabled": True, "path": "", "method": "GET", "interval": None},
         "price": {"input_per_million": 0.15, "output_per_million": 3},
         "options": {"max_tokens_field": "max_completion_tokens"},
         "headers": {},

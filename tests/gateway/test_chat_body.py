@@ -11,6 +11,7 @@ from gateway import chat_body
 from services.adapters.base import (
     ChatRequest,
     Feature,
+    FilePart,
     ImagePart,
     JsonSchema,
     Message,
@@ -145,6 +146,7 @@ def test_tools_may_leave_out_all_but_their_name() -> None:
         ("auto", "auto"),
         ("none", "none"),
         ("required", "required"),
+        ("any", "required"),
         ({"type": "function", "function": {"name": "f"}}, "f"),
         ({"type": "custom", "custom": {"name": "f"}}, ""),
     ],
@@ -171,8 +173,8 @@ def test_the_shape_of_the_answer() -> None:
         ("none", "none"),
         ("minimal", "minimal"),
         ("high", "high"),
-        ("xhigh", "high"),
-        ("max", "high"),
+        ("xhigh", "xhigh"),
+        ("max", "max"),
         ("new", ""),
     ],
 )
@@ -206,11 +208,103 @@ def test_figures_of_a_stream_are_wanted_only_where_it_says_so(asked: dict[str, A
         {"messages": user({"type": "file", "file": {}})},
         {"tools": [{"type": "custom", "custom": {"name": "f"}}]},
         {"messages": [*ASKED, {"role": "assistant", "tool_calls": [{"id": "c", "type": "custom", "custom": {}}]}]},
+        {"messages": user({"type": "file", "file": {"file_id": "file-1"}})},
+        {"messages": user({"type": "video_url", "video_url": {"url": "https://example.org/v.mp4"}})},
+        {"messages": [{"role": "robot", "content": "x"}, *ASKED]},
+        {"response_format": {"type": "grammar", "grammar": "root ::= x"}},
     ],
     ids=lambda fields: next(iter(fields)),
 )
-def test_what_only_openais_protocol_has_is_known(fields: dict[str, Any]) -> None:
-    assert Feature.OPENAI in read(**fields).features
+def test_what_only_openais_protocol_has_is_known_and_named(fields: dict[str, Any]) -> None:
+    chat = read(**fields)
+    assert Feature.OPENAI in chat.features
+    assert next(iter(fields)) in chat.needed_by[Feature.OPENAI]
+
+
+@pytest.mark.parametrize(
+    ("part", "found", "feature"),
+    [
+        (
+            {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0="}},
+            FilePart("application/pdf", "JVBERi0=", name="a.pdf"),
+            Feature.FILES,
+        ),
+        (
+            {"type": "file", "file": {"filename": "a.pdf", "file_data": "JVBERi0="}},
+            FilePart("application/pdf", "JVBERi0=", name="a.pdf"),
+            Feature.FILES,
+        ),
+        (
+            {"type": "file", "file": {"filename": "a.md", "file_data": "data:text/markdown;base64,IyBIaQ=="}},
+            FilePart("text/markdown", text="# Hi", name="a.md"),
+            None,
+        ),
+        (
+            {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}},
+            FilePart("audio/wav", "UklGRg=="),
+            Feature.AUDIO,
+        ),
+        (
+            {"type": "image_url", "image_url": {"url": "data:application/pdf;base64,JVBERi0="}},
+            FilePart("application/pdf", "JVBERi0="),
+            Feature.FILES,
+        ),
+        ({"type": "image_url", "image_url": "https://x.org/a"}, ImagePart(url="https://x.org/a"), Feature.IMAGES),
+    ],
+)
+def test_documents_and_recordings_are_read(part: dict[str, Any], found: Any, feature: Feature | None) -> None:
+    chat = read(messages=user(part))
+    assert chat.messages[0].parts == (found,)
+    assert chat.features == ({feature} if feature else frozenset())
+
+
+def test_images_can_be_asked_for() -> None:
+    assert read(modalities=["image", "text"]).features == {Feature.IMAGE_OUTPUT}
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [(7, "7"), (None, ""), ({"rain": 3}, '{"rain":3}'), ([1, 2], "[1,2]"), (True, "true"), (["a", "b"], "ab")],
+)
+def test_a_tool_may_answer_with_any_json(content: Any, text: str) -> None:
+    turns = [*ASKED, {"role": "tool", "tool_call_id": "c", "content": content, "name": None}]
+    assert read(messages=turns).messages[1].text == text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"), [({"a": 1}, '{"a":1}'), (None, "{}"), ("", ""), ('{"a', '{"a'), ([1], "[1]")]
+)
+def test_arguments_are_read_in_every_shape(arguments: Any, text: str) -> None:
+    call = {"id": None, "type": "function", "function": {"name": "f", "arguments": arguments}}
+    chat = read(messages=[*ASKED, {"role": "assistant", "content": None, "tool_calls": [call]}])
+    assert chat.messages[1].tool_calls == (ToolCall("", "f", text),)
+
+
+def test_the_older_form_of_a_call_is_read() -> None:
+    turns = [
+        *ASKED,
+        {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}},
+        {"role": "function", "name": "f", "content": "noon"},
+    ]
+    _, called, answered = read(messages=turns).messages
+    assert (called.tool_calls, answered.role) == ((ToolCall("", "f", "{}"),), "tool")
+
+
+def test_images_of_an_earlier_answer_are_read() -> None:
+    drawn = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}
+    chat = read(messages=[*ASKED, {"role": "assistant", "content": "Here:", "images": [drawn]}])
+    assert chat.messages[1].parts == (TextPart("Here:"), ImagePart("image/png", PIXEL))
+
+
+@pytest.mark.parametrize("fields", [{"temperature": "0.5"}, {"max_tokens": "7"}, {"stream": "false"}, {"stop": None}])
+def test_numbers_may_be_written_as_strings(fields: dict[str, Any]) -> None:
+    chat = read(**fields)
+    assert (chat.temperature, chat.max_tokens) in ((0.5, None), (None, 7), (None, None))
+
+
+@pytest.mark.parametrize("parameters", [None, True, False, [], {}])
+def test_a_tool_may_have_no_schema(parameters: Any) -> None:
+    assert read(tools=[{"type": "function", "function": {"name": "f", "parameters": parameters}}]).tools == (Tool("f"),)
 
 
 @pytest.mark.parametrize(
@@ -235,10 +329,7 @@ def test_what_asks_for_nothing_needs_nothing(fields: dict[str, Any]) -> None:
         ({"messages": []}, "messages is empty: add a message"),
         ({"messages": "x"}, "^messages:"),
         ({"messages": [{"content": "x"}]}, r"^messages\[0\]: .*role"),
-        ({"messages": [{"role": "robot", "content": "x"}]}, r"^messages\[0\]\.role: .*robot"),
-        ({"messages": [{"role": "user", "content": 7}]}, r"^messages\[0\]\.content:"),
         ({"messages": user({"type": "text"})}, r"^messages\[0\]\.content\[0\]\.text is missing"),
-        ({"messages": user({"type": "nonsense"})}, r"^messages\[0\]\.content\[0\]\.type must be .*'nonsense'"),
         ({"messages": user({"type": "image_url"})}, r"^messages\[0\]\.content\[0\]\.image_url\.url is missing"),
         (
             {"messages": user({"type": "image_url", "image_url": {"url": "ftp://x"}})},
@@ -250,7 +341,7 @@ def test_what_asks_for_nothing_needs_nothing(fields: dict[str, Any]) -> None:
         ),
         (
             {"messages": user({"type": "file", "file": {"file_data": "file:///etc/passwd"}})},
-            r"^messages\[0\]\.content\[0\]\.file\.file_data must be an http\(s\) address",
+            r"^messages\[0\]\.content\[0\]\.file\.file_data ",
         ),
         (
             {"messages": user({"type": "image_url", "image_url": {"url": "data:image/png;base64,%"}})},
@@ -259,9 +350,8 @@ def test_what_asks_for_nothing_needs_nothing(fields: dict[str, Any]) -> None:
         ({"max_tokens": "many"}, "^max_tokens:"),
         ({"temperature": "hot"}, "^temperature:"),
         ({"stream": "yes"}, "^stream:"),
-        ({"tool_choice": "any"}, 'tool_choice must be "auto", "none", "required" or an object'),
+        ({"tool_choice": "some"}, 'tool_choice must be "auto", "none", "required" or an object'),
         ({"tools": [{"type": "function"}]}, r"^tools\[0\]\.function is missing: describe the function"),
-        ({"response_format": {"type": "yaml"}}, r"^response_format\.type: .*yaml"),
         ({"response_format": {"type": "json_schema"}}, "json_schema is missing: name the schema and give it"),
     ],
 )
@@ -270,9 +360,11 @@ def test_mistakes_are_named(fields: dict[str, Any], advice: str) -> None:
         read(**fields)
 
 
-def test_a_model_is_named_always() -> None:
-    with pytest.raises(BodyError, match="model"):
-        chat_body.read({"messages": ASKED})
+@pytest.mark.parametrize("fields", [{}, {"model": None}, {"model": ""}])
+def test_without_a_model_the_choice_is_left_to_oxide(fields: dict[str, Any]) -> None:
+    raw = {"messages": ASKED, **fields}
+    wanted = chat_body.task_request(chat_body.read(raw), raw)
+    assert (wanted.service, wanted.chat.model, wanted.task_type) == ("", "", None)
 
 
 @pytest.mark.parametrize("raw", [None, [], "x", 7])

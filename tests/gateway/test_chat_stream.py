@@ -223,6 +223,16 @@ def test_arguments_are_a_text(calls: Callable[..., Any]) -> None:
     assert third["custom"] == {"name": "f", "input": "x"}
 
 
+@pytest.mark.parametrize("arguments", [None, "null"])
+def test_a_call_whose_arguments_are_null_gets_an_empty_object(chat: Callable[..., list[Any]], arguments: Any) -> None:
+    call = {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": arguments}}
+    ended = {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}
+    *chunks, _ = chat({"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}, ended)
+    calls = [call for each in chunks for call in each["choices"][0]["delta"].get("tool_calls", ())]
+    assert "".join(call["function"]["arguments"] for call in calls) == "{}"
+    assert [call.get("id") for call in calls] == ["a", None]
+
+
 def test_calls_of_two_choices_are_numbered_apart(chat: Callable[..., list[Any]]) -> None:
     choices = [
         {"index": index, "delta": {"tool_calls": [{"id": f"c{index}", "function": {"name": "f"}}]}} for index in (0, 1)

@@ -46,19 +46,48 @@ def test_what_asks_for_nothing_is_let_pass(fields: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("fields", "needed"),
+    [
+        ({"suffix": "}"}, "suffix"),
+        ({"echo": True}, "echo"),
+        ({"best_of": 2}, "best_of"),
+        ({"logprobs": 1}, "logprobs"),
+        ({"n": 2, "echo": True}, "echo, n"),
+        ({"prompt": ""}, "an empty prompt"),
+        ({"prompt": ["a", "b"], "suffix": "x"}, "several prompts, suffix"),
+        ({"prompt": [1, 2]}, "a prompt of tokens"),
+        ({"prompt": [[1]]}, "a prompt of tokens"),
+        ({"prompt": [[1], [2, 3]]}, "several prompts"),
+    ],
+)
+def test_what_no_conversation_can_say_goes_as_it_is_to_who_has_the_same_form(
+    fields: dict[str, Any], needed: str
+) -> None:
+    chat = read(**fields, something_new=1)
+    assert chat.features == {Feature.COMPLETIONS}
+    assert chat.needed_by == {Feature.COMPLETIONS: needed}
+    assert chat.native is not None
+    assert chat.native.body == {"model": "auto", "prompt": "Why?", "something_new": 1, **fields}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "texts"),
+    [(["a", "b"], ["a", "b"]), ([1, 2], ["[2 tokens]"]), ([[1], [2, 3]], ["[1 tokens]", "[2 tokens]"])],
+)
+def test_the_history_sees_every_prompt(prompt: Any, texts: list[str]) -> None:
+    assert read(prompt=prompt).messages == (Message("user", tuple(map(TextPart, texts))),)
+
+
+@pytest.mark.parametrize(
     ("fields", "advice"),
     [
-        ({"suffix": "}"}, "leave suffix out"),
-        ({"echo": True}, "leave echo out"),
-        ({"best_of": 2}, "leave best_of out"),
-        ({"logprobs": 1}, "/v1/chat/completions: leave logprobs out"),
-        ({"n": 2}, "leave n out, or use /v1/chat/completions"),
-        ({"prompt": ""}, "prompt must be one text"),
-        ({"prompt": []}, "prompt must be one text"),
-        ({"prompt": ["a", "b"]}, "send each prompt in a request of its own"),
-        ({"prompt": [1, 2]}, "prompt must be one text"),
-        ({"prompt": [[1]]}, "prompt must be one text"),
+        ({"prompt": []}, "prompt must be 1 to 2048 texts"),
+        ({"prompt": ["a", 1]}, "prompt must be 1 to 2048 texts"),
+        ({"prompt": [[]]}, "prompt must be 1 to 2048 texts"),
+        ({"prompt": ["a"] * 2049}, "prompt must be 1 to 2048 texts"),
         ({"prompt": 7}, "^prompt:"),
+        ({"prompt": None}, "^prompt:"),
+        ({"echo": "yes"}, "^echo:"),
     ],
 )
 def test_mistakes_are_named(fields: dict[str, Any], advice: str) -> None:

@@ -12,7 +12,8 @@ import pytest
 from apikeys import decoding
 from apikeys.decoding import BodyError
 from gateway import embeddings
-from gateway.embeddings import MOST_INPUTS, EmbeddingsBody
+from gateway.embeddings import EmbeddingsBody
+from gateway.inputs import MOST_INPUTS
 from services.adapters.base import ErrorKind, Feature, ProviderError, Reply, Usage
 from services.models import Service
 from tasks.request import TaskRequest

@@ -110,8 +110,8 @@ def test_a_rejected_key_is_not_told_as_if_it_were_the_clients() -> None:
             200000,
             "prompt is too long: 214850 tokens > 200000 maximum",
             (
-                "This model's maximum context length is 200000 tokens. However, your messages resulted in 214850 "
-                "tokens. Please reduce the length of the messages."
+                "This model's maximum context length is 200000 tokens. However, your messages resulted in "
+                "214850 tokens. Please reduce the length of the messages."
             ),
         ),
         (

@@ -9,7 +9,7 @@ import pytest
 from apikeys.decoding import BodyError
 from gateway import messages_body
 from gateway.messages_body import OUR_SIGNATURE
-from services.adapters.base import ChatRequest, Feature, Message, TextPart, ToolCall
+from services.adapters.base import ChatRequest, Feature, FilePart, ImagePart, Message, TextPart, ToolCall
 
 pytestmark = pytest.mark.django_db
 
@@ -80,7 +80,7 @@ def test_our_own_thoughts_are_taken_out_and_others_stay() -> None:
         ({"thinking": {"type": "enabled", "budget_tokens": 1024}}, "low"),
         ({"thinking": {"type": "enabled", "budget_tokens": 10_000}}, "medium"),
         ({"thinking": {"type": "enabled", "budget_tokens": 50_000}}, "high"),
-        ({"thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}}, "high"),
+        ({"thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}}, "max"),
     ],
 )
 def test_how_much_to_think(fields: dict[str, Any], effort: str) -> None:
@@ -96,11 +96,58 @@ def test_how_much_to_think(fields: dict[str, Any], effort: str) -> None:
         ({"tools": [{"type": "bash_20250124", "name": "bash"}]}, True),
         ({"mcp_servers": [{"url": "x"}]}, True),
         ({"messages": [{"role": "user", "content": [{"type": "document", "source": {}}]}]}, True),
+        ({"messages": [{"role": "user", "content": [{"type": "brand_new"}]}]}, True),
+        ({"messages": [{"role": "user", "content": [{"type": "document", "source": {"type": "file"}}]}]}, True),
         ({"messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "file"}}]}]}, True),
     ],
 )
 def test_what_only_anthropic_has_is_known(fields: dict[str, Any], is_anthropics: bool) -> None:
-    assert (Feature.ANTHROPIC in read(**fields).features) is is_anthropics
+    chat = read(**fields)
+    assert (Feature.ANTHROPIC in chat.features) is is_anthropics
+    assert bool(chat.needed_by) is is_anthropics
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        (
+            {"type": "base64", "media_type": "application/pdf", "data": "JVBE\nRi0="},
+            FilePart("application/pdf", "JVBERi0=", name="A"),
+        ),
+        (
+            {"type": "url", "url": "https://example.org/a.pdf"},
+            FilePart("application/pdf", url="https://example.org/a.pdf", name="A"),
+        ),
+        ({"type": "text", "media_type": "text/plain", "data": "Hi"}, FilePart("text/plain", text="Hi", name="A")),
+        (
+            {"type": "content", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+            FilePart("text/plain", text="a\nb", name="A"),
+        ),
+    ],
+)
+def test_documents_are_read(source: dict[str, Any], found: FilePart) -> None:
+    block = {"type": "document", "source": source, "title": "A", "context": "c", "citations": {"enabled": True}}
+    assert read(messages=[{"role": "user", "content": [block]}]).messages[0].parts == (found,)
+
+
+@pytest.mark.parametrize(
+    ("declared", "media_type"), [("image/jpg", "image/jpeg"), ("IMAGE/PNG", "image/png"), (None, "image/png")]
+)
+def test_a_pictures_type_is_a_registered_one(declared: Any, media_type: str) -> None:
+    source = {"type": "base64", "media_type": declared, "data": "iVBORw0KGgo="}
+    chat = read(messages=[{"role": "user", "content": [{"type": "image", "source": source}]}])
+    assert chat.messages[0].images == (ImagePart(media_type, "iVBORw0KGgo="),)
+
+
+@pytest.mark.parametrize(("content", "text"), [(None, ""), (7, "7"), ({"a": 1}, '{"a":1}'), ([1], "[1]"), ("x", "x")])
+def test_a_tool_may_answer_with_any_json(content: Any, text: str) -> None:
+    turns = [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": content}]}]
+    assert read(messages=turns).messages[0].text == text
+
+
+@pytest.mark.parametrize("fields", [{"model": None}, {"model": ""}])
+def test_without_a_model_the_choice_is_left_to_oxide(fields: dict[str, Any]) -> None:
+    assert read(**fields).model == ""
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from gateway import names
 from gateway.names import ModelNotFoundError, Named
 from services import health
+from services.adapters.base import ErrorKind, ProviderError
 from services.health import Health
 from services.models import Service
 
@@ -55,15 +56,37 @@ def test_a_model_that_some_service_has(knows: Callable[..., None]) -> None:
     assert names.resolve("alpha") == Named(model="alpha")
 
 
-def test_a_model_that_nobody_has(knows: Callable[..., None]) -> None:
+def test_a_model_that_no_service_lists_is_for_the_providers_to_judge(knows: Callable[..., None]) -> None:
+    knows("first", "alpha")
+    knows("strict", allowed_models=["alpha"])
+    assert names.resolve("gamma") == Named(model="gamma")
+    assert names.resolve("first/ft:gamma:me") == Named(service="first", model="ft:gamma:me")
+
+
+def test_a_model_that_every_service_is_restricted_from_is_not_found(knows: Callable[..., None]) -> None:
+    knows("strict", "gamma", allowed_models=["alpha"])
+    knows("off", "gamma", enabled=False, model="beta")
+    knows("builtin", type="builtin", model="")
+    Service.objects.create(name="program", type="cli", command=["summarize"])
+    with pytest.raises(ModelNotFoundError, match="GET /v1/models"):
+        names.resolve("delta")
+
+
+def test_a_model_is_shown_unless_every_service_is_known_not_to_list_it(
+    knows: Callable[..., None], service: MakeService
+) -> None:
     knows("first", "alpha")
     with pytest.raises(ModelNotFoundError, match="GET /v1/models"):
-        names.resolve("gamma")
+        names.offer("gamma")
+    assert names.offer("alpha").service == "first"
+    service("silent")
+    assert names.offer("gamma").service == "oxide"
 
 
-def test_who_has_not_told_its_models_may_have_any(service: MakeService) -> None:
-    service("first")
-    assert names.resolve("gamma") == Named(model="gamma")
+def test_an_unhealthy_service_offers_what_it_listed_before(knows: Callable[..., None]) -> None:
+    knows("first", "beta")
+    health.note_failure("first", ProviderError(ErrorKind.CONNECT, "first cannot be reached."))
+    assert {"first/alpha", "first/beta"} <= {offer.id for offer in names.offers()}
 
 
 def test_a_name_that_begins_like_a_service_is_a_whole_one_where_only_another_has_it(

@@ -191,7 +191,7 @@ def test_a_breaker_that_opens_is_seen(oxide: LiveOxide, provider: FakeProvider) 
         provider.misbehave("status", service="first", status=500)
         for _ in range(5):
             oxide.execute(service="first")
-        expect(page.locator("#services")).to_contain_text("open: left alone")
+        expect(page.locator("#services")).to_contain_text("open: called last")
 
 
 def test_on_the_first_day_it_says_what_is_missing_and_what_to_do(live: LiveOxide) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import time
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -94,6 +95,17 @@ def test_what_no_header_and_no_address_may_hold_is_refused(oxide: LiveOxide, lin
     head, _, body = told(oxide, request(line, "Connection: close")).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 Bad Request")
     assert b'"code":"VALIDATION_ERROR"' in body
+
+
+def test_a_tls_handshake_is_answered_at_once_and_told_which_scheme_to_use(oxide: LiveOxide) -> None:
+    answer = told(oxide, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"Use http:// instead of https://" in answer
+    with (
+        talk(oxide) as sock,
+        pytest.raises(ssl.SSLError, match=r"(?i)wrong version number|http request|record layer failure"),
+    ):
+        ssl.create_default_context().wrap_socket(sock, server_hostname="localhost")
 
 
 def test_a_header_with_an_underscore_is_not_taken_for_the_one_with_a_hyphen(oxide: LiveOxide) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,12 @@ def closed_breakers(provider: FakeProvider, oxide: LiveOxide) -> Iterator[None]:
     yield
     provider.reset()
     for api in APIS:
-        wait_until(lambda api=api: oxide.execute(service=api).status_code == 200)
+        wait_until(partial(answers, oxide, api))
     provider.requests.clear()
+
+
+def answers(oxide: LiveOxide, service: str) -> bool:
+    return oxide.execute(service=service).status_code == 200
 
 
 def with_openai(oxide: LiveOxide, service: str, *, stream: bool, **options: Any) -> str:
@@ -114,7 +119,8 @@ def test_a_rate_limit_stays_one_and_opens_no_breaker(
     provider.misbehave("status", service="unretried", status=429, headers={"Retry-After": "2"})
     with pytest.raises((openai.RateLimitError, anthropic.RateLimitError)) as caught:
         ask(oxide, "unretried", stream=stream, max_retries=0)
-    headers = caught.value.response.headers
+    error: Any = caught.value
+    headers = error.response.headers
     assert (headers["x-should-retry"], headers["retry-after"]) == ("true", "2")
     assert oxide.get("/api/services/").json()["services"]["unretried"]["breaker"] == "closed"
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from monitoring import health_checks
 from services import health, shared_health
+from services.adapters.base import ErrorKind, ProviderError
 from services.health import Health
 from services.models import Service
 from tests.fake_provider import FakeProvider
@@ -62,6 +63,34 @@ def remember(name: str, age: timedelta) -> None:
     assert known is not None
     health.note_told(health.untold())
     health.hear(name, replace(known, checked_at=timezone.now() + age))
+
+
+def test_each_has_its_own_interval_and_some_are_never_checked(service: Make, provider: FakeProvider) -> None:
+    service("often", health_interval=5)
+    service("seldom", health_interval=300)
+    service("never", health_enabled=False)
+    health_checks.check_due()
+    assert asked(provider) == ["often", "seldom"]
+    for name in ("often", "seldom"):
+        remember(name, timedelta(seconds=-60))
+    health_checks.check_due()
+    assert asked(provider) == ["often"]
+    remember("seldom", timedelta(seconds=-600))
+    health_checks.check_due()
+    assert asked(provider) == ["seldom"]
+
+
+def test_a_service_that_nobody_checks_gets_another_chance_after_a_failed_call(service: Make) -> None:
+    service("never", health_enabled=False)
+    health.note_failure("never", ProviderError(ErrorKind.CONNECT, "never cannot be reached."))
+    failed = health.of("never")
+    assert failed is not None
+    health_checks.check_due()
+    assert health.of("never") == failed
+    health.note_told(health.untold())
+    health.hear("never", replace(failed, failed_at=timezone.now() - health.RECENT))
+    health_checks.check_due()
+    assert health.of("never") is None
 
 
 def test_what_cannot_be_called_any_more_is_forgotten(service: Make) -> None:

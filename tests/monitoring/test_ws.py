@@ -251,7 +251,7 @@ def test_a_service_that_gets_well_is_told_of_and_what_did_not_change_is_not() ->
     well = health.Health(healthy=True, checked_at=timezone.now(), response_ms=1.0)
 
     def learn() -> None:
-        health._learn("echo", well)
+        health._revise("echo", lambda _: well)
         pulse.tell_progress()
         signals.health_changed.send(health.Health, service="echo", health=well)
         connection.close()
@@ -367,7 +367,7 @@ def test_a_background_task_is_told_of_when_it_is_queued() -> None:
             assert (told["task_id"], told["status"], told["progress"]) == (task_id, "queued", 0)
             held.set()
             while told["status"] != "completed":
-                told = await client.hear()
+                told = await client.hear("task_progress")
                 assert told["task_id"] == task_id
 
     run(story)

@@ -56,9 +56,10 @@ def test_services_that_are_all_switched_off_are_to_be_switched_on(service: Make)
 
 def test_while_nobody_can_be_asked_each_service_says_what_it_lacks_and_where_to_act(service: Make) -> None:
     service("paid", api_key_env="NOBODY_SETS_THIS_KEY")
+    assert front_page.read().title == "No model can be asked yet"
     away = service("away", api="ollama", base_url="http://127.0.0.1:9", model="llama2")
     health.check(away.config)
-    assert front_page.read().title == "No model can be asked yet"
+    assert front_page.read().title == "No service answers at the moment"
     ill, keyless = texts()
     assert ill.startswith("away is currently unhealthy: cannot be reached")
     assert ill.endswith("Start it with: ollama run llama2.")
@@ -93,6 +94,13 @@ def test_a_service_without_a_key_is_no_trouble_where_another_can_be_asked(servic
     page = front_page.read()
     assert (page.title, page.steps) == ("1 of 2 services can be asked", ())
     assert [line.step.action if line.step else "" for line in page.services] == ["", "Enter its key"]
+
+
+def test_a_service_in_a_bad_state_is_said_to_be_asked_last(service: Make) -> None:
+    health.check(service("good").config)
+    health.check(service("away", base_url="http://127.0.0.1:9").config)
+    assert front_page.read().title == "2 of 2 services can be asked, 1 of them last"
+    assert [text.partition(":")[0] for text in texts()] == ["away is currently unhealthy"]
 
 
 def test_a_key_that_is_refused_is_to_be_entered_again_where_it_is_kept(
@@ -135,7 +143,7 @@ def test_it_tells_services_tasks_cost_and_rules(admin_client: Client, service: M
 
     shown = admin_client.get("/admin/").content.decode()
     database = "SQLite" if connection.vendor == "sqlite" else "PostgreSQL"
-    for words in ("healthy", "open: not asked for", "$1.23", "1,000,002 are stored in all", database, settings.VERSION):
+    for words in ("healthy", "s more: called last", "$1.23", "1,000,002 are stored in all", database, settings.VERSION):
         assert words in shown
 
 

@@ -22,6 +22,7 @@ from apikeys.login_guard import TooManyFailuresError
 from config.problems import ConfigInvalidError, Problem
 from gateway.names import ModelNotFoundError
 from oxide_project import errors
+from oxide_project.decompression import UnsupportedEncodingError
 from oxide_project.rendering import JSONRenderer
 from routing.engine import UnknownServiceError
 from services.adapters.base import ErrorKind, ProviderError
@@ -84,6 +85,7 @@ CASES: list[tuple[Exception, int, str]] = [
     (exceptions.MethodNotAllowed("PUT"), 405, "METHOD_NOT_ALLOWED"),
     (exceptions.NotAcceptable(), 406, "NOT_ACCEPTABLE"),
     (exceptions.UnsupportedMediaType("text/plain"), 415, "UNSUPPORTED_MEDIA_TYPE"),
+    (UnsupportedEncodingError("br"), 415, "UNSUPPORTED_MEDIA_TYPE"),
     (RuntimeError(SECRET), 500, "INTERNAL_ERROR"),
     (KeyError(SECRET), 500, "INTERNAL_ERROR"),
     (RecursionError(), 500, "INTERNAL_ERROR"),

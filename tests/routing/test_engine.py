@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterable
+from operator import attrgetter
 
 import pytest
 
@@ -17,7 +18,7 @@ CHAT = TaskType.CHAT
 
 def state(name: str, **fields: object) -> ServiceState:
     """A healthy HTTP service with the default model "<name>-model"; fields of the state or of its configuration."""
-    about = {key: fields.pop(key) for key in ("obstacle", "exclusion", "listed_models", "features") if key in fields}
+    about = {key: fields.pop(key) for key in ("exclusion", "obstacle", "listed_models", "features") if key in fields}
     config = {"type": "http", "api": "openai", "model": f"{name}-model", **fields}
     return ServiceState(ServiceConfig(name=name, **config), **about)  # type: ignore[arg-type]
 
@@ -128,7 +129,7 @@ def test_one_service_may_come_up_with_two_models_but_not_twice_with_one() -> Non
     ("service", "demand", "skip"),
     [
         (state("a", enabled=False), Demand(CODE), Skipped("a", "is disabled")),
-        (state("a", exclusion="has no key"), Demand(CODE), Skipped("a", "has no key")),
+        (state("a", exclusion="has no API key"), Demand(CODE), Skipped("a", "has no API key")),
         (
             state("a", features=frozenset({Feature.TOOLS})),
             Demand(CODE, features=frozenset({Feature.TOOLS, Feature.IMAGES})),
@@ -142,12 +143,7 @@ def test_one_service_may_come_up_with_two_models_but_not_twice_with_one() -> Non
         (
             state("a", allowed_models=frozenset({"small"})),
             Demand(CODE, model="large"),
-            Skipped("a", "does not offer model large", True),
-        ),
-        (
-            state("a", listed_models=frozenset({"small"})),
-            Demand(CODE, model="large"),
-            Skipped("a", "does not offer model large", True),
+            Skipped("a", "does not offer model large: it is not among its models", True),
         ),
         (
             state("a", model=""),
@@ -171,28 +167,141 @@ def test_a_service_that_cannot_be_asked_is_skipped_with_the_reason(
     assert decision == Decision((), (skip,))
 
 
-def test_what_waiting_does_not_mend_is_told_before_what_it_does() -> None:
-    service = state("a", obstacle="resting until 12:05")
+def test_what_the_request_rules_out_is_told_before_a_missing_key() -> None:
+    service = state("a", exclusion="has no API key")
 
     decision = decide(Demand(CODE, features=frozenset({Feature.IMAGES})), [service], default=["a"])
 
     assert decision.skipped == (Skipped("a", "cannot take images", True),)
 
 
-def test_a_rules_own_model_that_is_not_offered_is_not_the_requests_fault() -> None:
-    service = state("a", listed_models=frozenset({"small"}))
+def test_a_rules_own_model_that_is_not_allowed_is_not_the_requests_fault() -> None:
+    service = state("a", allowed_models=frozenset({"small"}))
 
     decision = decide(Demand(CODE), [service], [Rule("r", CODE, "a", "large")])
 
-    assert decision.skipped == (Skipped("a", "does not offer model large", False),)
+    assert decision.skipped == (Skipped("a", "does not offer model large: it is not among its models", False),)
 
 
 def test_a_service_whose_rule_does_not_fit_still_has_its_place_in_the_default_order() -> None:
-    service = state("a", listed_models=frozenset({"small"}))
+    service = state("a", model="small", allowed_models=frozenset({"small"}))
 
     decision = decide(Demand(CODE), [service], [Rule("r", CODE, "a", "large")], ["a"])
 
-    assert decision == Decision((Candidate("a", "a-model", "default order, place 1"),), ())
+    assert decision == Decision((Candidate("a", "small", "default order, place 1"),), ())
+
+
+def test_the_model_of_a_rule_is_asked_for_although_the_server_does_not_list_it() -> None:
+    service = state("a", listed_models=frozenset({"small"}))
+
+    decision = decide(Demand(CODE), [service], [Rule("r", CODE, "a", "my-fine-tune")])
+
+    assert decision.candidates == (Candidate("a", "my-fine-tune", "rule r: priority 100 for code_generation", "r"),)
+
+
+def test_services_in_a_bad_state_follow_all_others_in_their_usual_order() -> None:
+    services = [state("a", obstacle="is ill"), state("b"), state("c", obstacle="is tired"), state("d")]
+
+    decision = decide(Demand(CODE), services, [Rule("r", CODE, "a")], ["b", "c", "d"])
+
+    assert [(each.service, each.demoted) for each in decision.candidates] == [
+        ("b", False),
+        ("d", False),
+        ("a", True),
+        ("c", True),
+    ]
+    assert decision.candidates[2].reason == "rule r: priority 100 for code_generation; last resort: a is ill"
+    assert decision.written()["candidates"][2]["demoted"] is True
+
+
+@pytest.mark.parametrize("demand", [Demand(CODE, "a"), Demand(CODE, "a", "large")])
+def test_a_service_that_is_named_is_called_whatever_its_state(demand: Demand) -> None:
+    service = state("a", obstacle="is ill", listed_models=frozenset({"small"}))
+
+    decision = decide(demand, [service, state("b")], default=["b"])
+
+    assert [(each.service, each.demoted) for each in decision.candidates] == [("a", True)]
+    assert decision.candidates[0].reason == "asked for by name; last resort: a is ill"
+
+
+def test_a_model_goes_first_to_services_that_list_it_then_to_unknown_lists_and_last_to_the_others() -> None:
+    services = [
+        state("others", listed_models=frozenset({"tiny"})),
+        state("silent"),
+        state("ill", obstacle="is ill", listed_models=frozenset({"big"})),
+        state("has", listed_models=frozenset({"big"})),
+    ]
+
+    decision = decide(Demand(CODE, model="big"), services, default=["others", "silent", "ill", "has"])
+
+    assert [(each.service, each.demoted) for each in decision.candidates] == [
+        ("has", False),
+        ("silent", False),
+        ("ill", True),
+        ("others", True),
+    ]
+    assert decision.candidates[-1].reason.endswith("; last resort: others does not list model big")
+
+
+def test_a_model_that_no_service_lists_goes_to_them_in_their_usual_order() -> None:
+    listed = frozenset({"tiny"})
+
+    decision = decide(
+        Demand(CODE, model="big"),
+        [state("a", listed_models=listed), state("b", listed_models=listed)],
+        default=["b", "a"],
+    )
+
+    assert [(each.service, each.demoted) for each in decision.candidates] == [("b", False), ("a", False)]
+
+
+@pytest.mark.parametrize(
+    ("default", "order"),
+    [(["has"], ["has", "aside"]), (["silent"], ["aside", "silent"]), (["lacks"], ["aside", "lacks"]), ([], ["aside"])],
+)
+def test_services_outside_the_order_are_called_for_a_model_that_they_have(default: list[str], order: list[str]) -> None:
+    services = [
+        state("has", listed_models=frozenset({"big"}), enabled="has" in default),
+        state("lacks", listed_models=frozenset({"tiny"})),
+        state("silent"),
+        state("aside", listed_models=frozenset({"big"})),
+    ]
+
+    assert names(decide(Demand(CODE, model="big"), services, default=default)) == order
+
+
+def test_where_nobody_is_known_to_have_a_model_services_outside_the_order_may_have_it() -> None:
+    lacks, silent = state("lacks", listed_models=frozenset({"tiny"})), state("silent")
+
+    assert names(decide(Demand(CODE, model="big"), [lacks, silent], default=["lacks"])) == ["silent", "lacks"]
+    assert names(decide(Demand(CODE, model="big"), [lacks])) == ["lacks"]
+    assert names(decide(Demand(CODE), [lacks, silent])) == []
+
+
+def test_a_program_without_a_place_for_the_model_follows_those_that_may_have_it() -> None:
+    program = state("program", type="cli", api="", model="", command=("summarize",))
+    any_model = state("any", type="cli", api="", model="", command=("llm", "-m", "{model}"))
+
+    decision = decide(Demand(CODE, model="big"), [program, any_model, state("silent")], default=["program", "any"])
+
+    assert [(each.service, each.demoted) for each in decision.candidates] == [("any", False), ("program", True)]
+    assert names(decide(Demand(CODE, model="big"), [program, state("silent")])) == ["silent"]
+    assert names(decide(Demand(CODE, model="big"), [program])) == []
+
+
+def test_only_an_allow_list_excludes_a_service_for_a_model() -> None:
+    services = [state("open", listed_models=frozenset({"tiny"})), state("strict", allowed_models=frozenset({"tiny"}))]
+
+    decision = decide(Demand(CODE, model="big"), services, default=["open", "strict"])
+
+    assert names(decision) == ["open"]
+    assert reasons(decision) == {"strict": "does not offer model big: it is not among its models"}
+
+
+@pytest.mark.parametrize("variant", ["big:nitro", "big"])
+def test_a_variant_of_a_listed_model_counts_as_listed(variant: str) -> None:
+    assert not state("a", listed_models=frozenset({"big:latest"})).lacks(variant)
+    assert state("a", listed_models=frozenset({"big:latest"})).lacks("large")
 
 
 @pytest.mark.parametrize("kind", ["cli", "builtin"])
@@ -237,7 +346,7 @@ def test_a_model_asked_for_goes_to_whoever_offers_it_in_place_of_the_rules_own(a
     decision = decide(Demand(CODE, anyone, "big"), services, rules, ["b", "c"])
 
     assert [(candidate.service, candidate.model) for candidate in decision.candidates] == [("a", "big"), ("c", "big")]
-    assert decision.skipped == (Skipped("b", "does not offer model big", True),)
+    assert decision.skipped == (Skipped("b", "does not offer model big: it is not among its models", True),)
 
 
 def test_a_named_service_is_the_only_candidate_and_the_others_are_not_mentioned() -> None:
@@ -247,7 +356,7 @@ def test_a_named_service_is_the_only_candidate_and_the_others_are_not_mentioned(
 
 
 def test_a_named_service_uses_the_model_of_its_rule_for_the_type() -> None:
-    service = state("a", listed_models=frozenset({"good", "better"}))
+    service = state("a", allowed_models=frozenset({"a-model", "good", "better"}))
     rules = [
         Rule("gone", CODE, "a", "withdrawn", priority=1),
         Rule("none", CODE, "a", priority=2),
@@ -314,6 +423,7 @@ def test_every_service_is_either_a_candidate_or_skipped_exactly_once() -> None:
         pairs = [(candidate.service, candidate.model) for candidate in decision.candidates]
         skipped = [skip.service for skip in decision.skipped]
         assert len(set(pairs)) == len(pairs)
+        assert sorted(decision.candidates, key=attrgetter("demoted")) == list(decision.candidates)
         assert sorted({*names(decision)} | {*skipped}) == picks
         assert len(skipped) == len(set(skipped))
         assert not {*names(decision)} & {*skipped}
@@ -331,6 +441,7 @@ def _some_state(rng: random.Random, name: str) -> ServiceState:
         listed_models=rng.choice([frozenset(), frozenset({"m1"})]),
         features=rng.choice([frozenset(), frozenset(Feature)]),
         obstacle=rng.choice(["", "", "resting"]),
+        exclusion=rng.choice(["", "", "has no API key"]),
     )
 
 

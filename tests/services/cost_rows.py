@@ -392,13 +392,13 @@ _OF_GOOGLE = [
     ),
     Row(
         name="Gemini by OpenAI's protocol: thinking shows in the total alone",
-        source="https://ai.google.dev/gemini-api/docs/openai",
+        source="https://github.com/mozilla-ai/any-llm/issues/1290",
         api="openai",
         base_url=f"{GEMINI}/v1beta/openai",
         model="gemini-2.5-flash",
-        answer=openai({"prompt_tokens": 9, "completion_tokens": 11, "total_tokens": 520}),
-        tokens=usage_of(9, 511, reasoning=500),
-        nanodollars=bill((9, "0.3"), (511, "2.5")),
+        answer=openai({"prompt_tokens": 20, "completion_tokens": 198, "total_tokens": 623}),
+        tokens=usage_of(20, 603, reasoning=405),
+        nanodollars=bill((20, "0.3"), (603, "2.5")),
     ),
 ]
 

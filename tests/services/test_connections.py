@@ -32,7 +32,7 @@ def said(first: Service, provider: FakeProvider) -> Callable[[], str]:
 
     def ask() -> str:
         provider.misbehave("status", service="first", status=500, body={"error": {"message": f"No: {OTHER}, {MINE}"}})
-        detail = health.check(first.config).detail
+        detail = health.check(first.config).list_problem
         assert "No: " in detail
         return detail
 

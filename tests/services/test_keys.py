@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 
 from apikeys import vault
 from apikeys.models import ProviderKey
-from services import connections, health
+from services import connections, health, keys
 from services.models import Service
 from snapshots import snapshot
 from snapshots.models import Revision
@@ -506,3 +506,28 @@ def test_every_address_answers_with_and_without_the_slash(client: APIClient, fir
     answer(client.get(f"/api/api-keys/status/first{slash}"))
     answer(client.post(f"/api/api-keys/test{slash}", {"service": "first", "api_key": CANARY}, format="json"))
     answer(client.post(f"/api/api-keys/update{slash}", {"service": "first", "api_key": CANARY}, format="json"))
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_a_service_that_does_not_list_its_models_says_nothing_of_the_key(
+    service: Make, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.setenv(VARIABLE, CANARY)
+    config = service("first", api_key_env=VARIABLE).config
+    provider.misbehave_in_checks("status", status=status)
+    trial = keys.test(config, None)
+    assert (trial.success, trial.valid) == (False, False)
+    assert trial.message.startswith("The API key could not be tested: first answered ")
+    assert keys.state(config) == "unknown"
+    health.note_success("first")
+    assert keys.state(config) == "valid"
+
+
+def test_a_key_is_tested_by_the_list_of_models_where_another_address_is_checked(
+    service: Make, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, CANARY)
+    config = service("first", api_key_env=VARIABLE, health_path="/health").config
+    for secret in (None, OTHER):
+        assert keys.test(config, secret).valid
+    assert [request.path.rpartition("/")[2] for request in provider.requests] == ["models", "models"]

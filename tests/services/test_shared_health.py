@@ -32,6 +32,10 @@ def several(monkeypatch: pytest.MonkeyPatch, transactional_db: None) -> None:
     monkeypatch.setattr(lease, "RENEW_SECONDS", 0.0)
 
 
+def learn(service: str, found: Health) -> None:
+    health._revise(service, lambda _: found)
+
+
 def found_elsewhere(service: str, found: Health) -> None:
     """What another process does."""
     with transaction.atomic():
@@ -55,16 +59,19 @@ def takes_duty(process: Claim) -> bool:
 @pytest.mark.usefixtures("several")
 def test_what_is_found_out_here_reaches_the_others_unchanged(service: Make) -> None:
     service("first")
-    health._learn("first", replace(ILL, detail="says nothing"))
+    service("called", health_enabled=False)
+    more = {"list_problem": "none", "timed_out": True, "succeeded_at": ILL.checked_at, "failed_at": ILL.checked_at}
+    learn("first", replace(ILL, detail="says nothing", **more))  # type: ignore[arg-type]
+    learn("called", replace(health.NOTHING, healthy=True, succeeded_at=ILL.checked_at))
     shared_health.exchange()
-    assert shared_health._load() == {"first": health.of("first")}
+    assert shared_health._load() == {name: health.of(name) for name in ("first", "called")}
     assert health.untold() == {}
 
 
 @pytest.mark.usefixtures("several")
 def test_text_that_postgresql_does_not_take_is_made_fit(service: Make) -> None:
     service("first")
-    health._learn("first", replace(ILL, models=frozenset({"half a pair: \ud800"})))
+    learn("first", replace(ILL, models=frozenset({"half a pair: \ud800"})))
     shared_health.exchange()
     row = SharedHealth.objects.get()
     assert (row.detail, row.listed_models) == ("says \ufffd nothing", ["half a pair: \ufffd"])
@@ -97,7 +104,8 @@ def test_a_call_that_went_well_here_counts_here_at_once_and_then_everywhere() ->
 @pytest.mark.usefixtures("several")
 def test_nothing_is_written_where_nothing_is_new(service: Make) -> None:
     service("first")
-    health._learn("first", WELL)
+    learn("first", WELL)
+    health.note_success("first")
     shared_health.exchange()
     before = Revision.numbers()
     health.note_success("first")
@@ -148,6 +156,24 @@ def test_what_processes_left_long_ago_says_nothing() -> None:
 
 
 @pytest.mark.usefixtures("several")
+def test_what_is_known_lasts_until_the_next_check_should_have_been_made(service: Make) -> None:
+    service("often")
+    service("seldom", health_interval=3600)
+    service("never", health_enabled=False)
+    for name in ("often", "seldom", "never"):
+        found_elsewhere(name, WELL)
+    assert lasting(timedelta(minutes=3)) == {"seldom", "never"}
+    assert lasting(timedelta(hours=1)) == {"seldom"}
+    assert lasting(timedelta(hours=3)) == set()
+
+
+def lasting(age: timedelta) -> set[str]:
+    """Which services something is known of where it was stored so long ago."""
+    SharedHealth.objects.update(stored_at=timezone.now() - age)
+    return set(shared_health._load())
+
+
+@pytest.mark.usefixtures("several")
 def test_one_checks_for_all_and_hands_over_as_it_ends() -> None:
     shared_health.exchange()
     assert shared_health.is_ours_to_check()
@@ -175,7 +201,7 @@ def test_while_the_database_is_away_each_checks_and_keeps_what_it_knows(monkeypa
             shared_health.exchange()
         assert shared_health.is_ours_to_check()
         assert health.of("first") == WELL
-        health._learn("first", replace(ILL, detail=""))
+        learn("first", replace(ILL, detail=""))
     shared_health.exchange()
     assert not shared_health.is_ours_to_check()
     assert not shared_health._load()["first"].healthy
@@ -184,7 +210,7 @@ def test_while_the_database_is_away_each_checks_and_keeps_what_it_knows(monkeypa
 @pytest.mark.django_db(transaction=True)
 def test_alone_with_sqlite_everything_stays_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_health, "is_embedded", lambda: True)
-    health._learn("first", WELL)
+    learn("first", WELL)
     shared_health.exchange()
     shared_health.end()
     assert shared_health.is_ours_to_check()

@@ -117,6 +117,15 @@ def test_a_service_tries_three_times_unless_it_says_otherwise(
     assert provider.calls_to("only") == 3
 
 
+def test_a_service_that_hangs_is_not_tried_again_where_there_is_another(
+    service: MakeService, execute: Execute, provider: FakeProvider, default_order: Order
+) -> None:
+    default_order(service("first", max_retries=2, timeout_seconds=0.3), service("second"))
+    provider.misbehave("hang", service="first")
+    assert execute().json()["service_used"] == "second"
+    assert provider.calls_to("first") == 1
+
+
 # Rate limits
 
 
@@ -264,3 +273,14 @@ def test_two_paused_services_are_waited_for_by_the_shorter_pause(
     pauses.pause("long", "alpha", math.inf)
     pauses.pause("short", "alpha", 0.3)
     assert execute().json()["service_used"] == "short"
+
+
+def test_a_provider_without_a_count_of_tokens_is_not_asked_for_it_again(
+    service: MakeService, provider: FakeProvider, client: APIClient
+) -> None:
+    service("only", "anthropic")
+    provider.misbehave("status", times=1, status=501)
+    body = {"model": "only", "messages": [{"role": "user", "content": "What is quantum computing?"}]}
+    for _ in range(3):
+        assert client.post("/v1/messages/count_tokens", body, format="json").json()["input_tokens"] > 0
+    assert provider.calls_to("only") == 1

@@ -109,8 +109,8 @@ def test_the_callers_own_mistake_is_told_and_not_tried_elsewhere(
         ("status", {"status": 429, "headers": {"Retry-After": "7"}}, 429, "PROVIDER_RATE_LIMITED"),
         ("status", {"status": 501}, 502, "PROVIDER_ERROR"),
         ("status", {"status": 502}, 502, "PROVIDER_ERROR"),
-        ("status", {"status": 503, "headers": {"Retry-After": "7"}}, 503, "PROVIDER_ERROR"),
-        ("status", {"status": 504}, 504, "PROVIDER_ERROR"),
+        ("status", {"status": 503, "headers": {"Retry-After": "7"}}, 503, "SERVICE_UNAVAILABLE"),
+        ("status", {"status": 504}, 504, "TIMEOUT"),
         ("status", {"status": 524}, 502, "PROVIDER_ERROR"),
         ("status", {"status": 529}, 529, "PROVIDER_OVERLOADED"),
     ],
@@ -211,18 +211,33 @@ def test_the_callers_mistakes_open_no_breaker(service: MakeService, execute: Exe
     assert breakers["only"].state == "closed"
 
 
-def test_an_unhealthy_service_is_called_last_and_says_why(
+def test_an_unhealthy_service_is_called_last_with_that_reason(
     service: MakeService, execute: Execute, provider: FakeProvider, default_order: Order
 ) -> None:
     default_order(service("ill"), service("well"))
-    provider.misbehave("status", service="ill", status=500)
+    provider.misbehave_in_checks("status", service="ill", status=401)
     health.check(states()["ill"].config)
-    body = execute().json()
-    assert body["service_used"] == "well"
-    reasons = {each["service"]: each["reason"] for each in Task.objects.get().decision["candidates"]}
-    assert "ill is currently unhealthy" in reasons["ill"]
-    answer = execute(service="ill")
-    assert (answer.status_code, answer.json()["code"]) == (502, "PROVIDER_ERROR")
+    assert execute().json()["service_used"] == "well"
+    last = Task.objects.get().decision["candidates"][-1]
+    assert (last["service"], last["demoted"]) == ("ill", True)
+    assert "ill is currently unhealthy: answered 401" in last["reason"]
+    provider.misbehave("status", service="well", status=500)
+    assert execute().json()["service_used"] == "ill"
+
+
+def test_a_call_that_finds_no_server_or_a_rejected_key_has_the_next_task_ask_others_first(
+    service: MakeService, execute: Execute, provider: FakeProvider, default_order: Order
+) -> None:
+    away = service("away", base_url="http://127.0.0.1:9/v1")
+    default_order(away, service("locked"), service("well"))
+    provider.misbehave("refuse", why="auth", service="locked", times=1)
+    assert execute().json()["service_used"] == "well"
+    assert execute().json()["service_used"] == "well"
+    decision = Task.objects.order_by("created_at").last().decision  # type: ignore[union-attr]
+    assert [each["service"] for each in decision["candidates"]] == ["well", "away", "locked"]
+    assert (provider.calls_to("locked"), provider.calls_to("well")) == (1, 2)
+    assert execute(service="locked").json()["status"] == "completed"
+    assert states()["locked"].obstacle == ""
 
 
 def test_a_service_without_its_key_says_which_variable_to_set(
@@ -276,7 +291,7 @@ def test_a_model_that_nobody_offers_is_the_callers_mistake_and_not_recorded(
 ) -> None:
     default_order(service("only", allowed_models=["alpha"]))
     Service.objects.create(name="echo", type="builtin")
-    service("unnamed")
+    service("unnamed", allowed_models=["beta"])
     answer = execute(model="no-such")
     assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR")
     assert "does not offer model no-such" in answer.json()["detail"]
@@ -310,4 +325,13 @@ def test_a_name_without_its_tag_is_asked_for_though_the_list_has_it_with_one(
     provider.model_names = ["mistral:latest"]
     health.check(states()["ollama_local"].config)
     assert execute(service="ollama_local", model="mistral").json()["status"] == "completed"
-    assert execute(service="ollama_local", model="qwen").status_code == 400
+
+
+def test_a_model_that_the_list_does_not_have_is_asked_for_all_the_same(
+    execute: Execute, service: MakeService, provider: FakeProvider, default_order: Order
+) -> None:
+    default_order(service("ollama_local", "ollama"))
+    health.check(states()["ollama_local"].config)
+    for named in ({"service": "ollama_local"}, {}):
+        assert execute(model="my-fine-tune", **named).json()["model_used"] == "my-fine-tune"
+    assert provider.last_call().json["model"] == "my-fine-tune"

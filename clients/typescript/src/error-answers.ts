@@ -1,3 +1,4 @@
+import { wantsTls, wrongScheme } from './addresses.js';
 import {
   ConfigInvalidError,
   ForbiddenError,
@@ -63,11 +64,12 @@ export function errorOf(body: ErrorBody, status?: number, retryAfter?: number): 
 }
 
 /** The error for an answer, whoever sent it. */
-export async function errorOfResponse(response: Response): Promise<OxideError> {
+export async function errorOfResponse(response: Response, address: string): Promise<OxideError> {
   const text = await response.text();
   const retryAfter = secondsOf(response.headers.get('Retry-After'));
   const body = errorBodyOf(text);
   if (body) return errorOf(body, response.status, retryAfter);
+  if (wantsTls(response.status, text)) return wrongScheme(address, 'https');
   const kind = CLASSES_OF_OTHERS[response.status] ?? UnexpectedAnswerError;
   const said = text.trim().slice(0, 200) || 'nothing more';
   const what = `${response.url} answered ${response.status}, and not in the words of Oxide`;

@@ -103,7 +103,7 @@ export class InternalError extends OxideError {
   override name = 'InternalError';
 }
 
-/** 502 to 504: the provider failed; `attempts` tell who said what. */
+/** 502: the provider failed; `attempts` tell who said what. */
 export class ProviderError extends OxideError {
   override name = 'ProviderError';
 }
@@ -147,8 +147,17 @@ export class TaskCancelledError extends OxideError {
 export class ConnectionFailedError extends OxideError {
   override name = 'ConnectionFailedError';
 
+  constructor(message: string, cause?: unknown, code = 'CONNECTION_FAILED') {
+    super({ code, message, cause });
+  }
+}
+
+/** The address itself is wrong, or its certificate is not accepted: another try would fail in the same way. */
+export class WrongAddressError extends ConnectionFailedError {
+  override name = 'WrongAddressError';
+
   constructor(message: string, cause?: unknown) {
-    super({ code: 'CONNECTION_FAILED', message, cause });
+    super(message, cause, 'WRONG_ADDRESS');
   }
 }
 

@@ -1,6 +1,6 @@
 import { Deadline } from './deadline.js';
 import { errorOf } from './error-answers.js';
-import { OxideError, UnauthorizedError } from './errors.js';
+import { OxideError, UnauthorizedError, WrongAddressError } from './errors.js';
 import { FollowedText } from './followed-text.js';
 import { backoff } from './retries.js';
 import { type End, Socket, type WebSocketConstructor } from './socket.js';
@@ -25,6 +25,7 @@ const TOPICS: Topic[] = ['services', 'metrics', 'tasks'];
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
 const HEARTBEAT_MS = 20_000;
+const CHECK_MS = 5_000;
 // Oxide takes at most a hundred messages in a second.
 const MESSAGES_AT_ONCE = 50;
 const BREATH_MS = 1_100;
@@ -45,6 +46,7 @@ export class LiveEvents implements AsyncIterable<LiveEvent> {
   #socket: Socket | undefined;
   #complaint: ComplaintEvent | undefined;
   #isClosed = false;
+  #wasConnected = false;
   #failures = 0;
   #deadline: Deadline | undefined;
   #renewal: ReturnType<typeof setTimeout> | undefined;
@@ -116,6 +118,7 @@ export class LiveEvents implements AsyncIterable<LiveEvent> {
         const signal = await socket.next();
         if (signal.kind === 'end') return signal.end;
         if (signal.kind === 'open') {
+          this.#wasConnected = true;
           void this.#subscribe(socket, deadline);
           this.#stayKnown(socket);
           yield { type: 'connected', attempt: this.#failures + 1 };
@@ -194,9 +197,18 @@ export class LiveEvents implements AsyncIterable<LiveEvent> {
       return 0;
     }
     if (WRONG_CLIENT.has(end.code) || end.code >= 4000) throw this.#errorOf(end);
+    if (!this.#wasConnected && this.#failures === 0) await this.#checkAddress(deadline);
     this.#failures++;
     const { firstPauseMs = FIRST_PAUSE_MS, longestPauseMs = LONGEST_PAUSE_MS } = this.#options;
     return Math.round(backoff(this.#failures, firstPauseMs, longestPauseMs));
+  }
+
+  /** A WebSocket does not tell why it failed; a call does, where the address can never be right. */
+  async #checkAddress(deadline: Deadline): Promise<void> {
+    const options = { maxRetries: 0, timeoutMs: CHECK_MS, signal: deadline.signal };
+    await this.#transport.get('/health', options).catch((error: unknown) => {
+      if (error instanceof WrongAddressError) throw error;
+    });
   }
 
   #errorOf(end: End): OxideError {

@@ -1,8 +1,9 @@
+import { connectionError } from './addresses.js';
 import { errorOf } from './error-answers.js';
 import { ConnectionLostError, UnexpectedAnswerError } from './errors.js';
 import type { CallOptions } from './options.js';
 import { type ServerSentEvent, readEvents } from './sse.js';
-import { type Call, type Transport, connectionError } from './transport.js';
+import type { Call, Transport } from './transport.js';
 import type { TaskEvent } from './types/tasks.js';
 
 export type TaskEvents = AsyncGenerator<TaskEvent, void, undefined>;
@@ -57,7 +58,7 @@ async function* reading(
     yield* readEvents(body);
   } catch (error) {
     check();
-    throw connectionError(error, address);
+    throw connectionError(error, address, false);
   }
 }
 

@@ -1,12 +1,7 @@
+import { checkedAddress, connectionError, mayWantTls, tlsMismatch } from './addresses.js';
 import { Deadline } from './deadline.js';
 import { errorOfResponse } from './error-answers.js';
-import {
-  ConnectionFailedError,
-  ConnectionLostError,
-  OxideError,
-  UnauthorizedError,
-  UnexpectedAnswerError,
-} from './errors.js';
+import { OxideError, UnauthorizedError, UnexpectedAnswerError, WrongAddressError } from './errors.js';
 import {
   type CallOptions,
   type ClientOptions,
@@ -30,6 +25,8 @@ export interface Call {
   anonymous?: boolean;
 }
 
+const PROBE_MS = 2_000;
+
 type Read<T> = (response: Response) => Promise<T>;
 
 /** Sends calls: who calls, how long it may take, what is sent again. */
@@ -37,9 +34,10 @@ export class Transport {
   readonly baseUrl: string;
   readonly options: ClientOptions;
   readonly session: Session;
+  #hasAnswered = false;
 
   constructor(baseUrl: string, options: ClientOptions) {
-    this.baseUrl = baseUrl.replace(/\/+$/, '');
+    this.baseUrl = checkedAddress(baseUrl);
     this.options = options;
     this.session = new Session(options.token, (token) => this.#exchange(token));
   }
@@ -82,8 +80,9 @@ export class Transport {
 
   /** Milliseconds, or undefined where the call is not to be sent again. */
   #pauseAfter(error: unknown, failures: number, call: Call, deadline: Deadline): number | undefined {
-    const onlyReads = call.onlyReads ?? call.method === 'GET';
+    const onlyReads = readsOnly(call);
     if (!(error instanceof OxideError) || deadline.signal.aborted || !mayRepeat(error, onlyReads)) return undefined;
+    if (error instanceof WrongAddressError) return undefined;
     const longest = this.options.maxRetryDelayMs ?? DEFAULT_MAX_RETRY_DELAY_MS;
     if ((error.retryAfter ?? 0) * 1000 > longest) return undefined;
     const pause = pauseBefore(failures, error.retryAfter);
@@ -107,12 +106,22 @@ export class Transport {
     deadline.check();
     try {
       const response = await this.#fetch(call, token, deadline.signal);
-      if (!response.ok) throw await errorOfResponse(response);
+      this.#hasAnswered = true;
+      if (!response.ok) throw await errorOfResponse(response, this.baseUrl);
       return await read(response);
     } catch (error) {
       deadline.check();
-      throw error instanceof OxideError ? error : connectionError(error, this.baseUrl);
+      throw await this.#explained(error, call, deadline.signal);
     }
+  }
+
+  async #explained(error: unknown, call: Call, signal: AbortSignal): Promise<OxideError> {
+    if (error instanceof OxideError) return error;
+    const failure = connectionError(error, this.baseUrl, readsOnly(call));
+    // A `fetch` of the caller's own may go another way.
+    if (this.#hasAnswered || this.options.fetch || !mayWantTls(failure, this.baseUrl)) return failure;
+    const limit = AbortSignal.any ? AbortSignal.any([signal, AbortSignal.timeout(PROBE_MS)]) : signal;
+    return (await tlsMismatch(this.baseUrl, limit)) ?? failure;
   }
 
   #fetch(call: Call, token: string | undefined, signal: AbortSignal): Promise<Response> {
@@ -129,6 +138,10 @@ export class Transport {
     const body = { refresh_token: refreshToken };
     return this.send({ method: 'POST', path: '/auth/refresh', body, anonymous: true }, {});
   }
+}
+
+export function readsOnly(call: Call): boolean {
+  return call.onlyReads ?? call.method === 'GET';
 }
 
 function queryOf(query: object | undefined): string {
@@ -150,23 +163,4 @@ async function readJson<T>(response: Response): Promise<T> {
     const message = `${response.url} answered what is no JSON: ${text.slice(0, 200)}. Check the address.`;
     throw new UnexpectedAnswerError({ code: '', message, status: response.status, cause });
   }
-}
-
-// What Node's fetch says where it has sent nothing. Browsers do not tell why a request failed.
-const NEVER_MADE = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'UND_ERR_CONNECT_TIMEOUT',
-]);
-
-export function connectionError(error: unknown, address: string): OxideError {
-  const cause = (error as { cause?: { code?: string; message?: string } } | null)?.cause;
-  const why = cause?.code ?? cause?.message ?? String((error as Error | null)?.message ?? error);
-  const advice = `(${why}). Check the address, and that Oxide runs.`;
-  return NEVER_MADE.has(cause?.code ?? '')
-    ? new ConnectionFailedError(`There is no connection to ${address} ${advice}`, error)
-    : new ConnectionLostError(`The connection to ${address} failed ${advice}`, error);
 }

@@ -3,7 +3,7 @@
 import { may } from './api.js';
 import { element, show } from './dom.js';
 
-// `services` and `step` as GET /api/services/ has them; there is no step once a model can be asked.
+// `services` and `step` as GET /api/services/ has them; there is no step once a service is ready.
 export function help(place, services, step) {
   show(place, step !== null);
   if (!step) return;

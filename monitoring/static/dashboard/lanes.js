@@ -51,6 +51,7 @@ function weightOf(rule, drawn) {
 }
 
 // What follows on the rules of a type: the default order, without those that were asked already or are for other types.
+// Those in a bad state stand where they would, and are asked last.
 function restOf(type, rules, order, serviceOf) {
   const asked = new Set(rules.filter((rule) => rule.enabled).map((rule) => rule.service));
   const left = order.filter((name) => !asked.has(name) && isFor(serviceOf(name), type));
@@ -62,10 +63,13 @@ function restOf(type, rules, order, serviceOf) {
     node.classList.add('chosen');
     lines[left.indexOf(first)].append(element('span', { class: 'first' }, 'asked first'));
   };
-  return { node: item('Then the default order', node), isUsable: Boolean(first), choose };
+  return { node: item('Then the default order', node), isUsable: Boolean(first), isCallable: left.some((name) => isCallable(serviceOf(name))), choose };
 }
 
-const isUsable = (service) => service !== null && service.enabled && !service.obstacle;
+// Asked in its place, or else, in a bad state, after all others.
+const isUsable = (service) => isCallable(service) && !service.obstacle;
+
+const isCallable = (service) => service !== null && service.enabled && service.obstacle_code !== 'no_key';
 
 const isFor = (service, type) => !service?.capabilities.length || service.capabilities.includes(type);
 
@@ -82,11 +86,12 @@ function defaultLane(order, serviceOf, isAfterRules) {
 
 function lane(id, title, note, steps, more, empty) {
   steps.find((each) => each.isUsable)?.choose();
-  const isStuck = steps.length && !steps.some((each) => each.isUsable || each.isPartial);
+  const isWell = !steps.length || steps.some((each) => each.isUsable || each.isPartial);
+  const trouble = steps.some((each) => each.isCallable) ? 'All of them are in a bad state: they are asked all the same' : 'None of them can be asked now';
   return element('section', { class: 'card lane', 'aria-labelledby': `lane-${id}` },
     element('div', { class: 'line' }, element('h2', { id: `lane-${id}` }, title), element('span', { class: 'note' }, note)),
     steps.length ? element('ol', { role: 'list' }, ...steps.map((each) => each.node)) : element('p', { class: 'empty' }, empty),
-    isStuck ? element('p', {}, state('bad', 'None of them can be asked now')) : null,
+    isWell ? null : element('p', {}, state('bad', trouble)),
     more ? element('p', { class: 'note' }, more) : null);
 }
 
@@ -99,6 +104,7 @@ function step(label, boxes) {
     node: item(label, ...boxes.map((each) => each.node)),
     isUsable: usable.length > 0,
     isPartial: boxes.some((each) => each.isPartial),
+    isCallable: boxes.some((each) => each.isCallable),
     choose: () => first.forEach((each) => each.choose(first.length > 1 ? 'one of these is asked first' : 'asked first')),
   };
 }
@@ -108,23 +114,24 @@ const item = (label, ...boxes) => element('li', {}, element('p', { class: 'note'
 // `off` says why the rule itself does not count; `isPartial` that the service is not for every task of the lane.
 function box(name, model, service, lines, off, isPartial = false) {
   const isIn = !off && isUsable(service);
+  const isLast = !off && !isIn && isCallable(service);
   const place = element('span', { class: 'first' });
   const node = element('div', { class: 'box' }, element('span', { class: 'name' }, name), place,
     service ? element('span', { class: 'note' }, model || service.info.model || service.info.type) : null,
     ...stateOf(service, off),
     ...lines.filter(Boolean).map((line) => element('span', { class: 'note' }, line)));
-  if (!isIn) node.classList.add('out');
+  if (!isIn && !isLast) node.classList.add('out');
   const choose = (text) => {
     node.classList.add('chosen');
     place.append(text);
   };
-  return { node, isUsable: isIn && !isPartial, isPartial: isIn && isPartial, choose };
+  return { node, isUsable: isIn && !isPartial, isPartial: isIn && isPartial, isCallable: isIn || isLast, choose };
 }
 
 function stateOf(service, off) {
   if (off) return [state('idle', off)];
   if (!service) return [state('bad', 'no longer there')];
   const breaker = service.enabled && service.breaker !== 'closed' ? state(...BREAKERS[service.breaker]) : null;
-  const reason = service.enabled && service.obstacle ? element('span', { class: 'note' }, reasonOf(service)) : null;
+  const reason = service.enabled && service.state_detail ? element('span', { class: 'note' }, reasonOf(service)) : null;
   return [state(...healthOf(service)), breaker, reason].filter(Boolean);
 }

@@ -9,7 +9,7 @@ import { goneOn, showHour } from './hour.js';
 import { Live } from './live.js';
 import { OpenTasks } from './open_tasks.js';
 import { Samples } from './samples.js';
-import { ServiceTable } from './service_table.js';
+import { ServiceTable, changed } from './service_table.js';
 import { calm, complain } from './trouble.js';
 
 // Few enough for ten tabs within the limit of an address: see docs/dashboard.md.
@@ -38,7 +38,7 @@ function paintServices() {
 }
 
 function showMetrics(data) {
-  const changed = Object.entries(data.breakers).some(([name, state]) => breakers[name] && breakers[name] !== state);
+  const isChanged = Object.entries(data.breakers).some(([name, state]) => breakers[name] && breakers[name] !== state);
   inFlight = data.in_flight;
   breakers = data.breakers;
   say(find('running'), count(data.tasks.running));
@@ -53,10 +53,10 @@ function showMetrics(data) {
   paintServices();
   paintRunning();
   // The outcome of a service's first check is told only where it is well.
-  if (changed || Object.values(services ?? {}).some(isUnknown)) readServices.now();
+  if (isChanged || Object.values(services ?? {}).some(isUnknown)) readServices.now();
 }
 
-const isUnknown = (service) => service.enabled && !service.healthy && !service.obstacle;
+const isUnknown = (service) => service.state === 'unchecked';
 
 function paintRunning() {
   chart(find('running-chart'), samples.running, { name: 'Tasks under way, as this tab has seen them', top: 1, format: count, end: Date.now(), gap: GAP });
@@ -163,7 +163,7 @@ live.addEventListener('metrics', ({ detail }) => showMetrics(detail.data));
 live.addEventListener('service_status', ({ detail: { service, data, removed } }) => {
   // Told by the change at once; why, by what is asked.
   if (removed) delete services?.[service];
-  else if (services?.[service]) Object.assign(services[service], data);
+  else if (services?.[service]) services[service] = changed(services[service], data);
   paintServices();
   clearTimeout(soon); // several often change together
   soon = setTimeout(readServices.now, 300);

@@ -5,7 +5,7 @@ import { NOTHING, count, milliseconds, percent } from './format.js';
 
 export const BREAKERS = {
   closed: ['plain', 'closed'],
-  open: ['bad', 'open: left alone'],
+  open: ['bad', 'open: called last'],
   half_open: ['busy', 'half open: on trial'],
 };
 
@@ -77,11 +77,15 @@ class Row {
 }
 
 // It follows the service's state.
-export const reasonOf = ({ obstacle_detail: detail }) => detail.charAt(0).toUpperCase() + detail.slice(1);
+export const reasonOf = ({ state_detail: detail }) => detail.charAt(0).toUpperCase() + detail.slice(1);
 
-export function healthOf(service) {
-  if (!service.enabled) return ['idle', 'switched off'];
-  if (service.obstacle_code === 'no_key') return ['busy', 'no key'];
-  if (service.healthy) return ['good', 'healthy'];
-  return service.obstacle ? ['bad', 'unhealthy'] : ['idle', 'not looked at yet'];
+const TONES = { off: 'idle', unchecked: 'idle', no_key: 'busy', healthy: 'good', list_unknown: 'good' };
+
+export const healthOf = (service) => [TONES[service.state] ?? 'bad', service.state_text];
+
+// What /ws says of a change, until the server is asked for the words.
+export function changed(service, { healthy, enabled }) {
+  const state = !enabled ? 'off' : healthy ? 'healthy' : 'unhealthy';
+  const text = { off: 'switched off', healthy: 'healthy', unhealthy: 'unhealthy, called last' }[state];
+  return { ...service, healthy, enabled, state, state_text: text, state_detail: '' };
 }

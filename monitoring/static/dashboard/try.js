@@ -126,7 +126,7 @@ async function offerModels() {
 async function offerServices() {
   const { services } = await ask('/api/services/');
   const enabled = Object.entries(services).filter(([, service]) => service.enabled);
-  find('service').append(...enabled.map(([name, service]) => element('option', { value: name }, service.obstacle ? `${name} (not now)` : name)));
+  find('service').append(...enabled.map(([name, service]) => element('option', { value: name }, service.obstacle ? `${name} (${service.state_text})` : name)));
   offer(enabled.map(([name]) => name), new URLSearchParams(location.search).getAll('beside'), showSingle);
 }
 

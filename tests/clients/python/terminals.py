@@ -29,18 +29,17 @@ class Done:
     err: str
 
 
-def piped(environment: Mapping[str, str], *arguments: str, said: str | None = None) -> Done:
+def piped(environment: Mapping[str, str], *arguments: str, said: str | bytes = "") -> Done:
     """Run it to its end, with pipes for all it reads and writes."""
     done = subprocess.run(
         ["oxide", *arguments],
         env=dict(environment),
-        input=said if said is not None else "",
+        input=said.encode() if isinstance(said, str) else said,
         capture_output=True,
-        text=True,
         timeout=SECONDS,
         check=False,
     )
-    return Done(done.returncode, done.stdout, done.stderr)
+    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 class Terminal:

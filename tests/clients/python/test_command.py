@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import subprocess
 import tomllib
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import pytest
 from oxide_client import answers
 from oxide_client.cli.exits import EXITS
 from tests.clients.python.conftest import settle, surroundings
-from tests.clients.python.scripted import Scripted, error, hang_up
+from tests.clients.python.scripted import Scripted, error, hang_up, raw
 from tests.clients.python.shapes import misfits
 from tests.clients.python.terminals import piped, running, terminal
 from tests.fake_provider import TEXT, FakeProvider
@@ -66,6 +67,83 @@ def test_the_prompt_is_read_from_standard_input(env: dict[str, str], command: st
     said = "grün, über\nzwei Zeilen"
     done = piped(env, command, *arguments, "--service", "echo", said=said)
     assert (done.status, done.out) == (0, f"{said}\n")
+
+
+@pytest.mark.parametrize("command", ["run", "ask"])
+def test_what_a_pipe_brings_follows_the_prompt_after_a_blank_line(env: dict[str, str], command: str) -> None:
+    done = piped(env, command, "Summarise this:", "--service", "echo", said="first line\r\nzweite Zeile")
+    assert (done.status, done.out) == (0, "Summarise this:\n\nfirst line\nzweite Zeile\n")
+
+
+@pytest.mark.parametrize("said", ["", "\n \n"])
+def test_a_pipe_that_brings_nothing_adds_nothing(env: dict[str, str], said: str) -> None:
+    assert piped(env, "ask", "Hello", "--service", "echo", said=said).out == "Hello\n"
+
+
+def test_a_closed_standard_input_adds_nothing(env: dict[str, str]) -> None:
+    shell = ["sh", "-c", "oxide ask Hello --service echo <&-; oxide ask --service echo <&-"]
+    done = subprocess.run(shell, env=env, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.stdout, done.returncode) == ("Hello\n", 2)
+    assert "say what is to be done" in done.stderr
+
+
+def test_a_socket_that_is_never_written_to_adds_nothing(env: dict[str, str]) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        command = ["oxide", "ask", "Hello", "--service", "echo"]
+        done = subprocess.run(
+            command, env=env, stdin=theirs.fileno(), capture_output=True, text=True, timeout=30, check=False
+        )
+        assert done.stdout == "Hello\n"
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.sendall(b"world")
+        ours.shutdown(socket.SHUT_WR)
+        done = subprocess.run(
+            command, env=env, stdin=theirs.fileno(), capture_output=True, text=True, timeout=30, check=False
+        )
+        assert done.stdout == "Hello\n\nworld\n"
+
+
+def test_nothing_is_read_from_a_terminal_beside_a_prompt(env: dict[str, str]) -> None:
+    with terminal(env, "ask", "Hello", "--service", "echo") as opened:
+        assert opened.wait() == 0
+        assert "Hello" in opened.left
+
+
+@pytest.mark.parametrize("prompt", [["Describe this:"], ["-"], []])
+@pytest.mark.parametrize("said", [b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", b"\x7fELF\x02\x01\xff\xfe", b"a\x00b"])
+def test_binary_input_is_refused_and_nothing_is_sent(
+    env: dict[str, str], provider: FakeProvider, prompt: list[str], said: bytes
+) -> None:
+    done = piped(env, "ask", *prompt, said=said)
+    assert (done.status, done.out) == (2, "")
+    assert "binary data" in done.err
+    assert provider.calls_to("first") == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        ("grün".encode("utf-8-sig"), "grün"),
+        ("grün".encode("utf-16"), "grün"),
+        ("gr\u00fcn".encode("latin-1"), "gr\ufffdn"),
+        (b"\x1b[31mred\x1b[0m", "\x1b[31mred\x1b[0m"),
+    ],
+    ids=["UTF-8 with a mark", "UTF-16", "Latin-1", "colours"],
+)
+def test_text_in_any_encoding_is_read_as_well_as_can_be(env: dict[str, str], said: bytes, text: str) -> None:
+    assert piped(env, "run", "--service", "echo", said=said).out == f"{text}\n"
+
+
+def test_a_long_file_arrives_whole_and_one_that_is_too_long_is_told(env: dict[str, str]) -> None:
+    long = "all work and no play\n" * 100_000
+    done = piped(env, "run", "Count:", "--service", "echo", "--json", said=long)
+    assert json.loads(done.out)["result"] == f"Count:\n\n{long}"
+    done = piped(env, "run", "Count:", "--service", "echo", said=long * 30)
+    assert done.status == 1, done
+    assert "OXIDE_MAX_BODY_MB" in done.err
+    assert "history" not in done.err
 
 
 def test_ask_prints_each_word_as_it_comes(env: dict[str, str], provider: FakeProvider) -> None:
@@ -179,7 +257,7 @@ def test_services_is_a_table_or_json(env: dict[str, str]) -> None:
 def test_services_says_of_each_how_it_is_and_below_what_bars_it(
     env: dict[str, str], live: LiveOxide, provider: FakeProvider
 ) -> None:
-    provider.misbehave("status", service="first", status=500)
+    provider.misbehave("status", service="first", status=401)
     assert not live.post("/api/services/first/test/").json()["healthy"]
     live.post("/api/services/second/disable/")
     table, _, below = piped(env, "services").out.partition("\n\n")
@@ -187,7 +265,7 @@ def test_services_says_of_each_how_it_is_and_below_what_bars_it(
     states = dict(re.split(r"  +", row)[:2] for row in table.splitlines()[1:])
     assert states == {
         "echo": "healthy",
-        "first": "unhealthy",
+        "first": "unhealthy, called last",
         "keyed": "healthy",
         "keyless": "no key",
         "second": "off",
@@ -259,7 +337,10 @@ def test_each_exit_status_tells_what_went_wrong(env: dict[str, str], provider: F
         (["run", " "], 2, "say what is to be done"),
         (["run", PROMPT, "--type", "poem"], 2, "--help"),
         (["dance"], 2, "--help"),
-        (["services", "--url", "localhost"], 2, "http://localhost:8000"),
+        (["services", "--url", "localhost"], 2, "Use http://localhost."),
+        (["services", "--url", "localhost:8000"], 2, "Use http://localhost:8000."),
+        (["services", "--url", "ws://localhost:8000"], 2, "Use http://localhost:8000."),
+        (["services", "--url", env["OXIDE_URL"].replace("http", "https")], 3, f"Use {env['OXIDE_URL']} as --url"),
         (["services", "--token", "two words"], 2, "one word"),
         (["run", PROMPT, "--timeout", "soon"], 2, "a number of seconds"),
         (["run", PROMPT, "--service", "second", "--timeout", "0.4"], 6, "--timeout"),
@@ -287,6 +368,28 @@ def test_who_may_not_is_told_about_tokens(installed: Path, guarded: LiveOxide) -
     login = guarded.post("/auth/login", json={"username": "admin", "password": guarded.admin_password}).json()
     assert piped({**env, "OXIDE_TOKEN": login["access_token"]}, "services").status == 0
     assert piped(env, "services", "--token", login["access_token"]).status == 0
+
+
+def test_advice_is_given_only_where_it_helps(env: dict[str, str], tmp_path: Path) -> None:
+    refusals = {
+        "OXIDE_TOKEN": [error(401, "UNAUTHORIZED", "Authentication required"), error(403, "FORBIDDEN", "Forbidden")],
+        "oxide services": [error(503, "SERVICE_UNAVAILABLE", "Service not available")],
+        "": [
+            error(404, "NOT_FOUND", "Not found"),
+            error(413, "PAYLOAD_TOO_LARGE", "Payload too large"),
+            error(429, "RATE_LIMIT_EXCEEDED", "Rate limit exceeded", 900),
+            error(500, "INTERNAL_ERROR", "Internal server error"),
+            raw(401, b"<h1>Who are you?</h1>"),
+            raw(404, b"<h1>nginx</h1>"),
+            raw(503, b"<h1>nginx</h1>", Retry_After="900"),
+        ],
+    }
+    for advice, answers_ in refusals.items():
+        for answer in answers_:
+            with Scripted(answer) as server:
+                told = piped(env, "services", "--url", server.url).err
+            given = [part for part in ("OXIDE_TOKEN", "oxide services", "oxide history", "Start it") if part in told]
+            assert given == ([advice] if advice else []), told
 
 
 def test_help_names_every_command_variable_and_exit_status(env: dict[str, str]) -> None:

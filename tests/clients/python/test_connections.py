@@ -113,7 +113,7 @@ def test_certificates_are_those_of_the_system_and_of_ssl_cert_file(installed: Pa
             ).stdout
 
         assert ask(SSL_CERT_FILE=str(certificate)) == "ok ok\n"
-        assert ask() == "ConnectionFailedError ConnectionFailedError\n"
+        assert ask() == "WrongAddressError WrongAddressError\n"
 
 
 def certified(folder: Path) -> tuple[Path, ssl.SSLContext]:

@@ -40,7 +40,6 @@ CODES = [
     (429, "RATE_LIMIT_EXCEEDED", "RateLimitError"),
     (500, "INTERNAL_ERROR", "InternalError"),
     (502, "PROVIDER_ERROR", "ProviderError"),
-    (503, "PROVIDER_ERROR", "ProviderError"),
     (429, "PROVIDER_RATE_LIMITED", "ProviderRateLimitError"),
     (529, "PROVIDER_OVERLOADED", "ProviderOverloadedError"),
     (502, "INVALID_API_KEY", "InvalidApiKeyError"),

@@ -83,7 +83,7 @@ def test_a_pause_that_is_too_long_is_not_waited_for(make: Make) -> None:
         error(503, "SERVICE_UNAVAILABLE", "Database not available", 1),
         error(503, "SERVICE_BUSY", "Service busy", 1, task_id="t-1", attempts=[{"error_kind": "server"}]),
         error(502, "PROVIDER_ERROR", "Provider error", 1),
-        error(503, "PROVIDER_ERROR", "Provider error", 1, attempts=[{"error_kind": "server"}]),
+        error(503, "SERVICE_UNAVAILABLE", "Service not available", 1, attempts=[{"error_kind": "server"}]),
         error(429, "PROVIDER_RATE_LIMITED", "Rate limit exceeded", 1, attempts=[{"error_kind": "quota"}]),
         error(529, "PROVIDER_OVERLOADED", "Overloaded", 1, attempts=[{"error_kind": "server"}]),
         error(504, "TIMEOUT", "Timeout", 1),

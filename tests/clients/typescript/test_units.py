@@ -11,6 +11,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("node"), pytest.mark.tim
 
 def test_parser_retries_answers_and_session(workspace: Workspace) -> None:
     suites = sorted(path.name for path in SCRIPTS.glob("*.test.mjs"))
-    assert len(suites) == 6
+    assert len(suites) == 7
     told = workspace.run("--test", "--test-reporter=tap", *suites)
     assert "\n# fail 0\n" in told

@@ -17,6 +17,7 @@ KINDS = ("openai", "ollama", "anthropic", "gemini")
 @pytest.fixture(scope="module")
 def provider() -> Iterator[FakeProvider]:
     with FakeProvider() as fake:
+        fake.unknown_models = frozenset({"nobody-has-it"})
         yield fake
 
 

@@ -173,7 +173,7 @@ def test_an_anthropic_service_gets_the_body_as_it_is(client: Anthropic, provider
 
 
 def test_what_only_anthropic_has_goes_to_it_or_nowhere(client: Anthropic, provider: FakeProvider) -> None:
-    document = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "x"}}
+    document = {"type": "document", "source": {"type": "file", "file_id": "file_1"}}
     turns = [{"role": "user", "content": [document, {"type": "text", "text": "What?"}]}]
     search: Any = {"type": "web_search_20250305", "name": "web_search"}
     for more in ({"messages": turns}, {"tools": [search]}):
@@ -181,6 +181,19 @@ def test_what_only_anthropic_has_goes_to_it_or_nowhere(client: Anthropic, provid
         assert provider.last_call().service == "anthropic"
         with pytest.raises(anthropic.BadRequestError, match="ollama speaks another protocol than Anthropic's"):
             ask(client, "ollama", **more)
+
+
+def test_a_document_goes_to_every_service_that_can_take_it(client: Anthropic, provider: FakeProvider) -> None:
+    for kind, source in (
+        ("ollama", {"type": "text", "media_type": "text/plain", "data": "The rain in Oslo"}),
+        ("gemini", {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}),
+        ("openai", {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}),
+    ):
+        turns = [
+            {"role": "user", "content": [{"type": "document", "source": source}, {"type": "text", "text": "What?"}]}
+        ]
+        assert text_of(ask(client, kind, messages=turns)) == TEXT
+        assert source["data"] in str(provider.last_call(kind).json)
 
 
 @pytest.mark.parametrize(("kind", "count"), [("anthropic", 10), ("gemini", 10), ("openai", 7), ("ollama", 7)])
@@ -200,6 +213,64 @@ def test_the_models_in_its_own_form(client: Anthropic) -> None:
     assert client.models.retrieve("openai/alpha").display_name == "openai/alpha"
     with pytest.raises(anthropic.NotFoundError):
         client.models.retrieve("nobody/has:it")
+
+
+def test_the_models_page_by_page(client: Anthropic, oxide: LiveOxide) -> None:
+    every = [model.id for model in client.models.list(limit=1000)]
+    assert every == [model["id"] for model in oxide.get("/v1/models").json()["data"]]
+    page = client.models.list(limit=3)
+    assert (page.has_more, page.first_id, page.last_id) == (True, every[0], every[2])
+    assert [model.id for model in page] == every  # the SDK asks for one page after the other
+    backwards = client.models.list(limit=2, before_id=every[4])
+    assert ([model.id for model in backwards.data], backwards.has_more) == (every[2:4], True)
+    for wrong in ({"limit": 0}, {"after_id": "nobody/none"}):
+        with pytest.raises(anthropic.BadRequestError, match=next(iter(wrong))) as caught:
+            client.models.list(**wrong)
+        assert caught.value.body["error"]["type"] == "invalid_request_error"  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "kind"),
+    [
+        ("get", "/v1/messages/batches/none", 404, "not_found_error"),
+        ("post", "/v1/messages/nothing", 404, "not_found_error"),
+        ("get", "/v1/files", 404, "not_found_error"),
+        ("post", "/v1/complete", 404, "not_found_error"),
+        ("get", "/v1/messages", 405, "invalid_request_error"),
+        ("delete", "/v1/models", 405, "invalid_request_error"),
+        ("post", "/v1/messages", 400, "invalid_request_error"),
+    ],
+)
+def test_what_is_not_there_is_told_in_anthropics_form(
+    client: Anthropic, method: str, path: str, status: int, kind: str
+) -> None:
+    options: Any = {"body": {}} if method == "post" else {}
+    with pytest.raises(anthropic.APIStatusError) as caught:
+        getattr(client, method)(path, cast_to=object, **options)
+    told: Any = caught.value.body
+    assert (caught.value.status_code, told["type"], told["error"]["type"]) == (status, "error", kind)
+    assert told["request_id"] == caught.value.request_id
+    assert told["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "status"),
+    [("text/plain", b"Hello", 415), ("application/json", b"{", 400), ("application/json; charset=none", b"{}", 400)],
+)
+def test_bodies_that_cannot_be_read_are_told_in_anthropics_form(
+    oxide: LiveOxide, content_type: str, body: bytes, status: int
+) -> None:
+    headers = {"Content-Type": content_type, "x-api-key": "any", "User-Agent": "Anthropic/Python 0.116.0"}
+    answer = oxide.post("/v1/messages", data=body, headers=headers)
+    assert (answer.status_code, answer.json()["type"]) == (status, "error")
+
+
+def test_a_request_without_a_model_leaves_the_choice_to_oxide(client: Anthropic, oxide: LiveOxide) -> None:
+    for model in (None, ""):
+        assert text_of(client.messages.create(model=model, max_tokens=10, messages=ASKED)) == TEXT  # type: ignore[arg-type]
+    body = {"max_tokens": 10, "messages": ASKED}
+    assert oxide.post("/v1/messages", json=body).headers["x-oxide-service"] == "openai"
+    assert oxide.post("/v1/messages/count_tokens", json=body).status_code == 200
 
 
 def test_headers_say_who_answered(client: Anthropic) -> None:

@@ -7,6 +7,7 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -18,7 +19,7 @@ from pydantic import BaseModel
 
 from tests.exchange import until
 from tests.fake_dialects import vector_of
-from tests.fake_provider import TEXT, FakeProvider
+from tests.fake_provider import TEXT, FakeProvider, Tokens
 from tests.journeys.sdks.conftest import KINDS
 from tests.live import LiveOxide
 from tests.waiting import wait_until
@@ -272,14 +273,152 @@ def test_the_models(client: OpenAI, provider: FakeProvider, oxide: LiveOxide) ->
         oxide.post("/api/services/openai/test/")
 
 
+def test_the_models_page_by_page(oxide: LiveOxide) -> None:
+    every = [model["id"] for model in oxide.get("/v1/models").json()["data"]]
+    page = oxide.get("/v1/models", params={"limit": 2, "after": every[1]}).json()
+    assert [model["id"] for model in page["data"]] == every[2:4]
+    assert (page["has_more"], page["first_id"], page["last_id"]) == (True, every[2], every[3])
+    for wrong in ({"limit": "many"}, {"after": "nobody/none"}):
+        answer = oxide.get("/v1/models", params=wrong)
+        assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
+        assert next(iter(wrong)) in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("path", ["/v1/files", "/v1/chat", "/v1/responses/none/cancel"])
+def test_what_is_not_there_is_told_in_openais_form(client: OpenAI, path: str) -> None:
+    with pytest.raises(openai.NotFoundError) as caught:
+        client.get(path.removeprefix("/v1"), cast_to=object)
+    assert (caught.value.code, caught.value.type) == ("not_found", "invalid_request_error")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/chat/completions", {"messages": ASKED}),
+        ("/v1/completions", {"prompt": "Hello"}),
+        ("/v1/responses", {"input": "Hello"}),
+        ("/v1/messages", {"messages": ASKED, "max_tokens": 10}),
+    ],
+)
+def test_a_request_without_a_model_leaves_the_choice_to_oxide(
+    oxide: LiveOxide, path: str, body: dict[str, Any]
+) -> None:
+    for model in ({}, {"model": None}, {"model": ""}):
+        for stream in ({}, {"stream": True}):
+            answer = oxide.post(path, json={**body, **model, **stream})
+            assert (answer.status_code, answer.headers["x-oxide-service"]) == (200, "openai"), answer.text
+
+
+def test_a_model_of_embeddings_is_named_always(oxide: LiveOxide) -> None:
+    for model in ({}, {"model": None}, {"model": ""}):
+        answer = oxide.post("/v1/embeddings", json={"input": "Hello", **model})
+        assert (answer.status_code, "model must name a model" in answer.text) == (400, True)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_completions(client: OpenAI, kind: str) -> None:
     answer = client.completions.create(model=kind, prompt="Say something.")
     assert (answer.choices[0].text, answer.choices[0].finish_reason) == (TEXT, "stop")
     chunks = list(client.completions.create(model=kind, prompt="Say something.", stream=True))
     assert "".join(chunk.choices[0].text for chunk in chunks) == TEXT
-    with pytest.raises(openai.BadRequestError, match="suffix"):
+
+
+ITS_OWN: list[tuple[dict[str, Any], list[str]]] = [
+    ({"prompt": ["One:", "Two:"]}, [TEXT, TEXT]),
+    ({"prompt": ["One:", "Two:"], "n": 2, "echo": True}, [f"One: {TEXT}"] * 2 + [f"Two: {TEXT}"] * 2),
+    ({"prompt": "One:", "n": 3}, [TEXT] * 3),
+    ({"prompt": [7, 8, 9]}, [TEXT]),
+    ({"prompt": [[7], [8, 9]]}, [TEXT, TEXT]),
+    ({"prompt": "One:", "echo": True}, [f"One: {TEXT}"]),
+    ({"prompt": "def f():", "suffix": "return x"}, [TEXT]),
+    ({"prompt": "One:", "best_of": 2}, [TEXT]),
+    ({"prompt": ""}, [TEXT]),
+]
+
+
+@pytest.mark.parametrize(("fields", "texts"), ITS_OWN)
+def test_what_only_completions_can_do_reaches_a_service_that_has_them(
+    client: OpenAI, oxide: LiveOxide, provider: FakeProvider, fields: dict[str, Any], texts: list[str]
+) -> None:
+    provider.say(tokens=Tokens(11, 7, cached=3))
+    options: dict[str, Any] = {"model": "openai", "max_tokens": 50, **fields}
+    whole = client.completions.create(**options)
+    assert [(choice.index, choice.text) for choice in whole.choices] == list(enumerate(texts))
+    assert {choice.finish_reason for choice in whole.choices} == {"stop"}
+    assert whole.usage is not None
+    assert (whole.usage.prompt_tokens, whole.usage.completion_tokens) == (11, 7)
+    sent = provider.last_call()
+    assert (sent.path.endswith("/v1/completions"), sent.json) == (True, {**options, "model": "alpha"})
+
+    streamed = [""] * len(texts)
+    for chunk in client.completions.create(**options, stream=True, stream_options={"include_usage": True}):
+        assert (chunk.id, chunk.object) == ("cmpl-1", "text_completion")
+        for choice in chunk.choices:
+            streamed[choice.index] += choice.text
+    assert streamed == texts
+    assert chunk.usage is not None
+    assert (chunk.choices, chunk.usage.total_tokens) == ([], 18)
+
+    for task in oxide.get("/api/tasks/history/", params={"limit": 2}).json()["tasks"]:
+        kept = oxide.get(f"/api/tasks/{task['id']}/").json()
+        assert (kept["status"], kept["service_used"], kept["result"]) == ("completed", "openai", texts[0])
+        assert (kept["tokens_used"], kept["cost"]) == (18, pytest.approx(11e-6 + 2 * 7e-6))
+
+
+def test_log_probabilities_of_completions(client: OpenAI) -> None:
+    choice = client.completions.create(model="openai", prompt="One:", logprobs=2).choices[0]
+    assert choice.logprobs is not None
+    assert choice.logprobs.token_logprobs == [-0.1]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "openai"])
+def test_a_service_without_completions_is_told_with_the_field(client: OpenAI, kind: str) -> None:
+    with pytest.raises(openai.BadRequestError, match=rf"{kind} has no /completions.*\(suffix\)"):
         client.completions.create(model=kind, prompt="def ", suffix="return x")
+    with pytest.raises(openai.BadRequestError, match=r"\(several prompts, echo\)"):
+        client.completions.create(model=kind, prompt=["One:", "Two:"], echo=True)
+
+
+def test_one_prompt_is_still_asked_as_a_chat(client: OpenAI, provider: FakeProvider) -> None:
+    client.completions.create(model="openai", prompt=["One:"], n=1, echo=False, suffix="")
+    assert provider.last_call().path.endswith("/chat/completions")
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (404, {"detail": "Not Found"}),
+        (405, {"detail": "Method Not Allowed"}),
+        (501, {"error": {"message": "Not implemented"}}),
+        (404, {"error": {"message": "This is a chat model and not supported in the v1/completions endpoint. Did you "
+                         "mean to use v1/chat/completions?", "type": "invalid_request_error", "code": None}}),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_service_that_turns_out_to_have_no_completions_is_followed_by_another(
+    tmp_path: Path, provider: FakeProvider, status: int, said: dict[str, Any], stream: bool
+) -> None:
+    live = LiveOxide(tmp_path)
+    for name in ("without", "with"):
+        live.declare(name, provider.base_url("openai", service=name), api="openai", max_retries=0)
+    try:
+        live.start()
+        wait_until(lambda: live.get("/v1/models").text.count("/alpha") == 2)
+        provider.misbehave("status", service="without", path="/v1/completions", status=status, body=said)
+        asked: dict[str, Any] = {"model": "auto", "prompt": "def f():", "suffix": "return x", "stream": stream}
+        client = OpenAI(base_url=f"{live.url}/v1", api_key="any", max_retries=0)
+        raw = client.completions.with_raw_response.create(**asked)
+        assert raw.headers["x-oxide-service"] == "with"
+        answer = raw.parse()
+        assert "".join(each.choices[0].text for each in answer) == TEXT if stream else answer.choices[0].text == TEXT
+        # A chat is another matter: the first service is not demoted for it.
+        explained = live.post("/api/routing/explain/", json={"prompt": "Hi"}).json()
+        assert [each["service"] for each in explained["candidates"]] == ["without", "with"], explained["candidates"]
+        provider.misbehave("status", service="with", path="/v1/completions", status=status, body=said)
+        with pytest.raises(openai.APIStatusError):
+            client.completions.create(**asked)
+    finally:
+        live.kill()
 
 
 def test_what_oxide_has_no_word_for_reaches_openais_protocol_here_too(client: OpenAI, provider: FakeProvider) -> None:
@@ -343,8 +482,8 @@ def test_mistakes_are_named(client: OpenAI) -> None:
         client.chat.completions.create(model="nobody-has-it", messages=ASKED)
     assert caught.value.code == "model_not_found"
     wrong: Any = [{"role": "user", "content": [{"type": "nonsense"}]}]
-    with pytest.raises(openai.BadRequestError, match=r"messages\[0\]\.content\[0\]\.type"):
-        client.chat.completions.create(model="auto", messages=wrong)
+    with pytest.raises(openai.BadRequestError, match=r"messages\[0\]\.content\[0\]"):
+        client.chat.completions.create(model="gemini", messages=wrong)
     with pytest.raises(openai.NotFoundError):
         client.post("/nowhere", body={}, cast_to=object)
     with pytest.raises(openai.BadRequestError, match="messages is empty"):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from services.adapters.base import Adapter, ChatRequest, ErrorKind, Message, Role, TextPart, ToolCall
+from services.adapters.base import Adapter, ChatRequest, ErrorKind, Message, Native, Role, TextPart, ToolCall
 from tests.fake_provider import FakeProvider, Tokens
 from tests.services.adapters.asking import MakeAdapter, ask, call, failure
 
@@ -120,3 +121,87 @@ def test_a_stream_broken_early_is_not_billed_for_the_count_at_its_start(
     assert partial is not None
     assert partial.usage.prompt_tokens == 500
     assert partial.usage.completion_tokens == pytest.approx(len(partial.text) / 4, abs=1)
+
+
+def events_of(*events: dict[str, Any]) -> bytes:
+    start = {"type": "message_start", "message": {"content": None, "model": "m", "usage": {"input_tokens": 3}}}
+    end = {"type": "message_delta", "delta": {"stop_reason": "tool_use"}}
+    return "".join(
+        f"data: {json.dumps(event)}\n\n" for event in (start, *events, end, {"type": "message_stop"})
+    ).encode()
+
+
+def called(input_: Any, *pieces: str) -> bytes:
+    block = {"type": "tool_use", "id": "t1", "name": "look", "input": input_}
+    deltas = ({"type": "input_json_delta", "partial_json": piece} for piece in pieces)
+    return events_of(
+        {"type": "content_block_start", "index": 0, "content_block": block},
+        *({"type": "content_block_delta", "index": 0, "delta": delta} for delta in deltas),
+        {"type": "content_block_stop", "index": 0},
+    )
+
+
+@pytest.mark.parametrize(
+    ("input_", "pieces", "arguments"),
+    [
+        ({}, ('{"q"', ': "x"}'), {"q": "x"}),
+        ({"q": "x"}, (), {"q": "x"}),
+        ({"q": "x"}, ('{"q": "x"}',), {"q": "x"}),
+        ({"q": "x"}, ("",), {"q": "x"}),
+        ('{"q": "x"}', (), {"q": "x"}),
+        (None, (), {}),
+        ("", (), {}),
+        ({}, (), {}),
+    ],
+)
+def test_the_input_of_a_tool_comes_at_its_beginning_or_in_pieces(
+    adapter: Adapter,
+    provider: FakeProvider,
+    question: ChatRequest,
+    input_: Any,
+    pieces: tuple[str, ...],
+    arguments: Any,
+) -> None:
+    provider.misbehave("raw", body=called(input_, *pieces), content_type="text/event-stream")
+    (found,) = ask(adapter, question, "stream").tool_calls
+    assert (found.id, json.loads(found.arguments)) == ("t1", arguments)
+
+
+@pytest.mark.parametrize(
+    ("input_", "told"), [(None, {}), ('{"q": 1}', {"q": 1}), ("", {}), ({"q": 1}, {"q": 1}), ([1], [1])]
+)
+def test_the_input_of_a_tool_comes_in_every_shape(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, input_: Any, told: Any
+) -> None:
+    content = [{"type": "tool_use", "id": None, "name": "look", "input": input_}]
+    body = {"type": "message", "content": content, "stop_reason": "tool_use"}
+    provider.misbehave("raw", body=json.dumps(body).encode())
+    (found,) = adapter.complete(question, call()).tool_calls
+    assert json.loads(found.arguments) == told
+    native = adapter.complete(replace(question, native=Native("anthropic", {"messages": []})), call())
+    assert native.native is not None
+    (block,) = json.loads(native.native)["content"]
+    assert block["id"] == native.tool_calls[0].id
+    assert isinstance(block["input"], dict)
+
+
+@pytest.mark.parametrize("way", ["complete", "stream"])
+def test_an_end_without_content_for_an_unknown_reason_is_a_failure_that_may_pass(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, way: str
+) -> None:
+    provider.say(text="", finish="brand_new")
+    error = failure(adapter, question, way)
+    assert (error.kind, error.permanent) == (ErrorKind.SERVER, False)
+    assert "brand_new" in error.message
+
+
+@pytest.mark.parametrize("way", ["complete", "stream"])
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [("pause_turn", "stop"), ("refusal", "content_filter"), ("model_context_window_exceeded", "length")],
+)
+def test_an_end_without_content_may_have_its_reason(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, way: str, word: str, reason: str
+) -> None:
+    provider.say(text="", finish=word)
+    assert ask(adapter, question, way).finish_reason == reason

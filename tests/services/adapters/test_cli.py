@@ -18,6 +18,7 @@ import pytest
 from services.adapters import cli
 from services.adapters.base import (
     ChatRequest,
+    Checked,
     Connection,
     ErrorKind,
     Feature,
@@ -357,7 +358,7 @@ def test_a_service_without_a_command_says_what_to_do() -> None:
 def test_a_check_finds_the_program_without_running_it(make_tool: MakeTool, tmp_path: Path) -> None:
     tool = make_tool("import pathlib, sys; pathlib.Path(sys.argv[1]).touch()", str(tmp_path / "ran"), "{model}")
 
-    assert tool.check(soon()) == []
+    assert tool.check(soon()) == Checked()
     assert not (tmp_path / "ran").exists()
 
 

@@ -10,17 +10,23 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from services.adapters.base import (
     Adapter,
     ChatRequest,
+    Checked,
     ErrorKind,
     Feature,
+    FilePart,
     ImagePart,
     JsonSchema,
     Message,
+    Method,
+    Native,
+    Probe,
     ProviderError,
     Reply,
     Role,
@@ -492,11 +498,77 @@ def test_a_json_schema_is_asked_for(
 def test_features_are_on_offer_as_the_protocol_has_them(adapter: Adapter, api: str) -> None:
     lacking = {
         "openai": {Feature.ANTHROPIC},
-        "ollama": {Feature.OPENAI, Feature.ANTHROPIC},
-        "anthropic": {Feature.OPENAI, Feature.JSON_OBJECT, Feature.EMBEDDINGS},
+        "ollama": {Feature.OPENAI, Feature.ANTHROPIC, Feature.FILES, Feature.AUDIO, Feature.IMAGE_OUTPUT},
+        "anthropic": {Feature.OPENAI, Feature.EMBEDDINGS, Feature.AUDIO, Feature.IMAGE_OUTPUT},
         "gemini": {Feature.OPENAI, Feature.ANTHROPIC},
     }[api]
     assert frozenset(Feature) - lacking == adapter.FEATURES
+
+
+def test_a_document_is_sent(
+    adapter: Adapter, api: str, provider: FakeProvider, question: ChatRequest, way: str
+) -> None:
+    document = FilePart("application/pdf", "JVBERi0=", name="a.pdf")
+    asked = replace(question, messages=(Message("user", (document,)),))
+    if api == "ollama":
+        assert failure(adapter, asked, way).kind is ErrorKind.UNSUPPORTED
+        return
+    ask(adapter, asked, way)
+    source = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}
+    data = {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0="}
+    turn = sent(provider).json["contents" if api == "gemini" else "messages"][0]
+    assert (
+        turn["parts" if api == "gemini" else "content"]
+        == {
+            "openai": [{"type": "file", "file": data}],
+            "anthropic": [{"type": "document", "source": source, "title": "a.pdf"}],
+            "gemini": [{"inlineData": {"mimeType": "application/pdf", "data": "JVBERi0="}}],
+        }[api]
+    )
+
+
+def test_a_document_of_text_can_be_sent_to_all(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, way: str
+) -> None:
+    document = FilePart("text/csv", text="city,rain\nOslo,7", name="rain.csv")
+    asked = replace(question, messages=(Message("user", (TextPart("Sum up."), document)),))
+    assert asked.features == frozenset()
+    ask(adapter, asked, way)
+    body = json.dumps(sent(provider).json)
+    assert "Oslo,7" in body
+    assert "rain.csv" in body
+
+
+@pytest.mark.parametrize("arguments", ['{"city": "Os', "null", "", '"{}"', "[1]", "Oslo"])
+def test_no_arguments_in_the_history_are_refused(
+    adapter: Adapter, api: str, provider: FakeProvider, question: ChatRequest, way: str, arguments: str
+) -> None:
+    called = Message("assistant", tool_calls=(ToolCall("c1", "get_weather", arguments),))
+    answered = Message("tool", (TextPart("Rain"),), tool_call_id="c1")
+    ask(adapter, replace(question, messages=(*question.messages, called, answered)), way)
+    turn = sent(provider).json["contents" if api == "gemini" else "messages"][1]
+    found = {
+        "openai": lambda: json.loads(turn["tool_calls"][0]["function"]["arguments"]),
+        "ollama": lambda: turn["tool_calls"][0]["function"]["arguments"],
+        "anthropic": lambda: turn["content"][0]["input"],
+        "gemini": lambda: turn["parts"][0]["functionCall"]["args"],
+    }[api]()
+    assert isinstance(found, dict)
+
+
+def test_what_a_protocol_has_no_word_for_is_told(adapter: Adapter, api: str, question: ChatRequest, way: str) -> None:
+    body = {"model": "auto", "user": "ada", "metadata": {}, "verbosity": "low"}
+    native = Native("responses", body, translated=frozenset({"model"}))
+    asked = replace(question, temperature=0.5, seed=7, parallel_tool_calls=False, native=native)
+    limits = call()
+    ask(adapter, asked, way, limits)
+    assert limits.dropped == [*(["seed"] if api == "anthropic" else []), "parallel_tool_calls", "user", "verbosity"]
+
+
+def test_where_nothing_is_dropped_nothing_is_told(adapter: Adapter, question: ChatRequest, way: str) -> None:
+    limits = call()
+    ask(adapter, replace(question, temperature=0.5, max_tokens=9, stop=("END",)), way, limits)
+    assert limits.dropped == []
 
 
 # Usage
@@ -535,7 +607,7 @@ def test_it_lists_models(adapter: Adapter) -> None:
 
 
 def test_a_health_check_costs_nothing(adapter: Adapter, provider: FakeProvider) -> None:
-    assert adapter.check(call()) == ["alpha", "beta"]
+    assert adapter.check(call()) == Checked(("alpha", "beta"))
     assert {request.method for request in provider.requests} == {"GET"}
 
 
@@ -544,6 +616,82 @@ def test_a_health_check_finds_a_bad_key(adapter: Adapter, provider: FakeProvider
     with pytest.raises(ProviderError) as caught:
         adapter.check(call())
     assert caught.value.kind is ErrorKind.AUTH
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 422, 429, 500, 501, 503])
+def test_a_server_that_lists_no_models_is_there_all_the_same(
+    adapter: Adapter, provider: FakeProvider, status: int
+) -> None:
+    provider.misbehave("status", status=status)
+    seen = adapter.check(call())
+    assert seen.models == ()
+    assert f"answered {status}" in seen.list_problem
+
+
+@pytest.mark.parametrize("fault", ["html", "empty", "bad_json", "redirect"])
+def test_a_server_with_something_else_in_place_of_the_list_is_there(
+    adapter: Adapter, provider: FakeProvider, fault: str
+) -> None:
+    provider.misbehave(fault)
+    assert adapter.check(call()).list_problem
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, {"code": "invalid_api_key", "message": "No."}),
+        (403, {"type": "authentication_error", "message": "No."}),
+        (403, {"message": "Incorrect API key provided: sk-***"}),
+        (400, {"message": "API key not valid. Please pass a valid API key."}),
+        (401, {"message": "No."}),
+    ],
+)
+def test_an_error_that_says_so_rejects_the_key(
+    adapter: Adapter, provider: FakeProvider, status: int, error: dict[str, str]
+) -> None:
+    provider.misbehave("status", status=status, body={"error": error})
+    with pytest.raises(ProviderError):
+        adapter.check(call())
+
+
+@pytest.mark.parametrize("fault", ["reset", "hang"])
+def test_a_check_without_an_answer_fails(adapter: Adapter, provider: FakeProvider, fault: str) -> None:
+    provider.misbehave(fault)
+    with pytest.raises(ProviderError) as caught:
+        adapter.check(Call.within(0.5))
+    assert caught.value.kind in (ErrorKind.CONNECT, ErrorKind.TIMEOUT)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
+def test_another_address_can_be_checked_and_the_next_call_is_as_ever(
+    adapter: Adapter, api: str, provider: FakeProvider, question: ChatRequest, method: Method
+) -> None:
+    root = f"/{api}/{api}"
+    assert adapter.check(call(), Probe(f"{root}/health?deep=1", method)).list_problem == ""
+    adapter.check(call(), Probe("health", method))
+    assert adapter.complete(question, call()).text == TEXT
+    assert adapter.models(call()) == ["alpha", "beta"]
+    below = urlsplit(provider.base_url(api)).path
+    asked = [(request.method, request.path) for request in provider.requests]
+    assert asked[:2] == [(method, f"{root}/health?deep=1"), (method, f"{below}/health")]
+    assert [each for each, _ in asked[2:]] == ["POST", "GET"]
+
+
+@pytest.mark.parametrize("status", [204, 302, 403, 404, 429])
+def test_at_an_address_of_its_own_all_but_401_and_5xx_is_healthy(
+    adapter: Adapter, provider: FakeProvider, status: int
+) -> None:
+    provider.misbehave("status", status=status)
+    assert adapter.check(call(), Probe("health")) == Checked()
+
+
+@pytest.mark.parametrize("status", [401, 500, 503])
+def test_at_an_address_of_its_own_401_and_5xx_is_unhealthy(
+    adapter: Adapter, provider: FakeProvider, status: int
+) -> None:
+    provider.misbehave("status", status=status)
+    with pytest.raises(ProviderError):
+        adapter.check(call(), Probe("health"))
 
 
 @pytest.mark.parametrize("fault", ["html", "empty", "bad_json", "redirect"])

@@ -225,4 +225,4 @@ def test_a_cancelled_stream_keeps_what_was_said() -> None:
 
 
 def test_it_lists_one_model() -> None:
-    assert echo().models(soon()) == echo().check(soon()) == ["echo"]
+    assert echo().models(soon()) == list(echo().check(soon()).models) == ["echo"]

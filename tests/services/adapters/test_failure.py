@@ -107,6 +107,7 @@ def test_a_refusal_is_sorted_by_its_codes_then_its_status(status: int, payload: 
         (400, "temperature: must be between 0 and 2", ErrorKind.BAD_REQUEST),
         (429, "You exceeded your current quota, please check your plan and billing details.", ErrorKind.RATE_LIMITED),
         (500, "The server had an error while processing your request.", ErrorKind.SERVER),
+        (500, "The billing service returned an invalid model name.", ErrorKind.SERVER),
         (503, "The model is overloaded. Please try again later.", ErrorKind.SERVER),
     ],
 )
@@ -164,7 +165,8 @@ def test_type_code_and_param_are_found_in_the_error() -> None:
     found = read(400, {"error": {"type": "a", "code": 400, "param": None}})
     assert [found.field(name) for name in ("type", "code", "param")] == ["a", "", ""]
     assert read(400, {"object": "error", "type": "b"}).field("type") == "b"
-    assert [read(400, odd).field("type") for odd in ("text", None, [], [{}], {"error": "text"})] == [""] * 5
+    odd: list[Any] = ["text", None, [], [{}], {"error": "text"}]
+    assert [read(400, each).field("type") for each in odd] == [""] * 5
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from services.adapters.base import Adapter, ChatRequest, ErrorKind, Message, TextPart, ToolCall
+from services.adapters.base import (
+    Adapter,
+    ChatRequest,
+    ErrorKind,
+    Feature,
+    FilePart,
+    ImagePart,
+    Message,
+    Role,
+    TextPart,
+    ToolCall,
+)
 from tests.fake_provider import FakeProvider
 from tests.services.adapters.asking import MakeAdapter, ask, assembled, call, failure
 
@@ -93,3 +105,136 @@ def test_an_answer_without_parts_is_an_answer(adapter: Adapter, provider: FakePr
     provider.misbehave("raw", body=json.dumps(body).encode())
     reply = ask(adapter, question, "complete")
     assert (reply.text, reply.finish_reason) == ("", "length")
+
+
+def answered(provider: FakeProvider, way: str, **candidate: Any) -> None:
+    """Have the provider answer with one candidate."""
+    usage = {"promptTokenCount": 3, "candidatesTokenCount": 2}
+    body = json.dumps({"candidates": [candidate], "usageMetadata": usage, "modelVersion": "m1"})
+    content = f"data: {body}\n\n" if way == "stream" else body
+    content_type = "text/event-stream" if way == "stream" else "application/json"
+    provider.misbehave("raw", body=content.encode(), content_type=content_type)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "MALFORMED_FUNCTION_CALL",
+        "UNEXPECTED_TOOL_CALL",
+        "TOO_MANY_TOOL_CALLS",
+        "OTHER",
+        "NO_IMAGE",
+        "IMAGE_OTHER",
+        "MISSING_THOUGHT_SIGNATURE",
+        "MALFORMED_RESPONSE",
+        "BRAND_NEW",
+    ],
+)
+def test_an_end_without_content_is_a_failure_that_may_pass(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, way: str, reason: str
+) -> None:
+    answered(provider, way, content={}, finishReason=reason, finishMessage="Something went wrong")
+    error = failure(adapter, question, way)
+    assert (error.kind, error.permanent) == (ErrorKind.SERVER, False)
+    assert reason in error.message
+    assert "Something went wrong" in error.message
+    assert error.partial is not None
+    assert error.partial.usage.total_tokens == 5
+
+
+@pytest.mark.parametrize("part", [{"text": "Hm.", "thought": True}, {"text": " \n"}])
+def test_thoughts_alone_are_no_content(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, way: str, part: Any
+) -> None:
+    answered(provider, way, content={"parts": [part]}, finishReason="MALFORMED_FUNCTION_CALL")
+    assert failure(adapter, question, way).kind is ErrorKind.SERVER
+
+
+@pytest.mark.parametrize("reason", ["OTHER", "MALFORMED_FUNCTION_CALL", "BRAND_NEW"])
+def test_what_was_said_before_an_odd_end_counts(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, way: str, reason: str
+) -> None:
+    answered(provider, way, content={"parts": [{"text": "Half"}]}, finishReason=reason)
+    reply = ask(adapter, question, way)
+    assert (reply.text, reply.finish_reason) == ("Half", "stop")
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["SAFETY", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR", "BLOCKLIST", "SPII"],
+)
+def test_filters_are_told_as_such(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, way: str, reason: str
+) -> None:
+    answered(provider, way, finishReason=reason)
+    assert ask(adapter, question, way).finish_reason == "content_filter"
+
+
+def test_a_model_may_end_without_a_word(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, way: str
+) -> None:
+    answered(provider, way, content={"parts": [{"text": ""}]}, finishReason="STOP")
+    assert ask(adapter, question, way).finish_reason == "stop"
+
+
+def test_an_image_that_the_model_drew_is_part_of_its_answer(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, way: str
+) -> None:
+    parts = [
+        {"inlineData": {"mimeType": "image/png", "data": "Zmlyc3Q="}, "thought": True},
+        {"text": "Here:"},
+        {"inlineData": {"mimeType": "image/png", "data": "iVBORw0K"}},
+    ]
+    answered(provider, way, content={"parts": parts}, finishReason="STOP")
+    reply = ask(adapter, question, way)
+    assert (reply.text, reply.images) == ("Here:", (ImagePart("image/png", "iVBORw0K"),))
+
+
+def test_images_are_asked_for(adapter: Adapter, provider: FakeProvider, question: ChatRequest) -> None:
+    adapter.complete(replace(question, needs=frozenset({Feature.IMAGE_OUTPUT})), call())
+    assert provider.requests[0].json["generationConfig"] == {"responseModalities": ["TEXT", "IMAGE"]}
+
+
+@pytest.mark.parametrize(
+    ("args", "text"),
+    [(None, {}), ("", {}), ({"q": 1}, {"q": 1}), ('{"q": 1}', {"q": 1}), ('"{\\"q\\": 1}"', {"q": 1}), ([1], [1])],
+)
+def test_arguments_come_in_every_shape(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, way: str, args: Any, text: Any
+) -> None:
+    answered(provider, way, content={"parts": [{"functionCall": {"name": "look", "args": args}}]}, finishReason="STOP")
+    (called,) = ask(adapter, question, way).tool_calls
+    assert json.loads(called.arguments) == text
+
+
+@pytest.mark.parametrize("role", ["system", "assistant"])
+def test_the_first_turn_is_the_users(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, role: Role
+) -> None:
+    adapter.complete(replace(question, messages=(Message(role, (TextPart("You write a haiku."),)),)), call())
+    first = provider.requests[0].json["contents"][0]
+    assert first["role"] == "user"
+    assert first["parts"][0]["text"].strip()
+
+
+def test_blank_text_is_not_sent(adapter: Adapter, provider: FakeProvider, question: ChatRequest) -> None:
+    blank = (TextPart("\n\n"),)
+    messages = (Message("system", blank), *question.messages, Message("assistant", blank, (ToolCall("c", "f", "{}"),)))
+    adapter.complete(replace(question, messages=messages), call())
+    body = provider.requests[0].json
+    assert "systemInstruction" not in body
+    assert [list(part) for part in body["contents"][1]["parts"]] == [["functionCall", "thoughtSignature"]]
+
+
+def test_recordings_and_documents_are_sent(adapter: Adapter, provider: FakeProvider, question: ChatRequest) -> None:
+    parts = (FilePart("audio/wav", "UklGRg=="), FilePart("application/pdf", url="https://example.org/a.pdf"))
+    adapter.complete(replace(question, messages=(Message("user", parts),)), call())
+    assert provider.requests[0].json["contents"][0]["parts"] == [
+        {"inlineData": {"mimeType": "audio/wav", "data": "UklGRg=="}},
+        {"fileData": {"fileUri": "https://example.org/a.pdf", "mimeType": "application/pdf"}},
+    ]
+
+
+def test_more_stops_than_it_takes_are_cut(adapter: Adapter, provider: FakeProvider, question: ChatRequest) -> None:
+    adapter.complete(replace(question, stop=("", *"abcdefg")), call())
+    assert provider.requests[0].json["generationConfig"]["stopSequences"] == list("abcde")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from services.adapters.base import Adapter, ChatRequest, ErrorKind, Message, Tool, ToolCall
+from services.adapters.base import Adapter, ChatRequest, ErrorKind, Message, Native, TextPart, Tool, ToolCall
 from tests.fake_provider import FakeProvider
 from tests.services.adapters.asking import MakeAdapter, ask, call, failure
 
@@ -60,22 +62,78 @@ def test_a_model_that_cannot_use_tools_is_no_mistake_of_the_caller(
     assert not error.is_callers
 
 
-def test_arguments_that_are_no_object_are_the_callers_mistake(
+@pytest.mark.parametrize(
+    ("options", "asked", "told"),
+    [
+        ({}, {}, None),
+        ({"num_ctx": 8192}, {}, {"num_ctx": 8192}),
+        ({"num_ctx": 8192}, {"extra": {"num_ctx": 4096}}, {"num_ctx": 4096}),
+        ({}, {"extra": {"options": {"num_ctx": 4096, "mirostat": 1}}}, {"num_ctx": 4096, "mirostat": 1}),
+        ({}, {"native": Native("openai", {"num_ctx": 32_768, "min_p": 0.1})}, {"num_ctx": 32_768, "min_p": 0.1}),
+        (
+            {"num_ctx": 1},
+            {"native": Native("openai", {"options": {"num_ctx": 2}}), "top_k": 3},
+            {"num_ctx": 2, "top_k": 3},
+        ),
+    ],
+)
+def test_the_length_of_the_context_is_the_services_or_the_requests(
+    make_adapter: MakeAdapter,
+    provider: FakeProvider,
+    question: ChatRequest,
+    options: dict[str, Any],
+    asked: dict[str, Any],
+    told: Any,
+) -> None:
+    limits = call()
+    make_adapter("ollama", **options).complete(replace(question, **asked), limits)
+    body = provider.requests[0].json
+    assert body.get("options") == told
+    assert "num_ctx" not in body
+    assert limits.dropped == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"q": "x"}, {"q": "x"}),
+        ('{"q":"x"}', {"q": "x"}),
+        (None, {}),
+        ("", {}),
+        ("null", {}),
+        ('"{\\"q\\": 1}"', {"q": 1}),
+    ],
+)
+def test_arguments_come_in_every_shape(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, way: str, arguments: Any, text: Any
+) -> None:
+    message = {"content": "", "tool_calls": [{"function": {"name": "look", "arguments": arguments}}]}
+    body = json.dumps({"model": "m", "message": message, "done": True, "done_reason": "stop"})
+    provider.misbehave(
+        "raw", body=f"{body}\n".encode(), content_type="application/x-ndjson" if way == "stream" else "application/json"
+    )
+    (called,) = ask(adapter, question, way).tool_calls
+    assert json.loads(called.arguments) == text
+
+
+def test_results_go_back_in_the_order_of_their_calls(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest
+) -> None:
+    calls = Message("assistant", tool_calls=(ToolCall("a", "rain", "{}"), ToolCall("b", "wind", "{}")))
+    results = [Message("tool", (TextPart(text),), tool_call_id=identity) for identity, text in (("b", "2"), ("a", "1"))]
+    adapter.complete(replace(question, messages=(*question.messages, calls, *results)), call())
+    told = provider.requests[0].json["messages"][2:]
+    assert [(each["tool_name"], each["content"]) for each in told] == [("rain", "1"), ("wind", "2")]
+
+
+def test_an_answer_without_content_for_an_unknown_reason_is_none(
     adapter: Adapter, provider: FakeProvider, question: ChatRequest, way: str
 ) -> None:
-    broken = Message("assistant", tool_calls=(ToolCall("c1", "now", "[1, 2"),))
-    error = failure(adapter, replace(question, messages=(*question.messages, broken)), way)
-    assert error.kind is ErrorKind.BAD_REQUEST
-    assert provider.requests == []
-
-
-def test_the_result_of_an_unknown_call_is_the_callers_mistake(
-    adapter: Adapter, question: ChatRequest, way: str
-) -> None:
-    lost = Message("tool", tool_call_id="c9")
-    error = failure(adapter, replace(question, messages=(*question.messages, lost)), way)
-    assert error.kind is ErrorKind.BAD_REQUEST
-    assert "c9" in error.message
+    body = b'{"model": "m", "message": {"content": ""}, "done": true, "done_reason": "gpu_lost"}\n'
+    provider.misbehave("raw", body=body, content_type="application/x-ndjson" if way == "stream" else "application/json")
+    error = failure(adapter, question, way)
+    assert (error.kind, error.permanent) == (ErrorKind.SERVER, False)
+    assert "gpu_lost" in error.message
 
 
 def test_a_prompt_that_was_cached_is_estimated(adapter: Adapter, provider: FakeProvider, question: ChatRequest) -> None:

@@ -8,7 +8,19 @@ from typing import Any
 
 import pytest
 
-from services.adapters.base import Adapter, ChatRequest, ErrorKind, ToolCall, Usage
+from services.adapters.base import (
+    Adapter,
+    ChatRequest,
+    ErrorKind,
+    FilePart,
+    ImagePart,
+    Message,
+    Native,
+    Tool,
+    ToolCall,
+    Usage,
+)
+from services.adapters.conversation import ANY, MISTRAL_IDS, OPENAI_IDS, Spelling
 from services.adapters.openai import OpenAIAdapter
 from tests.fake_provider import FakeProvider
 from tests.services.adapters.asking import MakeAdapter, ask, assembled, call, failure
@@ -17,6 +29,11 @@ from tests.services.adapters.asking import MakeAdapter, ask, assembled, call, fa
 @pytest.fixture
 def adapter(make_adapter: MakeAdapter) -> Adapter:
     return make_adapter("openai")
+
+
+@pytest.fixture(params=["complete", "stream"])
+def way(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 def stream_of(*chunks: Any, end: str = "data: [DONE]\n\n") -> bytes:
@@ -215,3 +232,198 @@ def test_openrouter_is_asked_about_the_key_because_its_models_are_open_to_all(ma
     adapter = make_adapter("openai", base_url="https://openrouter.ai/api/v1")
     assert isinstance(adapter, OpenAIAdapter)
     assert adapter._default_key_path() == "/key"
+
+
+@pytest.mark.parametrize("reason", ["brand_new", "malformed_function_call", "abort"])
+def test_an_end_without_content_for_an_unknown_reason_is_a_failure_that_may_pass(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, way: str, reason: str
+) -> None:
+    if way == "stream":
+        body = stream_of(piece(role="assistant", content=""), piece(reason))
+        provider.misbehave("raw", body=body, content_type="text/event-stream")
+    else:
+        provider.misbehave("raw", body=whole(reason, content=""))
+    for native in (None, Native("openai", {"messages": []})):
+        error = failure(adapter, replace(question, native=native), way)
+        assert (error.kind, error.permanent) == (ErrorKind.SERVER, False)
+        assert reason in error.message
+
+
+@pytest.mark.parametrize("reason", ["insufficient_system_resource", "network_error"])
+def test_an_answer_that_its_server_gave_up_is_a_failure_that_may_pass(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, reason: str
+) -> None:
+    provider.misbehave("raw", body=whole(reason, content="Half of"))
+    assert failure(adapter, question, "complete").kind is ErrorKind.SERVER
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("content_filter: PROHIBITED_CONTENT", "content_filter"),
+        ("sensitive", "content_filter"),
+        ("model_context_window_exceeded", "length"),
+        ("eos_token", "stop"),
+        ("COMPLETE", "stop"),
+    ],
+)
+def test_other_words_for_the_reason_to_finish(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, reason: str, told: str
+) -> None:
+    provider.misbehave("raw", body=whole(reason, content=""))
+    assert adapter.complete(question, call()).finish_reason == told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [(None, {}), ("", {}), ("null", {}), ({"q": 1}, {"q": 1}), ('"{\\"q\\": 1}"', {"q": 1}), ('{"q": 1}', {"q": 1})],
+)
+def test_arguments_come_in_every_shape(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, way: str, arguments: Any, text: Any
+) -> None:
+    called = {"index": 0, "id": "c", "type": "function", "function": {"name": "look", "arguments": arguments}}
+    if way == "stream":
+        body = stream_of(piece(tool_calls=[called]), piece("tool_calls"))
+        provider.misbehave("raw", body=body, content_type="text/event-stream")
+    else:
+        provider.misbehave("raw", body=whole("tool_calls", content=None, tool_calls=[called]))
+    (found,) = ask(adapter, question, way).tool_calls
+    assert json.loads(found.arguments) == text
+
+
+def test_a_native_answer_has_arguments_that_clients_can_read(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest
+) -> None:
+    called = {"id": "c", "type": "function", "function": {"name": "look", "arguments": None}}
+    provider.misbehave("raw", body=whole("tool_calls", content=None, tool_calls=[called]))
+    native = adapter.complete(replace(question, native=Native("openai", {"messages": []})), call()).native
+    assert native is not None
+    (found,) = json.loads(native)["choices"][0]["message"]["tool_calls"]
+    assert found["function"]["arguments"] == "{}"
+
+
+@pytest.mark.parametrize(
+    ("options", "identity", "kept"),
+    [
+        ({}, "x" * 60, True),
+        ({"tool_call_ids": "openai"}, "x" * 60, False),
+        ({"tool_call_ids": "openai"}, "x" * 40, True),
+        ({"tool_call_ids": "mistral"}, "call_1", False),
+        ({"tool_call_ids": "mistral"}, "aB3xK9mP2", True),
+    ],
+)
+def test_ids_keep_the_rules_of_the_vendor_in_the_clients_own_body_too(
+    make_adapter: MakeAdapter,
+    provider: FakeProvider,
+    question: ChatRequest,
+    options: dict[str, Any],
+    identity: str,
+    kept: bool,
+) -> None:
+    calls = [{"id": identity, "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+    turns = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "tool_calls": calls},
+        {"role": "tool", "tool_call_id": identity, "content": "1"},
+    ]
+    native = Native("openai", {"messages": turns, "top_k": 1})
+    make_adapter("openai", **options).complete(replace(question, native=native), call())
+    body = provider.requests[0].json
+    assert (body["messages"] == turns) is kept
+    assert body["messages"][1]["tool_calls"][0]["id"] == body["messages"][2]["tool_call_id"]
+    assert body["top_k"] == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "ids"),
+    [
+        ("https://api.mistral.ai/v1", MISTRAL_IDS),
+        ("https://api.openai.com/v1", OPENAI_IDS),
+        ("https://openrouter.ai/api/v1", ANY),
+        ("http://localhost:8080/v1", ANY),
+    ],
+)
+def test_vendors_are_known_by_their_addresses(make_adapter: MakeAdapter, address: str, ids: Spelling) -> None:
+    adapter = make_adapter("openai", base_url=address)
+    assert isinstance(adapter, OpenAIAdapter)
+    assert adapter.call_ids is ids
+
+
+def test_images_that_the_model_drew_are_part_of_the_answer(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, way: str
+) -> None:
+    images = [
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0K"}},
+        {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}},
+        "nonsense",
+    ]
+    if way == "stream":
+        body = stream_of(piece(content="Here:"), piece(images=images), piece("stop"))
+        provider.misbehave("raw", body=body, content_type="text/event-stream")
+    else:
+        provider.misbehave("raw", body=whole(content="Here:", images=images))
+    drawn = (ImagePart("image/png", "iVBORw0K"), ImagePart(url="https://example.org/a.png"))
+    assert ask(adapter, question, way).images == drawn
+
+
+def test_a_recording_is_sent_and_a_document_at_an_address_is_not(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest
+) -> None:
+    sound = FilePart("audio/mpeg", "SUQz")
+    adapter.complete(replace(question, messages=(Message("user", (sound,)),)), call())
+    (part,) = provider.requests[0].json["messages"][0]["content"]
+    assert part == {"type": "input_audio", "input_audio": {"data": "SUQz", "format": "mp3"}}
+    document = Message("user", (FilePart("application/pdf", url="https://example.org/a.pdf"),))
+    assert failure(adapter, replace(question, messages=(document,)), "complete").kind is ErrorKind.UNSUPPORTED
+
+
+def test_a_strict_tool_is_sent_as_one(adapter: Adapter, provider: FakeProvider, question: ChatRequest) -> None:
+    adapter.complete(replace(question, tools=(Tool("f", strict=True), Tool("g"))), call())
+    told = [tool["function"].get("strict") for tool in provider.requests[0].json["tools"]]
+    assert told == [True, None]
+
+
+@pytest.mark.parametrize(
+    ("model", "effort", "told"),
+    [
+        ("gpt-4o", "none", None),
+        ("openai/o3-mini", "none", "low"),
+        ("gpt-5-mini", "none", "minimal"),
+        ("gpt-5.2", "none", "none"),
+        ("qwen3", "minimal", "minimal"),
+    ],
+)
+def test_the_least_effort_is_one_that_the_model_knows(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, model: str, effort: Any, told: str | None
+) -> None:
+    adapter.complete(replace(question, model=model, effort=effort), call())
+    assert provider.requests[0].json.get("reasoning_effort") == told
+
+
+@pytest.mark.parametrize(
+    ("address", "options", "name"),
+    [
+        ("https://api.openai.com/v1", {}, "max_completion_tokens"),
+        ("https://api.openai.com/v1", {"max_tokens_field": "max_tokens"}, "max_tokens"),
+        ("https://api.groq.com/openai/v1", {}, "max_tokens"),
+    ],
+)
+def test_openai_itself_takes_the_new_name_of_the_limit(
+    make_adapter: MakeAdapter, question: ChatRequest, address: str, options: dict[str, Any], name: str
+) -> None:
+    adapter = make_adapter("openai", base_url=address, **options)
+    assert isinstance(adapter, OpenAIAdapter)
+    native = Native("openai", {"messages": [], "max_tokens": 5})
+    for body in (
+        adapter.body(replace(question, max_tokens=5), stream=False),
+        adapter.native_body(native, question, stream=False),
+    ):
+        assert {key: value for key, value in body.items() if key.startswith("max_")} == {name: 5}
+
+
+def test_openai_itself_takes_four_stops(make_adapter: MakeAdapter, question: ChatRequest) -> None:
+    asked = replace(question, stop=tuple("abcdef"))
+    for address, stops in (("https://api.openai.com/v1", "abcd"), ("http://localhost:8000/v1", "abcdef")):
+        adapter = make_adapter("openai", base_url=address)
+        assert isinstance(adapter, OpenAIAdapter)
+        assert adapter.body(asked, stream=False)["stop"] == list(stops)

@@ -126,6 +126,9 @@ def test_the_usage_of_several_choices_adds_up_what_was_written() -> None:
         meter.add_choice(index, {"prompt_tokens": 100, "completion_tokens": tokens, "total_tokens": 100 + tokens})
     assert meter.usage == Usage(prompt_tokens=100, completion_tokens=50)
 
+    meter.add({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0})
+    assert meter.usage == Usage(prompt_tokens=100, completion_tokens=50)
+
     meter.add({"prompt_tokens": 100, "completion_tokens": 51, "total_tokens": 151})
     assert meter.usage == Usage(prompt_tokens=100, completion_tokens=51)
 
@@ -144,6 +147,8 @@ def test_the_usage_of_several_choices_adds_up_what_was_written() -> None:
         # Without a total the vendor's documents decide, and not where it has one.
         ({"completion_tokens": 300, "reasoning_tokens": 200}, XAI, 500),
         ({"completion_tokens": 300, "total_tokens": 400, "reasoning_tokens": 200}, XAI, 300),
+        # A total of an earlier event of the stream says nothing.
+        ({"completion_tokens": 300, "total_tokens": 150, "reasoning_tokens": 200}, XAI, 500),
         # All of the answer was thinking.
         ({"completion_tokens": 0, "total_tokens": 300, "reasoning_tokens": 200}, "", 200),
     ],
@@ -230,6 +235,12 @@ def test_what_the_provider_charged(raw: dict[str, Any], expected: Decimal | None
     found = openai_usage({"prompt_tokens": 10, "completion_tokens": 1, **raw})
     assert found
     assert found.cost == expected
+
+
+def test_a_cost_without_tokens_is_kept() -> None:
+    raw = {"prompt_tokens": 0, "completion_tokens": 0, "cost": 0.01}
+    assert completed(openai_usage(raw), REQUEST, "x" * 8) == Usage(10, 2, reported=False, cost=Decimal("0.01"))
+    assert openai_usage({**raw, "cost": 0}) is None
 
 
 def test_an_answer_cut_after_a_running_total_is_not_taken_for_the_whole_cost() -> None:

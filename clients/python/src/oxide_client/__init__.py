@@ -33,6 +33,7 @@ from oxide_client.errors import (
     UnexpectedAnswerError,
     UnsupportedMediaTypeError,
     ValidationError,
+    WrongAddressError,
 )
 from oxide_client.errors import of_body as error_of
 from oxide_client.live import LiveEvent
@@ -88,6 +89,7 @@ __all__ = [
     "UnexpectedAnswerError",
     "UnsupportedMediaTypeError",
     "ValidationError",
+    "WrongAddressError",
     "__version__",
     "error_of",
 ]

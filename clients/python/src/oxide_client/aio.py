@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar, cast, overload
 import aiohttp
 from yarl import URL
 
-from oxide_client import answers, calls, errors
+from oxide_client import answers, calls, errors, schemes
 from oxide_client.aio_events import AsyncEvents
 from oxide_client.calls import Call, decoded
 from oxide_client.errors import OxideError, UnauthorizedError
@@ -58,6 +58,7 @@ class AsyncOxide:
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._renewing: asyncio.Lock | None = None
+        self._has_answered = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -367,7 +368,8 @@ class AsyncOxide:
             used = self._tokens.access
             try:
                 return await once()
-            except OxideError as error:
+            except OxideError as failure:
+                error = await self._explained(failure)
                 if isinstance(error, UnauthorizedError) and not (call.is_open or renewed):
                     renewed = await self._renew(used)
                     if renewed:
@@ -375,8 +377,14 @@ class AsyncOxide:
                 failures += 1
                 pause = self._retries.pause_after(error, call, failures, deadline.remaining)
                 if pause is None:
-                    raise
+                    raise error from failure.__cause__
             await asyncio.sleep(pause)
+
+    async def _explained(self, error: OxideError) -> OxideError:
+        """The error that says that the scheme of `base_url` is wrong, where that is why a first call failed."""
+        if self._has_answered or self._proxy or not schemes.may_be_wrong(self.base_url, error):
+            return error
+        return await asyncio.to_thread(schemes.mismatch, self.base_url) or error
 
     async def _request(self, call: Call[Any], deadline: Deadline) -> aiohttp.ClientResponse:
         """Ask once. Raises `OxideError` for an answer that is an error, and what aiohttp raises."""
@@ -387,10 +395,12 @@ class AsyncOxide:
             URL(self.base_url + call.path, encoded=True).with_query(call.query or None),
             data=calls.content_of(call),
             headers=calls.headers_of(call, self._tokens.access),
-            timeout=aiohttp.ClientTimeout(total=remaining, sock_connect=min(CONNECT_SECONDS, remaining)),
+            # `connect` includes the TLS handshake, `sock_connect` does not.
+            timeout=aiohttp.ClientTimeout(total=remaining, connect=min(CONNECT_SECONDS, remaining)),
             allow_redirects=False,
             proxy=self._proxy,
         )
+        self._has_answered = True
         if response.status < 300 or response.status in call.also_good:
             return response
         async with response:
@@ -483,6 +493,8 @@ def _told(call: Call[Any], deadline: Deadline, base_url: str, reader: Reader | N
     task_id = reader.task_id if reader else None
     try:
         yield
+    except (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError) as error:
+        raise errors.no_way_through(base_url, error) from error
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, ssl.SSLError) as error:
         raise errors.not_connected(base_url, error) from error
     except asyncio.TimeoutError as error:

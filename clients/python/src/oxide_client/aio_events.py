@@ -105,7 +105,10 @@ class AsyncEvents:
         except aiohttp.WSServerHandshakeError as error:
             raise live.refusal(error.status, url) from error
         except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
-            raise errors.not_connected(url, error) from error
+            failure = errors.not_connected(url, error)
+            failure.__cause__ = error
+            raise await client._explained(failure) from error  # noqa: SLF001
+        client._has_answered = True  # noqa: SLF001
         self._socket = socket
 
     async def _connect_again(self) -> LiveEvent:

@@ -147,6 +147,7 @@ class Attempt(TypedDict):
     cost: float | None
     cost_basis: str
     usage: Usage
+    dropped: list[str]
     usage_details: dict[str, int | str]
 
 
@@ -187,15 +188,21 @@ class ServiceSummary(TypedDict):
 
 
 class ServiceListed(ServiceSummary):
-    """`obstacle` is what keeps Oxide from calling it now, worded to follow its name; "" where nothing does.
+    """`obstacle` is why Oxide calls it only after all others, or without a key (`no_key`) not at all, worded to follow
+    its name; "" where nothing is in the way.
 
     The same for programs: `obstacle_code`, `obstacle_detail` without what the code says already, and
     `obstacle_variable`, the environment variable in which a missing or refused key is looked for.
+
+    `state` is its state in one word, `state_text` the same for people, and `state_detail` what else is known of it.
 
     `capabilities` are the types of task that the default order has it for; none: all of them.
     """
 
     breaker: Literal["closed", "open", "half_open"]
+    state: Literal["off", "no_key", "key_refused", "unhealthy", "resting", "healthy", "list_unknown", "unchecked"]
+    state_text: str
+    state_detail: str
     obstacle: str
     obstacle_code: Literal["", "no_key", "key_refused", "unhealthy", "resting"]
     obstacle_detail: str
@@ -218,7 +225,7 @@ class NextStep(TypedDict):
 
 
 class ServiceList(TypedDict):
-    """`services` by their names; the others count them. `next_step` is there while no model can be asked."""
+    """`services` by their names; the others count them. `next_step` is there while no service is ready."""
 
     total: int
     healthy: int
@@ -258,9 +265,12 @@ class ServiceTested(TypedDict):
 
 
 class ModelList(TypedDict):
+    """`problem` says why the list could not be read just now: then `models` is what was known before; "" otherwise."""
+
     service: str
     default: str
     models: list[str]
+    problem: str
 
 
 # Routing
@@ -292,6 +302,7 @@ class Candidate(TypedDict):
     model: str
     reason: str
     rule: str | None
+    demoted: bool
     estimated_cost: float | None
     cost_basis: str
 

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar, cast, overload
 import requests
 import urllib3
 
-from oxide_client import answers, calls, errors
+from oxide_client import answers, calls, errors, schemes
 from oxide_client.blocking_events import Events
 from oxide_client.calls import Call, decoded
 from oxide_client.errors import OxideError, UnauthorizedError
@@ -62,6 +62,7 @@ class Oxide:
         self._tokens = Tokens(token)
         self._session = _session(self.base_url, proxy)
         self._renewing = threading.Lock()
+        self._has_answered = False
 
     def __enter__(self) -> Self:
         return self
@@ -372,7 +373,8 @@ class Oxide:
             used = self._tokens.access
             try:
                 return once()
-            except OxideError as error:
+            except OxideError as failure:
+                error = self._explained(failure)
                 if isinstance(error, UnauthorizedError) and not (call.is_open or renewed):
                     renewed = self._renew(used)
                     if renewed:
@@ -380,8 +382,14 @@ class Oxide:
                 failures += 1
                 pause = self._retries.pause_after(error, call, failures, deadline.remaining)
                 if pause is None:
-                    raise
+                    raise error from failure.__cause__
             time.sleep(pause)
+
+    def _explained(self, error: OxideError) -> OxideError:
+        """The error that says that the scheme of `base_url` is wrong, where that is why a first call failed."""
+        if self._has_answered or self._proxy or not schemes.may_be_wrong(self.base_url, error):
+            return error
+        return schemes.mismatch(self.base_url) or error
 
     def _request(self, call: Call[Any], deadline: Deadline, guard: Guard) -> requests.Response:
         """Ask once. Raises `OxideError` for an answer that is an error, and what requests raises."""
@@ -397,6 +405,7 @@ class Oxide:
                 allow_redirects=False,
                 stream=True,
             )
+        self._has_answered = True
         if response.status_code < 300 or response.status_code in call.also_good:
             return response
         with response:
@@ -511,6 +520,8 @@ def _told(
     try:
         yield
     except _FAILURES as error:
+        if isinstance(error, requests.exceptions.ProxyError):
+            raise errors.no_way_through(base_url, error) from error
         if _was_never_connected(error):
             raise errors.not_connected(base_url, error) from error
         if isinstance(error, requests.Timeout) or deadline.is_over:
@@ -524,7 +535,7 @@ _FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, HTTPExcept
 
 
 def _was_never_connected(error: BaseException) -> bool:
-    if isinstance(error, (requests.ConnectTimeout, requests.exceptions.SSLError, requests.exceptions.ProxyError)):
+    if isinstance(error, (requests.ConnectTimeout, requests.exceptions.SSLError)):
         return True
     reason = getattr(error.args[0], "reason", None) if error.args else None
     return isinstance(reason, urllib3.exceptions.NewConnectionError)

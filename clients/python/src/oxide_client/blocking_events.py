@@ -112,7 +112,10 @@ class Events:
         except InvalidStatus as error:
             raise live.refusal(error.response.status_code, url) from error
         except (InvalidHandshake, ConnectionClosed, OSError, EOFError) as error:
-            raise errors.not_connected(url, error) from error
+            failure = errors.not_connected(url, error)
+            failure.__cause__ = error
+            raise client._explained(failure) from error  # noqa: SLF001
+        client._has_answered = True  # noqa: SLF001
         self._socket = socket
 
     def _connect_again(self) -> LiveEvent:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from oxide_client import answers
 from oxide_client.errors import UnexpectedAnswerError, ValidationError
@@ -48,13 +48,34 @@ class Call(Generic[T_co]):
 
 
 def checked_url(base_url: str) -> str:
-    """The address of Oxide without a slash at its end. Raises `ValueError`."""
+    """The address of Oxide without a slash at its end. Raises `ValueError`, which names the right one if it can."""
+    base_url = base_url.strip()
     parts = urlsplit(base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    if parts.scheme not in ("http", "https"):
+        raise ValueError(f"base_url must begin with http:// or https://, not {base_url!r}. Use {_corrected(base_url)}.")
+    if not parts.hostname or parts.query or parts.fragment:
         raise ValueError(f"base_url must be an address such as http://localhost:8000, not {base_url!r}.")
+    if not _has_port(parts):
+        raise ValueError(f"base_url has a port that is none: {base_url!r}. Use a number from 1 to 65535.")
     if parts.username is not None or parts.password is not None:
         raise ValueError("base_url must hold no user or password: give a token instead.")
     return base_url.rstrip("/")
+
+
+def _corrected(base_url: str) -> str:
+    """`localhost:8000` and `ws://localhost:8000` with the scheme that was most likely meant."""
+    scheme, mark, rest = base_url.rpartition("://")
+    host = re.match(r"(\[[\da-fA-F:.]+\]|[\w.-]+)(:\d+)?(/[\w./-]*)?$", rest)
+    if not host:
+        return "one such as http://localhost:8000"
+    return f"{'https' if mark and scheme in ('wss', 'https') else 'http'}://{host[0]}"
+
+
+def _has_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 def checked_token(token: str | None) -> str | None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+import socket
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from oxide_client.answers import Attempt, TaskDetail
+
+_E = TypeVar("_E", bound=BaseException)
 
 
 class OxideError(Exception):
@@ -130,6 +135,10 @@ class ConnectionFailedError(OxideError):
     """There was no connection: nothing was asked."""
 
 
+class WrongAddressError(ConnectionFailedError):
+    """The address itself is wrong, or its certificate is not accepted: another try would fail in the same way."""
+
+
 class ConnectionLostError(OxideError):
     """The connection broke: a task that was sent may have run."""
 
@@ -168,6 +177,8 @@ _BY_STATUS: Mapping[int, type[OxideError]] = {
     429: RateLimitError,
     503: ServiceUnavailableError,
 }
+# nginx, Go and Apache, asked without TLS at a port for TLS.
+WANTS_TLS = re.compile(rb"HTTP request (was sent )?to an? ?HTTPS|to HTTPS port|SSL-enabled server port", re.IGNORECASE)
 
 
 def of_answer(status: int, headers: Mapping[str, str], content: bytes, url: str) -> OxideError:
@@ -179,6 +190,8 @@ def of_answer(status: int, headers: Mapping[str, str], content: bytes, url: str)
     if 300 <= status < 400:
         message = f"{url} redirects to {headers.get('Location', 'elsewhere')}. Use that address as base_url."
         return UnexpectedAnswerError(message, status=status)
+    if status == 400 and WANTS_TLS.search(content[:4096]):
+        return wrong_scheme(url, "https")
     kind = _BY_STATUS.get(status, UnexpectedAnswerError)
     message = f"{url} answered {status}, and not in the words of Oxide. Check base_url, and the proxies before Oxide."
     return kind(message, status=status, retry_after=retry_after, body=body)
@@ -234,9 +247,28 @@ def _seconds(retry_after: str | None) -> float | None:
 
 
 def not_connected(base_url: str, error: BaseException) -> ConnectionFailedError:
-    return ConnectionFailedError(
-        f"Cannot connect to Oxide at {base_url} ({_words(error)}). Start it, or give the right base_url."
-    )
+    if _found(error, ssl.SSLCertVerificationError):
+        # The error of aiohttp is of that class, too, but has no message.
+        why = next((inner.verify_message for inner in _chain(error) if hasattr(inner, "verify_message")), str(error))
+        return WrongAddressError(
+            f"The certificate of {base_url} is not accepted ({why}). Use the name that the certificate "
+            "is made for in base_url; where your own authority signed it, name the authority's file in SSL_CERT_FILE."
+        )
+    failed = f"Cannot connect to Oxide at {base_url} ({_words(error)})."
+    if _found(error, socket.gaierror):
+        return ConnectionFailedError(f"{failed} Check the name of the host in base_url.")
+    return ConnectionFailedError(f"{failed} Start it, or give the right base_url.")
+
+
+def no_way_through(base_url: str, error: BaseException) -> ConnectionFailedError:
+    return ConnectionFailedError(f"The proxy does not connect to {base_url} ({_words(error)}). Check the proxy.")
+
+
+def wrong_scheme(base_url: str, right: str) -> WrongAddressError:
+    """`right` is the scheme that the server speaks."""
+    speaks = "TLS" if right == "https" else "plain HTTP, without TLS"
+    good = f"{right}://{base_url.partition('://')[2]}"
+    return WrongAddressError(f"{base_url} has the wrong scheme: the server speaks {speaks}. Use {good} as base_url.")
 
 
 def out_of_time(is_task: bool, seconds: float, task_id: str | None) -> DeadlineError:
@@ -249,11 +281,23 @@ def broken(is_task: bool, base_url: str, error: BaseException, task_id: str | No
     return ConnectionLostError(f"The connection to {base_url} broke ({_words(error)}). {advice}", task_id=task_id)
 
 
+def is_unreachable(error: BaseException) -> bool:
+    """Whether nothing listens at the address, or there is no such host."""
+    return any(_found(error, kind) for kind in (ConnectionRefusedError, socket.gaierror))
+
+
 def _words(error: BaseException) -> str:
     """What the system says, such as "Connection refused", out of all that libraries wrap around it."""
+    said = (inner.strerror for inner in _chain(error) if isinstance(inner, OSError))
+    return next(filter(None, said), "") or str(error) or type(error).__name__
+
+
+def _found(error: BaseException, kind: type[_E]) -> _E | None:
+    return next((inner for inner in _chain(error) if isinstance(inner, kind)), None)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
     inner: BaseException | None = error
     while inner is not None:
-        if isinstance(inner, OSError) and inner.strerror:
-            return inner.strerror
+        yield inner
         inner = inner.__cause__ or inner.__context__
-    return str(error) or type(error).__name__

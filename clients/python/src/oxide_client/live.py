@@ -36,7 +36,6 @@ _FINAL: dict[int, type[OxideError]] = {
     4401: UnauthorizedError,
     4403: ForbiddenError,
 }
-_REFUSED: dict[int, type[OxideError]] = {401: UnauthorizedError, 403: ForbiddenError}
 _MAY_PASS = frozenset({429, 500, 502, 503, 504})
 
 
@@ -240,10 +239,12 @@ def refusal(status: int, url: str) -> OxideError:
     """What an HTTP status in place of a WebSocket means. Those that may pass are `ConnectionFailedError`."""
     if status in _MAY_PASS:
         return ConnectionFailedError(f"{url} answered {status}. Oxide is busy or restarts: try again.", status=status)
-    kind = _REFUSED.get(status, UnexpectedAnswerError)
-    return kind(
-        f"{url} answered {status} in place of a WebSocket. Check base_url and OXIDE_ALLOWED_HOSTS.", status=status
-    )
+    failed = f"{url} answered {status} in place of a WebSocket."
+    if status == 401:
+        return UnauthorizedError(f"{failed} Give a token that the server accepts.", status=status)
+    if status == 403:
+        return ForbiddenError(f"{failed} Check OXIDE_ALLOWED_HOSTS, and the proxies before Oxide.", status=status)
+    return UnexpectedAnswerError(f"{failed} Check base_url, and that proxies pass WebSockets on.", status=status)
 
 
 def _message(what: str, **fields: Any) -> str:

@@ -40,11 +40,35 @@ class ImagePart(TypedDict):
     image_url: ImageAddress
 
 
+class FileData(TypedDict):
+    """`file_data` is base64, or `data:...;base64,...`."""
+
+    file_data: str
+    filename: NotRequired[str]
+
+
+class FilePart(TypedDict):
+    type: Literal["file"]
+    file: FileData
+
+
+class AudioData(TypedDict):
+    """`data` is base64; `format` as in "wav"."""
+
+    data: str
+    format: NotRequired[str]
+
+
+class AudioPart(TypedDict):
+    type: Literal["input_audio"]
+    input_audio: AudioData
+
+
 class Message(TypedDict):
     """One turn of a conversation, as OpenAI's chat API writes it; tool calls also as an answer gave them."""
 
     role: Literal["system", "user", "assistant", "tool"]
-    content: NotRequired[str | Sequence[TextPart | ImagePart] | None]
+    content: NotRequired[str | Sequence[TextPart | ImagePart | FilePart | AudioPart] | None]
     tool_calls: NotRequired[Sequence[ToolCall | OpenAIToolCall]]
     tool_call_id: NotRequired[str]
 

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 
 from oxide_client.calls import Call
-from oxide_client.errors import ConnectionFailedError, ConnectionLostError, OxideError
+from oxide_client.errors import ConnectionFailedError, ConnectionLostError, OxideError, WrongAddressError
 
 _FIRST_PAUSE = 0.5
 _LONGEST_OWN_PAUSE = 8.0
@@ -28,7 +28,7 @@ class Retries:
 
     def pause_after(self, error: OxideError, call: Call[object], failures: int, remaining: float) -> float | None:
         """Seconds until the next try; None where there is none."""
-        if failures > self.most or not may_repeat(error, call):
+        if failures > self.most or isinstance(error, WrongAddressError) or not may_repeat(error, call):
             return None
         if error.retry_after is None:
             pause = backoff(failures, _FIRST_PAUSE, _LONGEST_OWN_PAUSE)

@@ -31,12 +31,16 @@ class ToolCallPiece(TypedDict):
 
 
 class DeltaEvent(TypedDict, total=False):
-    """A piece of the answer: one of `text`, `reasoning` and `tool_call`."""
+    """A piece of the answer: one of `text`, `reasoning`, `tool_call` and `image`.
+
+    `image` is the address of one that the model drew, mostly `data:...;base64,...`.
+    """
 
     type: Literal["delta"]
     text: str
     reasoning: str
     tool_call: ToolCallPiece
+    image: str
 
 
 class UsageEvent(TypedDict):

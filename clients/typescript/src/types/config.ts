@@ -28,6 +28,8 @@ export interface ConfiguredService {
   timeout_seconds: number;
   max_concurrency: number;
   max_retries: number;
+  /** `interval` is in seconds, null for the server's own. */
+  health: { enabled: boolean; path: string; method: 'GET' | 'HEAD' | 'POST' | 'OPTIONS'; interval: number | null };
   price: Price | null;
   options: Record<string, unknown>;
   headers: Record<string, string>;

@@ -35,6 +35,8 @@ export interface Explanation {
     model: string;
     reason: string;
     rule: string | null;
+    /** A last resort, called after all others. */
+    demoted: boolean;
     /** US dollars, and null where no price is known. */
     estimated_cost: number | null;
     cost_basis: CostBasis;

@@ -14,13 +14,18 @@ export interface ServiceSummary {
 }
 
 /**
- * `obstacle` is what keeps Oxide from calling it now, worded to follow its name; '' where nothing does.
+ * `obstacle` is why Oxide calls it only after all others, or without a key (`no_key`) not at all, worded to follow its
+ * name; '' where nothing is in the way.
  * The same for programs: `obstacle_code`, `obstacle_detail` without what the code says already, and `obstacle_variable`,
  * the environment variable in which a missing or refused key is looked for.
+ * `state` is its state in one word, `state_text` the same for people, and `state_detail` what else is known of it.
  * `capabilities` are the types of task that the default order has it for; none: all of them.
  */
 export interface ServiceListed extends ServiceSummary {
   breaker: BreakerState;
+  state: 'off' | 'no_key' | 'key_refused' | 'unhealthy' | 'resting' | 'healthy' | 'list_unknown' | 'unchecked';
+  state_text: string;
+  state_detail: string;
   obstacle: string;
   obstacle_code: '' | 'no_key' | 'key_refused' | 'unhealthy' | 'resting';
   obstacle_detail: string;
@@ -38,7 +43,7 @@ export interface NextStep {
   command: string;
 }
 
-/** `next_step` is there while no model can be asked. */
+/** `next_step` is there while no service is ready. */
 export interface ServiceList {
   total: number;
   healthy: number;
@@ -70,8 +75,10 @@ export interface ServiceTested {
   model_count: number;
 }
 
+/** `problem` says why the list could not be read just now: then `models` is what was known before; '' otherwise. */
 export interface ModelList {
   service: string;
   default: string;
   models: string[];
+  problem: string;
 }

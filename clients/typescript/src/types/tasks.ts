@@ -29,6 +29,18 @@ export interface ImagePart {
   image_url: { url: string };
 }
 
+/** A document or a text: `file_data` is base64, or `data:…;base64,…`. */
+export interface FilePart {
+  type: 'file';
+  file: { file_data: string; filename?: string };
+}
+
+/** A recording: `data` is base64, `format` as in "wav". */
+export interface AudioPart {
+  type: 'input_audio';
+  input_audio: { data: string; format?: string };
+}
+
 /** A tool call in the shape of OpenAI's chat API. */
 export interface OpenAIToolCall {
   id: string;
@@ -39,7 +51,7 @@ export interface OpenAIToolCall {
 /** A turn of a conversation, as OpenAI's chat API writes it. */
 export interface Message {
   role: 'system' | 'user' | 'assistant' | 'tool';
-  content?: string | (TextPart | ImagePart)[] | null;
+  content?: string | (TextPart | ImagePart | FilePart | AudioPart)[] | null;
   /** Of the assistant's turns: as an answer gave them, or as OpenAI writes them. */
   tool_calls?: (ToolCall | OpenAIToolCall)[];
   /** Of a tool's turn: the call that it answers. */
@@ -113,6 +125,8 @@ export interface Attempt {
   cost: number | null;
   cost_basis: CostBasis | '';
   usage: Usage;
+  /** Fields of the request that were not sent to this service, since its protocol has no word for them. */
+  dropped: string[];
   /** What else decided its price, such as `service_tier`, `searches`, `cache_write_1h_tokens`; empty of most. */
   usage_details: Record<string, number | string>;
 }
@@ -176,16 +190,26 @@ export interface Export {
   tasks: ExportedTask[];
 }
 
-/** Who was to be asked, and why the others were not. */
+/** Who was to be asked, those that are `demoted` as a last resort, and why the others were not. */
 export interface Decision {
-  candidates: { service: string; model: string; reason: string; rule_id: string }[];
+  candidates: { service: string; model: string; reason: string; rule_id: string; demoted: boolean }[];
   skipped: { service: string; reason: string; by_request: boolean; aside: boolean }[];
+}
+
+/** A document or a recording as it is kept: without its data, but with the text of one that is text. */
+export interface KeptFile {
+  type: 'file';
+  name: string;
+  url: string;
+  media_type: string;
+  base64_length: number;
+  text: string;
 }
 
 /** A turn as it is kept: of an image, not the picture itself. */
 export interface KeptMessage {
   role: Message['role'];
-  content: (TextPart | { type: 'image'; url: string; media_type: string; base64_length: number })[];
+  content: (TextPart | { type: 'image'; url: string; media_type: string; base64_length: number } | KeptFile)[];
   tool_calls?: ToolCall[];
   tool_call_id?: string;
 }
@@ -264,6 +288,8 @@ export interface TaskPiece {
   text?: string;
   reasoning?: string;
   tool_call?: ToolCallPiece;
+  /** The address of an image that the model drew, mostly `data:…;base64,…`. */
+  image?: string;
 }
 
 /** Over all attempts. */
@@ -271,6 +297,25 @@ export interface Spent {
   usage: Usage;
   cost: number | null;
   cost_basis: CostBasis | '';
+}
+
+/** The error of a provider: `message`, `type`, `code` and `param` are its own words, empty where it sent none. */
+export interface ProviderErrorBody {
+  service: string;
+  /** Its HTTP status. */
+  status: number | null;
+  /** What Oxide takes it for, as in an attempt's `error_kind`. */
+  kind: string;
+  message: string;
+  type: string;
+  code: string;
+  param: string;
+  advice: string;
+  /** Whether the same request may succeed later. */
+  retryable: boolean;
+  /** Where a prompt was too long. */
+  prompt_tokens: number | null;
+  maximum_tokens: number | null;
 }
 
 /** An error as Oxide tells it. Of a failed task it also holds its id and its attempts. */
@@ -281,6 +326,7 @@ export interface ErrorBody {
   task_id?: string;
   status?: string;
   attempts?: Attempt[];
+  provider_error?: ProviderErrorBody;
   /** Of a configuration that cannot be used. */
   problems?: ConfigProblem[];
 }

@@ -69,7 +69,10 @@ def _command(commands: _Commands[Parser], name: str, summary: str) -> Parser:
 
 def _add_task(command: Parser) -> None:
     command.add_argument(
-        "prompt", nargs="?", help="what is to be done; - reads it from standard input, and so does a pipe without it"
+        "prompt",
+        nargs="?",
+        help="what is to be done; what a pipe or a file brings to standard input is added after a blank line, and is "
+        "the whole prompt without one or with -",
     )
     _add_type(command)
     command.add_argument("--service", help="a service by its name; left out, Oxide chooses")

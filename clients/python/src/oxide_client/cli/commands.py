@@ -13,9 +13,9 @@ from oxide_client.answers import Attempt, ServiceListed, TaskAnswer, TaskDetail,
 from oxide_client.blocking import Oxide
 from oxide_client.blocking import TaskStream as Stream
 from oxide_client.cli import figures, terminal
-from oxide_client.cli.arguments import UsageError
 from oxide_client.cli.exits import Exit
 from oxide_client.cli.lines import line_of
+from oxide_client.cli.prompts import prompt_of
 from oxide_client.cli.terminal import Progress
 from oxide_client.errors import NotFoundError, ValidationError, of_body
 from oxide_client.live import TOPICS
@@ -23,7 +23,7 @@ from oxide_client.options import TaskOptions
 
 
 def run(oxide: Oxide, asked: Namespace) -> Exit:
-    prompt = _prompt(asked.command, asked.prompt)
+    prompt = prompt_of(asked.command, asked.prompt)
     try:
         with Progress("Oxide works on it:"):
             answer = oxide.execute_task(prompt, asked.task_type, timeout=asked.timeout, **_options(asked))
@@ -40,7 +40,7 @@ def run(oxide: Oxide, asked: Namespace) -> Exit:
 
 
 def ask(oxide: Oxide, asked: Namespace) -> Exit:
-    prompt = _prompt(asked.command, asked.prompt)
+    prompt = prompt_of(asked.command, asked.prompt)
     stream = oxide.stream_task(prompt, asked.task_type, timeout=asked.timeout, **_options(asked))
     with stream, Progress("Oxide works on it:") as progress:
         try:
@@ -117,15 +117,6 @@ COMMANDS: dict[str, Callable[[Oxide, Namespace], Exit]] = {
 # Tasks
 
 
-def _prompt(command: str, given: str | None) -> str:
-    if given is None and sys.stdin.isatty():
-        raise UsageError(f'Say what is to be done: oxide {command} "Explain quantum computing".')
-    prompt = sys.stdin.read() if given in (None, "-") else given
-    if not prompt or not prompt.strip():
-        raise UsageError("The prompt is empty: say what is to be done.")
-    return prompt
-
-
 def _options(asked: Namespace) -> TaskOptions:
     return {
         "service": asked.service,
@@ -197,14 +188,8 @@ def _sum_up(answer: TaskAnswer) -> None:
 
 
 def _state(service: ServiceListed) -> str:
-    """In the dashboard's words: who only lacks a key, or was not asked yet, is not ill."""
-    if not service["enabled"]:
-        return "off"
-    if service["obstacle_code"] == "no_key":
-        return "no key"
-    if service["healthy"]:
-        return "healthy"
-    return "unhealthy" if service["obstacle"] else "not looked at yet"
+    """In the dashboard's words."""
+    return "off" if service["state"] == "off" else service["state_text"]
 
 
 def _is_barred(service: ServiceListed) -> bool:

@@ -53,11 +53,12 @@ def exit_of(error: OxideError) -> Exit:
 
 # What the errors call by the names that programs use.
 _WORDS = (("base_url", "--url"), ("with timeout.", "with --timeout."))
-# What people do next, where the error does not say it.
-_ADVICE: Mapping[Exit, str] = {
-    Exit.NOT_ALLOWED: "Give an access token or a key for programs with OXIDE_TOKEN.",
-    Exit.TRY_LATER: "Try again later; oxide services shows how the services are.",
-    Exit.FAILED: "oxide history shows what was tried.",
+# What people do next, where the error does not say it. Only Oxide's own errors have a code.
+_ADVICE: Mapping[type[OxideError], str] = {
+    errors.UnauthorizedError: "Give an access token or a key for programs with OXIDE_TOKEN.",
+    errors.ForbiddenError: "Use a token or key that may do this, with OXIDE_TOKEN.",
+    errors.ServiceUnavailableError: "Try again later; oxide services shows how the services are.",
+    errors.RateLimitError: "Try again later.",
 }
 
 
@@ -71,4 +72,6 @@ def words_of(error: OxideError | ValueError) -> str:
 def advice_on(error: OxideError) -> str:
     if error.task_id:
         return f"oxide history {error.task_id} shows what was tried."
-    return _ADVICE.get(exit_of(error), "")
+    if not error.code:  # another program answered, or nobody
+        return ""
+    return next((advice for kind, advice in _ADVICE.items() if isinstance(error, kind)), "")

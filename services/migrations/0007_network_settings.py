@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('services', '0005_price_one_hour_writes_requests_and_searches'),
+        ('services', '0006_health_settings'),
     ]
 
     operations = [
