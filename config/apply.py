@@ -99,7 +99,7 @@ def apply(declaration: Declaration) -> Changes:
     rules_added, rules_changed = _merge(rules, _wanted_rules(declaration, services), _new_rule)
     for row in services.values():
         if row.name in declaration.services:
-            key_binding.note(row.api_key_env, row.base_url)
+            key_binding.note(row)
     # Services are removed last: a rule that names another service now must not fall with its old one.
     gone = {name for name, row in services.items() if row.declared and name not in declaration.services}
     rules_gone = _rules_gone(rules, declaration, gone)
@@ -151,6 +151,9 @@ def _service_values(entry: ServiceEntry) -> Values:
     values |= {"command": entry.command or []}
     if "api_key_env" in entry.model_fields_set or "api_key_env" not in TAKEN[entry.type]:
         values["api_key_env"] = entry.api_key_env or ""
+    for name, empty in _NETWORK.items():
+        if name in entry.model_fields_set or name not in TAKEN[entry.type]:
+            values[name] = getattr(entry, name) or empty
     if "models" in entry.model_fields_set:
         values["allowed_models"] = entry.models
     if "capabilities" in entry.model_fields_set:
@@ -160,6 +163,9 @@ def _service_values(entry: ServiceEntry) -> Values:
     if "price" in entry.model_fields_set:
         values |= {column: getattr(entry.price, name, None) for column, name in _PRICES.items()}
     return values
+
+
+_NETWORK: Mapping[str, Any] = {"headers": {}, "proxy": "", "ca_file": ""}
 
 
 def _health_values(entry: HealthEntry | None) -> Values:

@@ -11,10 +11,9 @@ from apikeys import keyring, policy
 from config.apply import Changes
 from config.problems import is_secret
 from routing.models import DefaultRoute, RoutingRule
+from services.adapters.network import MASK, shown_headers, shown_proxy
 from services.keys import shown_file
 from services.models import Service
-
-MASK = "***"
 
 _OptionalPrice = Literal[
     "cached_input_per_million",
@@ -66,6 +65,9 @@ class ServiceShown(TypedDict):
     health: HealthShown
     price: PriceShown | None
     options: dict[str, Any]
+    headers: dict[str, str]
+    proxy: str
+    ca_file: str
     declared: bool
 
 
@@ -171,6 +173,9 @@ def _service(service: Service) -> ServiceShown:
         },
         "price": _price(service),
         "options": service.options,
+        "headers": shown_headers(service.headers),
+        "proxy": shown_proxy(service.proxy),
+        "ca_file": service.ca_file,
         "declared": service.declared,
     }
 

@@ -32,6 +32,7 @@ from pydantic_core import PydanticCustomError
 
 from routing.task_types import TaskType
 from services import validation
+from services.adapters import network
 from services.models import Service, valid_name
 
 # The largest number that PostgreSQL keeps in an integer column.
@@ -103,7 +104,7 @@ def _passing(problem_of: Callable[[Any], str]) -> AfterValidator:
 def _origin(value: str) -> str:
     if problem := validation.base_url_problem(value):
         raise _wrong(problem)
-    if urlsplit(value).path:
+    if urlsplit(value).path or urlsplit(value).query:
         raise _wrong("must be an origin without a path, like https://app.example.org")
     return value
 
@@ -111,6 +112,12 @@ def _origin(value: str) -> str:
 def _host(value: str) -> str:
     if value != "*" and not re.fullmatch(r"\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]", value):
         raise _wrong("must be a host name or address without scheme and port, like oxide.example.org")
+    return value
+
+
+def _certificates(value: str) -> str:
+    if problem := network.ca_file_problem(value):
+        raise _wrong(problem)
     return value
 
 
@@ -216,7 +223,8 @@ class ServiceEntry(_Entry):
     )
     base_url: Annotated[str, Field(max_length=500), _passing(validation.base_url_problem)] | None = Field(
         default=None,
-        description="the address of the server, with `http://` or `https://`, without a password. "
+        description="the address of the server, with `http://` or `https://`, without a password; a query, such as "
+        "`?api-version=2024-10-21`, goes along with every call. "
         "Needed with `type: http`, and refused with another",
         examples=["https://api.openai.com/v1"],
     )
@@ -283,7 +291,26 @@ class ServiceEntry(_Entry):
         default={}, description="settings of its protocol alone", examples=[{"omit": ["temperature"]}]
     )
 
-    @field_validator("api", "base_url", "command", "api_key_env", "api_key")
+    headers: Annotated[dict[str, Any], _passing(network.headers_problem)] | None = Field(
+        default=None,
+        description="headers of its own, sent with every call; `${NAME}` in a value is an environment variable. Values "
+        "are never shown. Refused with another type than `http`",
+        examples=[{"X-Team": "${TEAM_TOKEN}"}],
+    )
+    proxy: Annotated[str, Field(max_length=500), _passing(network.proxy_problem)] | None = Field(
+        default=None,
+        description="the proxy through which it is called: `http`, `https` or `socks5`, a password as `${NAME}` of an "
+        "environment variable. Refused with another type than `http`",
+        examples=["http://me:${PROXY_PASSWORD}@proxy.example.org:3128"],
+    )
+    ca_file: Annotated[str, Field(max_length=500), AfterValidator(_certificates)] | None = Field(
+        default=None,
+        description="a file with the certificates (PEM) that its own is checked against, in place of the usual "
+        "ones. Refused with another type than `http`",
+        examples=["/etc/ssl/company-ca.pem"],
+    )
+
+    @field_validator("api", "base_url", "command", "api_key_env", "api_key", "headers", "proxy", "ca_file")
     @classmethod
     def _belongs_to_the_type(cls, value: object, info: ValidationInfo) -> object:
         service_type = info.data.get("type")

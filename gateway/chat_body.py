@@ -31,7 +31,7 @@ from services.adapters.base import (
 )
 from services.adapters.wire import arguments_text
 from tasks import media
-from tasks.body import image
+from tasks.body import check_media_urls, image
 from tasks.request import TaskRequest
 
 # Only OpenAI's own protocol has a word for these. Their empty values ask for nothing.
@@ -236,7 +236,9 @@ def _part(part: Mapping[str, Any], path: str) -> Part:
         case "input_audio" if _has_sound(part):
             sound = part["input_audio"]
             return media.audio(sound["data"], str(sound.get("format") or "wav"), f"{path}.input_audio.data")
-        case kind:  # what the history shows of it; only a provider that gets the body itself is asked
+        case kind:
+            check_media_urls(part, path)
+            # What the history shows of it; only a provider that gets the body itself is asked.
             return TextPart(f"[{kind}]")
 
 

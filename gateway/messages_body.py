@@ -34,6 +34,7 @@ from services.adapters.base import (
 )
 from services.adapters.wire import arguments_text
 from tasks import media
+from tasks.body import check_media_urls, media_url
 from tasks.request import TaskRequest
 
 # The signature of thoughts that another provider had. Anthropic would refuse it: such blocks are taken out again.
@@ -211,13 +212,15 @@ def _parts(blocks: Iterable[dict[str, Any]], path: str) -> Iterator[Part]:
         elif kind == "search_result":
             yield FilePart(text=_text_within(block.get("content")), name=str(block.get("title") or "search result"))
         elif kind not in (*_THOUGHTS, "tool_use", "tool_result"):
+            if kind == "document" and isinstance(source := block.get("source"), Mapping):
+                check_media_urls(source, f"{path}[{i}].source")
             yield TextPart(f"[{kind}]")  # what the history shows of it; only a service that gets the body is asked
 
 
 def _image(block: Mapping[str, Any], path: str) -> ImagePart:
     source = block.get("source")
     if isinstance(source, Mapping) and source.get("type") == "url":
-        return ImagePart(url=text_of(source, "url", f"{path}.source"))
+        return ImagePart(url=media_url(text_of(source, "url", f"{path}.source"), f"{path}.source.url"))
     data = text_of(source, "data", f"{path}.source")
     declared = source.get("media_type") if isinstance(source, Mapping) else None
     return media.image_of(declared if isinstance(declared, str) else "", data, f"{path}.source.data")
@@ -228,7 +231,8 @@ def _document(block: Mapping[str, Any], path: str) -> Iterator[Part]:
     source, name = block.get("source"), str(block.get("title") or "")
     match source:
         case {"type": "url"}:
-            yield FilePart("application/pdf", url=text_of(source, "url", f"{path}.source"), name=name)
+            address = media_url(text_of(source, "url", f"{path}.source"), f"{path}.source.url")
+            yield FilePart("application/pdf", url=address, name=name)
         case {"type": "text", "data": str(text)}:
             yield FilePart("text/plain", text=text, name=name)
         case {"type": "content", "content": content}:

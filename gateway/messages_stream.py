@@ -34,6 +34,7 @@ class MessageStream(DialectStream):
     def __init__(self, run: Run) -> None:
         super().__init__(run)
         self._is_passed_on = False
+        self._last = ""  # the kind of the last event that was passed on
         self._has_begun = False
         self._in_turn = InTurn()
         self._index = -1
@@ -42,9 +43,10 @@ class MessageStream(DialectStream):
     def pieces(self, piece: Piece) -> Iterator[bytes]:
         if isinstance(piece, Verbatim):
             self._is_passed_on = True
-            kind = _KIND.decode(piece.event).type
-            begins_call = kind == "content_block_start" and any(isinstance(d, ToolCallDelta) for d in piece.deltas)
-            yield encoded(_tidied(piece.event, piece.deltas) if begins_call else piece.event, kind)
+            self._last = _KIND.decode(piece.event).type
+            is_start = self._last == "content_block_start"
+            begins_call = is_start and any(isinstance(d, ToolCallDelta) for d in piece.deltas)
+            yield encoded(_tidied(piece.event, piece.deltas) if begins_call else piece.event, self._last)
         else:
             yield from self._begin(self.run.attempts[-1].model)
             yield from self._deltas(self._in_turn.take(piece))
@@ -56,6 +58,7 @@ class MessageStream(DialectStream):
             yield from self._end_block()
             end = {"stop_reason": messages_answer.stop_reason(reply.finish_reason), "stop_sequence": None}
             yield _told("message_delta", delta=end, usage=messages_answer.usage(reply.usage))
+        if self._last != "message_stop":
             yield _told("message_stop")
 
     def complaint(self, status: int, problem: Mapping[str, Any]) -> bytes:

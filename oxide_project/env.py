@@ -16,6 +16,8 @@ from typing import overload
 
 from django.core.exceptions import ImproperlyConfigured
 
+from services.adapters.network import ca_file_problem
+
 SECRET_LENGTH = 32
 # Those of our own examples, of Django's new projects, and what people write where a secret is to stand.
 _EXAMPLE = re.compile(
@@ -124,6 +126,14 @@ def file(name: str, default: Path) -> Path:
         return Path(_ask(name, "a path", default) or default).expanduser().resolve()
     except RuntimeError as error:  # no such user, or links in a circle
         raise ImproperlyConfigured(f"{name} is no path that can be used: {str(error).rstrip('.')}.") from None
+
+
+def certificates(name: str) -> str:
+    """A file with the certificates (PEM) of authorities; "" for those that come with Oxide."""
+    value = _ask(name, "a file in the PEM format")
+    if problem := ca_file_problem(value):
+        raise ImproperlyConfigured(f"{name} {problem}.")
+    return value
 
 
 def directory(name: str, default: Path) -> Path:

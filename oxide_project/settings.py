@@ -34,6 +34,8 @@ KEY_STORE = env.choice("OXIDE_KEY_STORE", "file", ["file", "database"])
 ALLOW_CLI_COMMANDS = env.boolean("OXIDE_ALLOW_CLI_COMMANDS", False)
 # How often each service is asked how it is, by one process for all.
 HEALTH_SECONDS = env.integer("OXIDE_HEALTH_SECONDS", 30, minimum=1, maximum=3600)
+# Read by whatever makes a TLS connection (services/adapters/curl.py); here only checked.
+CA_FILE = env.certificates("SSL_CERT_FILE")
 PROCESSORS = env.choice("OXIDE_PROCESSORS", "one", ["one", "all"])
 DRAIN_SECONDS = env.integer("OXIDE_DRAIN_SECONDS", 30, minimum=0, maximum=3600)
 

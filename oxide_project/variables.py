@@ -38,6 +38,12 @@ GROUPS: Mapping[str, Sequence[Variable]] = {
             "memory",
             "`redis://…`, `rediss://…` or `unix://…`",
         ),
+        Variable(
+            "SSL_CERT_FILE",
+            "the certificates against which those of providers are checked; `ca_file` of a service goes before it",
+            "/etc/ssl/certs/ca-certificates.crt",
+            "those that come with Oxide (certifi)",
+        ),
     ),
     "Who may call": (
         Variable(

@@ -18,6 +18,7 @@ from django.utils.text import Truncator
 from apikeys import security_log
 from apikeys.editable_lists import EditableList
 from services import health, key_admin, key_binding, keys, state_badges  # noqa: F401 - the other pages of this app
+from services.adapters import network
 from services.adapters.registry import ADAPTERS, adapter_class
 from services.adding_admin import AddingAdmin
 from services.asking_admin import AskingAdmin
@@ -83,8 +84,15 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
         "service is saved.",
     )
 
+    headers = StructureField(
+        dict,
+        help_text='A mapping as JSON, such as {"X-Team": "${TEAM_TOKEN}"}: sent with every call. ${TEAM_TOKEN} stands '
+        "for an environment variable. Other values are shown as *** and stay as they are where you leave that.",
+    )
+
     class Meta:
         labels = {
+            "ca_file": "CA file",
             "api": "API",
             "base_url": "Base URL",
             "api_key_env": "Key variable",
@@ -112,6 +120,10 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
             "service is asked.",
             "max_retries": "Further attempts after a failure that may pass, from 0 to 10. Then the next service is "
             "asked.",
+            "proxy": "The proxy through which it is called, such as http://me:${PROXY_PASSWORD}@proxy.example.org:3128 "
+            "or socks5://127.0.0.1:1080. Empty: none.",
+            "ca_file": "A file on this machine with the certificates (PEM) that its own is checked against, such as "
+            "/etc/ssl/company-ca.pem. Empty: the usual ones.",
             "health_enabled": "Without checks its state is that of real calls alone.",
             "health_path": "Such as /health on the server of the base URL, or health below the base URL: there every "
             "answer but 401 and 5xx counts as healthy. Empty: the list of models, where only a rejected key counts as "
@@ -132,6 +144,8 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
         super().__init__(*args, **kwargs)
         if "options" in self.fields and self.instance.pk:
             self.fields["options"].help_text = _known_options(self.instance.config.kind)
+        if "headers" in self.fields and self.instance.pk:
+            self.initial["headers"] = network.shown_headers(self.instance.headers)
         self._before = copy(self.instance) if self.instance.pk else None
 
     def _post_clean(self) -> None:
@@ -150,6 +164,17 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
         kept = ("type", "command", "options")
         return self._before is None or any(getattr(self._before, name) != getattr(self.instance, name) for name in kept)
 
+    def clean_headers(self) -> Any:
+        """Values that are not shown stay, but not for another address: who enters that must know them."""
+        headers = self.cleaned_data["headers"]
+        kept = self.instance.headers if self.instance.pk else {}
+        if not isinstance(headers, dict):
+            return headers
+        masked = [name for name, value in headers.items() if value == network.MASK and name in kept]
+        if masked and {"base_url", "proxy"} & {*self.changed_data}:
+            raise forms.ValidationError("With another address or proxy, enter the values shown as *** again.")
+        return {**headers, **{name: kept[name] for name in masked}}
+
 
 @admin.register(Service)
 class ServiceAdmin(AskingAdmin, SwitchingAdmin, AddingAdmin, EditableList):
@@ -163,7 +188,7 @@ class ServiceAdmin(AskingAdmin, SwitchingAdmin, AddingAdmin, EditableList):
     search_help_text = "A part of the name, the model or the address."
     ordering = ["name"]
     actions = ["check_now", "switch_on", "switch_off", "close_breaker"]
-    readonly_fields = ["health_in_full", "breaker", "key", "origin", "updated_at"]
+    readonly_fields = ["health_in_full", "breaker", "key", "origin", "updated_at", "headers_shown"]
     fieldsets = [
         (None, {"fields": ["name", "enabled", "health_in_full", "breaker", "origin", "updated_at"]}),
         (
@@ -213,8 +238,27 @@ class ServiceAdmin(AskingAdmin, SwitchingAdmin, AddingAdmin, EditableList):
                 "where they have no price here.",
             },
         ),
+        (
+            "Network",
+            {
+                "fields": ["headers", "proxy", "ca_file"],
+                "classes": ["collapse"],
+                "description": "For an HTTP server behind a gateway, a proxy, or with a certificate of your own.",
+            },
+        ),
         ("The protocol's own settings", {"fields": ["options"], "classes": ["collapse"]}),
     ]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Service | None = None) -> Any:
+        """Who may only look gets the fields as text, and so the headers without their values."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if self.has_change_permission(request, obj):
+            return fieldsets
+        shown = {"headers": "headers_shown"}
+        return [
+            (title, {**options, "fields": [shown.get(str(name), name) for name in options["fields"]]})
+            for title, options in fieldsets
+        ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Service | None = None) -> list[str]:
         # History, the configuration file and whoever calls know a service by its name.
@@ -234,6 +278,10 @@ class ServiceAdmin(AskingAdmin, SwitchingAdmin, AddingAdmin, EditableList):
             return Truncator(shlex.join(map(str, service.command))).chars(60)
         parts = re.split(r"(?<=[^/]/)(?!/)", service.base_url)
         return format_html_join(SafeString("<wbr>"), "{}", ((part,) for part in parts))
+
+    @admin.display(description="headers")
+    def headers_shown(self, service: Service) -> str:
+        return json.dumps(network.shown_headers(service.headers)) if service.headers else ""
 
     @admin.display(description="health")
     def health_in_brief(self, service: Service) -> SafeString:
@@ -263,9 +311,9 @@ class ServiceAdmin(AskingAdmin, SwitchingAdmin, AddingAdmin, EditableList):
         super().save_model(request, obj, form, change)
         if key_binding.drop_moved_key(obj, before):
             security_log.record("provider_key_dropped", request, service=obj.name)
-            text = f"The stored key of {obj.name} was for another host, and is deleted. Enter it under Provider keys."
+            text = f"The stored key of {obj.name} was for another host or proxy. Enter it again under Provider keys."
             self.message_user(request, text, messages.WARNING)
-        key_binding.note(obj.api_key_env, obj.base_url)
+        key_binding.note(obj)
 
     def ask(self, row: Service) -> Outcome:
         return _checked(row.config)

@@ -37,6 +37,9 @@ class ServiceConfig:
     health: HealthSettings = field(default_factory=HealthSettings)
     price: PriceOverride | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    proxy: str = field(default="", repr=False)
+    ca_file: str = ""
 
     @property
     def kind(self) -> str:

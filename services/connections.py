@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from django.conf import settings
 from apikeys import keyring
 from services import directory
 from services.adapters.base import Adapter, Connection
+from services.adapters.network import resolved
 from services.adapters.registry import adapter_class
 from services.config import ServiceConfig
 
@@ -63,7 +65,9 @@ def _connect(config: ServiceConfig, api_key: str) -> Adapter:
 
 
 def _adapter(config: ServiceConfig, api_key: str) -> Adapter:
-    keyring.remember(api_key)
+    network = resolved(config.headers, config.proxy, config.ca_file, config.base_url, os.environ)
+    for secret in (api_key, *network.secrets):
+        keyring.remember(secret)
     return adapter_class(config.kind)(
         Connection(
             service=config.name,
@@ -75,6 +79,7 @@ def _adapter(config: ServiceConfig, api_key: str) -> Adapter:
             max_reply_bytes=settings.MAX_REPLY_BYTES,
             options=config.options,
             other_keys=partial(_known_keys, config),
+            network=network,
         )
     )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from apikeys import keyring
 from apikeys.models import ProviderKey
+from services.adapters import network
 from services.models import KeyHost, Service
 from services.validation import origin_of
 
@@ -23,23 +24,44 @@ class Objection:
     problem: str
 
 
-def note(variable: str, base_url: str) -> None:
-    """Remember that the key in an environment variable goes to this host."""
-    if variable and (origin := origin_of(base_url)):
-        KeyHost.objects.get_or_create(variable=variable, origin=origin)
+def note(service: Service) -> None:
+    """Remember that the keys and header values which a service takes from the environment go to its host."""
+    if origin := origin_of(service.base_url):
+        for variable in _variables(service):
+            KeyHost.objects.get_or_create(variable=variable, origin=origin)
 
 
 def objection(service: Service, before: Service | None) -> Objection | None:
     """What is wrong with a service as a form would save it; `before` is its row as it is now, if there is one."""
+    return _objection_to_key(service, before) or _objection_to_headers(service)
+
+
+def drop_moved_key(service: Service, before: Service | None) -> bool:
+    """Forget the key that is stored for a service which goes another way now. Returns whether there was one."""
+    if not _moved(service, before):
+        return False
+    stored = list(ProviderKey.objects.filter(service=service.name))
+    for row in stored:
+        row.delete()
+    return bool(stored)
+
+
+def _objection_to_key(service: Service, before: Service | None) -> Objection | None:
     origin = origin_of(service.base_url)
-    moved = before is None or origin_of(before.base_url) != origin
+    moved = _moved(service, before)
     if not origin or (not moved and before and before.api_key_env == service.api_key_env):
         return None
     source = keyring.find(service.name, service.api_key_env).source
     if source == "file" and moved:
         problem = "The configuration file holds a key for this service. Change its address there, and reload."
         return Objection("base_url", problem)
-    if source != "environment" or not (known := _hosts(service.api_key_env)) or origin in known:
+    if source != "environment":
+        return None
+    if service.proxy and (before is None or before.proxy != service.proxy):
+        problem = f"A proxy may see the key in {service.api_key_env}. Set it in the configuration file, and reload."
+        return Objection("proxy", problem)
+    known = _hosts(service.api_key_env)
+    if not known or origin in known:
         return None
     problem = (
         f"{service.api_key_env} holds a key for {', '.join(sorted(known))}. Name another variable, or set this in the "
@@ -48,14 +70,29 @@ def objection(service: Service, before: Service | None) -> Objection | None:
     return Objection("base_url" if moved else "api_key_env", problem)
 
 
-def drop_moved_key(service: Service, before: Service | None) -> bool:
-    """Forget the key that is stored for a service which has another host now. Returns whether there was one."""
-    if before and origin_of(before.base_url) == origin_of(service.base_url):
-        return False
-    stored = list(ProviderKey.objects.filter(service=service.name))
-    for row in stored:
-        row.delete()
-    return bool(stored)
+def _objection_to_headers(service: Service) -> Objection | None:
+    origin = origin_of(service.base_url)
+    for variable in sorted(network.variables(service.headers)):
+        known = _hosts(variable)
+        if origin and known and origin not in known:
+            problem = (
+                f"{variable} holds a value for {', '.join(sorted(known))}. Name another variable, or set this in the "
+                "configuration file and reload."
+            )
+            return Objection("headers", problem)
+    return None
+
+
+def _moved(service: Service, before: Service | None) -> bool:
+    """Whether its key would go to another host, or past another proxy."""
+    if before is None or origin_of(before.base_url) != origin_of(service.base_url):
+        return True
+    return bool(service.proxy) and before.proxy != service.proxy
+
+
+def _variables(service: Service) -> frozenset[str]:
+    own = {service.api_key_env} if service.api_key_env else set()
+    return network.variables(service.headers) | own
 
 
 def _hosts(variable: str) -> set[str]:

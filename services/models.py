@@ -10,6 +10,7 @@ from django.db import models
 from django.utils.text import capfirst
 
 from services import validation
+from services.adapters import network
 from services.adapters.base import Method, Probe
 from services.config import HealthSettings, ServiceConfig
 from services.prices import PriceOverride
@@ -84,6 +85,11 @@ class Service(Switchable):
     request_price = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
     search_price = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
     options = models.JSONField(default=dict, blank=True, help_text="The protocol's own settings.")
+    headers = models.JSONField(default=dict, blank=True, help_text="Sent along with every call, by name.")
+    proxy = models.CharField(max_length=500, blank=True, help_text="For example http://proxy.example.org:3128")
+    ca_file = models.CharField(
+        max_length=500, blank=True, help_text="File with the certificates (PEM) that its own is checked against."
+    )
     declared = models.BooleanField(default=False, editable=False, help_text="Stands in the configuration file.")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -121,7 +127,7 @@ class Service(Switchable):
             return {}
         belonging = {
             name: validation.belonging_problem(self.type, name, given=bool(getattr(self, name)))
-            for name in ("api", "base_url", "command", "api_key_env")
+            for name in ("api", "base_url", "command", "api_key_env", "headers", "proxy", "ca_file")
         }
         kind = self.api if self.type == self.Type.HTTP else self.type
         values = {
@@ -132,6 +138,9 @@ class Service(Switchable):
             "capabilities": validation.texts_problem(self.capabilities),
             "health_path": validation.health_path_problem(self.type, self.health_path),
             "options": validation.options_problem(kind, self.options),
+            "headers": network.headers_problem(self.headers),
+            "proxy": network.proxy_problem(self.proxy),
+            "ca_file": network.ca_file_problem(self.ca_file),
             "input_price": validation.price_problem(self.input_price, self.output_price),
             "output_price": validation.price_problem(self.output_price, self.input_price),
             "cached_price": validation.extra_price_problem(self.cached_price, self.input_price),
@@ -162,6 +171,9 @@ class Service(Switchable):
             health=self.health,
             price=self.price,
             options=self.options,
+            headers=self.headers,
+            proxy=self.proxy,
+            ca_file=self.ca_file,
         )
 
     @property

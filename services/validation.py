@@ -17,7 +17,7 @@ from services.adapters.registry import ADAPTERS, adapter_class
 
 # Which of the fields about reaching a service belong to which type, and which of them it needs.
 TAKEN: Mapping[str, frozenset[str]] = {
-    "http": frozenset({"api", "base_url", "api_key_env", "api_key"}),
+    "http": frozenset({"api", "base_url", "api_key_env", "api_key", "headers", "proxy", "ca_file"}),
     "cli": frozenset({"command", "api_key_env", "api_key"}),
     "builtin": frozenset(),
 }
@@ -27,6 +27,8 @@ _NEEDED: Mapping[str, frozenset[str]] = {
     "builtin": frozenset(),
 }
 # PostgreSQL takes no NUL, and UTF-8 no lone surrogate.
+# What a query calls a secret; a whole address is shown, keys are not.
+_NAMES_SECRET = re.compile(r"(^|[-_.])(key|sig|code)$|apikey|token|secret|password", re.IGNORECASE)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -51,8 +53,10 @@ def base_url_problem(value: str) -> str:
         return "must not hold a user name or password: put the key in an environment variable (api_key_env)"
     if not value.isascii():
         return "must be written in ASCII: an international host name as xn--..., anything else percent-encoded"
-    if "?" in value or "#" in value:
-        return "must end with its path: remove everything from '?' or '#' on"
+    if "#" in value:
+        return "must end with its path or query: remove everything from '#' on"
+    if any(_NAMES_SECRET.search(pair.partition("=")[0]) for pair in parts.query.split("&")):
+        return "must not hold a key in its query: send that in a header (headers, or api_key_env)"
     return ""
 
 

@@ -8,12 +8,14 @@ A field that is not listed here is refused by name: a slip in spelling must not 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
 from apikeys.decoding import BodyError
 from routing.task_types import TaskType
+from services.adapters.addresses import media_url_problem
 from services.adapters.base import (
     ChatRequest,
     FilePart,
@@ -206,6 +208,30 @@ def _parts(content: str | list[PartBody] | None, path: str) -> tuple[Part, ...]:
     return tuple(_part(part, f"{path}[{i}]") for i, part in enumerate(content or ()))
 
 
+def media_url(url: str, path: str) -> str:
+    """The address of an image or document that the provider is to fetch. Raises `BodyError` for what it must not."""
+    if problem := media_url_problem(url):
+        raise BodyError(f"{path} {problem}.")
+    return url
+
+
+def check_media_urls(part: Mapping[str, Any], path: str) -> None:
+    """Check every address in a content part that goes to the provider as it is. Raises `BodyError`."""
+    for name, value in part.items():
+        if isinstance(value, Mapping):
+            check_media_urls(value, f"{path}.{name}")
+        elif isinstance(value, str) and value[:5].lower() != "data:" and _is_address(name, value):
+            media_url(value, f"{path}.{name}")
+
+
+def _is_address(name: str, value: str) -> bool:
+    # OpenRouter takes an address as `file_data`: https://openrouter.ai/docs/features/multimodal/pdfs
+    return name in _ADDRESS_FIELDS or (name == "file_data" and "://" in value[:32])
+
+
+_ADDRESS_FIELDS = frozenset({"url", "uri", "image_url", "file_url", "video_url", "audio_url", "file_uri", "fileUri"})
+
+
 def _part(part: PartBody, path: str) -> Part:
     match part:
         case TextBody(text=text):
@@ -219,8 +245,8 @@ def _part(part: PartBody, path: str) -> Part:
 
 
 def image(url: str, path: str) -> ImagePart | FilePart:
-    if url.startswith(("https://", "http://")):
-        return ImagePart(url=url)
+    if url[:5].lower() != "data:":
+        return ImagePart(url=media_url(url, path))
     return media.image(url, path)
 
 

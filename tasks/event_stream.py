@@ -21,7 +21,9 @@ def event(data: Any, name: str = "") -> bytes:
 
 
 def encoded(data: bytes, name: str = "") -> bytes:
-    """One event whose data are JSON already."""
+    """One event whose data are JSON already, on one line or more."""
+    if b"\n" in data or b"\r" in data:  # between two tokens, for no string holds one: a blank says the same
+        data = b" ".join(data.splitlines())
     head = f"event: {name}\n".encode() if name else b""
     return b"%bdata: %b\n\n" % (head, data)
 

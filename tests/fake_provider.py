@@ -58,8 +58,9 @@ class FakeProvider:
     properly, but half-way; `stream_error` reports an error in mid-stream;
     `status` answers `status` with `body` and `headers`; `refuse` gives the dialect's own refusal of
     the kind `why` ("auth", which echoes the key, "model", "context", "quota", "bad_request");
-    `raw` answers 200 with the bytes `body`; `html`, `empty`, `bad_json`, `redirect` say what they
-    do; `huge` sends `size` bytes, `gzip_bomb` packs them.
+    `raw` answers 200 with the bytes `body`; `chunks` sends each of `parts`, and then does what `then` says: `end` the
+    body, `break` the connection, stay `open`, or stay open with `pings`; `html`, `empty`, `bad_json`, `redirect` say
+    what they do; `huge` sends `size` bytes, `gzip_bomb` packs them.
     """
 
     def __init__(self) -> None:
@@ -390,7 +391,10 @@ class _Handler(BaseHTTPRequestHandler):
         os.close(self.connection.detach())
 
     def status(self, status: int, body: Any = None, headers: dict[str, str] | None = None) -> None:
-        self.send_json(status, body or {"error": {"message": f"Status {status}."}}, headers)
+        if isinstance(body, bytes):
+            self.send_bytes(status, body, headers or {})
+        else:
+            self.send_json(status, body or {"error": {"message": f"Status {status}."}}, headers)
 
     def refuse(self, why: str) -> None:
         status, body = self.dialect.refusals[why]
@@ -401,6 +405,24 @@ class _Handler(BaseHTTPRequestHandler):
 
     def raw(self, body: bytes, content_type: str = "application/json") -> None:
         self.send_bytes(200, body, {"Content-Type": content_type})
+
+    def chunks(self, parts: list[bytes], content_type: str = "text/event-stream", then: str = "end") -> None:
+        self.send_response(200)
+        if content_type:
+            self.send_header("Content-Type", content_type)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for part in parts:
+            self.send_chunk(part)
+        while then == "pings":
+            self.send_chunk(b": ping\n\n")
+            self.wait(0.02)
+        if then == "open":
+            self.wait()
+        elif then == "break":
+            self._break()
+        else:
+            self.wfile.write(b"0\r\n\r\n")
 
     def html(self) -> None:
         self.send_bytes(200, b"<!doctype html><h1>Welcome to nginx!</h1>", {"Content-Type": "text/html"})
@@ -445,7 +467,7 @@ _FAULTS: dict[str, Callable[..., None]] = {
     name: getattr(_Handler, name)
     for name in (
         "hang", "slow", "trickle", "stall", "truncate", "cut", "stream_error", "reset", "status", "refuse", "raw",
-        "html", "empty", "bad_json", "redirect", "huge", "gzip_bomb",
+        "chunks", "html", "empty", "bad_json", "redirect", "huge", "gzip_bomb",
     )
 }  # fmt: skip
 

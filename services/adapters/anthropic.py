@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
@@ -29,8 +29,9 @@ from services.adapters.base import (
 )
 from services.adapters.call import Call
 from services.adapters.conversation import ANTHROPIC_IDS, Spelling
-from services.adapters.failure import Failure, ReportedError
+from services.adapters.failure import UNREADABLE, Failure, ReportedError
 from services.adapters.http import HttpAdapter
+from services.adapters.native_wholes import whole_message
 from services.adapters.usage import read_whole
 from services.adapters.wire import arguments_object, arguments_text, finished, make_call_id, require_answer
 
@@ -135,6 +136,7 @@ class AnthropicAdapter(HttpAdapter):
         "tool_choice": ("tool_choice",),
     }
     ROOT = "/v1"
+    ENDPOINTS = ("/messages/count_tokens", "/messages", "/models")
     MODELS_PATH = "/models?limit=1000"
 
     def headers(self) -> dict[str, str]:
@@ -158,6 +160,15 @@ class AnthropicAdapter(HttpAdapter):
         body = {**anthropic_native.repaired(native.body), "model": request.model}
         body.pop("stream", None)
         return body | {"stream": True} if stream else body
+
+    def is_whole(self, document: bytes) -> bool:
+        try:
+            return _KIND.decode(document).type == "message"
+        except UNREADABLE:
+            return False
+
+    def native_whole(self, events: Iterable[bytes], request: ChatRequest) -> bytes:
+        return whole_message(events, request.model)
 
     def native_events(self, content: bytes) -> Iterator[bytes]:
         return map(msgspec.json.encode, _as_events(msgspec.json.decode(content)))
@@ -256,6 +267,8 @@ class _Reader(StreamReader):
             case _Event(type="message_delta", delta=_Delta() as delta):
                 self._stop_reason = delta.stop_reason or self._stop_reason
                 self.meter.add(news.usage)
+                if self._stop_reason:  # some servers leave `message_stop` out
+                    self.finish = _FINISH_REASONS.get(self._stop_reason, "stop")
             case _Event(type="message_stop"):
                 yield from self._end_text()
                 self.finish = _FINISH_REASONS.get(self._stop_reason, "stop")

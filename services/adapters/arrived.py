@@ -37,6 +37,7 @@ class StreamReader(ABC):
         self.is_over = False
         self.names: Mapping[str, str] = {}  # what the client calls tools that were sent under another name
         self.beside = ""  # what was written besides this answer: other answers to the same request
+        self.deltas = 0  # how many there were so far
         self._answer = Assembly()
 
     @abstractmethod
@@ -49,10 +50,20 @@ class StreamReader(ABC):
 
     def read(self, event: bytes) -> Iterator[Delta]:
         for delta in self.feed(event):
+            self.deltas += 1
             if self.names and isinstance(delta, ToolCallDelta) and delta.name in self.names:
                 delta = replace(delta, name=self.names[delta.name])  # noqa: PLW2901
             self._answer.add(delta)
             yield delta
+
+    def mark_done(self) -> None:
+        """The stream holds the mark with which OpenAI's end; some servers send it in other protocols too."""
+        self.is_over = True
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing but the usage is still to come: of several answers, whether all have ended."""
+        return self.finish is not None
 
     @property
     def end(self) -> Finish:
@@ -60,6 +71,12 @@ class StreamReader(ABC):
             raise CutShortError
         reason = with_tools(self.finish, self._answer.tool_calls)
         return Finish(reason, completed(self.meter.usage, self.request, self.written), self.model)
+
+    @property
+    def reply(self) -> Reply:
+        """The answer as a whole, once it has ended. Raises `CutShortError` before."""
+        end = self.end
+        return self._answer.reply(model=end.model, finish_reason=end.reason, usage=end.usage)
 
     @property
     def so_far(self) -> Reply:

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal
 from services.adapters import quoting
 from services.adapters.call import Call
 from services.adapters.context_length import Figures
+from services.adapters.network import DIRECT, Network
 from services.text import storable
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -491,10 +492,11 @@ class Connection:
     max_reply_bytes: int = 32 * 1024 * 1024
     options: Mapping[str, Any] = field(default_factory=dict)
     other_keys: Callable[[], Iterable[str]] = field(default=tuple, repr=False)
+    network: Network = DIRECT
 
     def without_key(self, text: str) -> str:
         """What a provider said, fit to be shown: some quote the key that they refuse, or another one."""
-        return quoting.without((self.api_key, *self.other_keys()), text)
+        return quoting.without((self.api_key, *self.network.secrets, *self.other_keys()), text)
 
 
 class Adapter(ABC):

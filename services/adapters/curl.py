@@ -5,7 +5,6 @@ See https://curl.se/libcurl/c/ for every option named here.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import socket
 import struct
@@ -20,15 +19,11 @@ import requests
 from requests import exceptions
 from requests.structures import CaseInsensitiveDict
 
+from services.adapters.addresses import is_metadata_address
 from services.adapters.call import Call
+from services.adapters.network import DIRECT, Network, Proxy
 
 CONNECT_SECONDS: Final = 5.0
-
-# Where clouds keep the credentials of the machine that Oxide runs on. No provider lives there.
-_METADATA: Final = tuple(
-    ipaddress.ip_network(network)
-    for network in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "100.100.100.200/32", "168.63.129.16/32")
-)
 
 
 class Cancelled(exceptions.RequestException):
@@ -54,7 +49,7 @@ class AddressRefused(exceptions.ConnectionError):
 class CurlHandle:
     """One libcurl easy handle with its connection: used by one call at a time."""
 
-    def __init__(self, max_body: int) -> None:
+    def __init__(self, max_body: int, network: Network = DIRECT) -> None:
         self._max_body = max_body
         self._sockets: dict[int, socket.socket] = {}  # by inode
         self._multi: pycurl.CurlMulti | None = None
@@ -71,11 +66,23 @@ class CurlHandle:
         curl.setopt(pycurl.NETRC, pycurl.NETRC_IGNORED)
         curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
-        curl.setopt(pycurl.CAINFO, certifi.where())
+        curl.setopt(pycurl.CAINFO, network.ca_file or default_ca_file())
         curl.setopt(pycurl.ACCEPT_ENCODING, "")  # whatever libcurl can decode
         curl.setopt(pycurl.TCP_KEEPALIVE, 1)
         curl.setopt(pycurl.WRITEFUNCTION, self._on_body)
         curl.setopt(pycurl.OPENSOCKETFUNCTION, self._on_open_socket)
+        if network.proxy:
+            self._set_proxy(network.proxy, network.ca_file)
+
+    def _set_proxy(self, proxy: Proxy, ca_file: str) -> None:
+        self.curl.setopt(pycurl.PROXY, proxy.url)
+        self.curl.setopt(pycurl.NOPROXY, "")  # nor does the environment say where it is not used
+        self.curl.setopt(pycurl.PROXY_CAINFO, ca_file or default_ca_file())
+        # The provider's headers, its key among them, are not for the proxy that only makes a tunnel.
+        self.curl.setopt(pycurl.HEADEROPT, pycurl.HEADER_SEPARATE)
+        if proxy.username or proxy.password:
+            self.curl.setopt(pycurl.PROXYUSERNAME, proxy.username)
+            self.curl.setopt(pycurl.PROXYPASSWORD, proxy.password)
 
     @property
     def multi(self) -> pycurl.CurlMulti:
@@ -90,7 +97,9 @@ class CurlHandle:
                 self.curl.perform()
             except pycurl.error as error:
                 code, message = map(str, error.args)
-                raise self.explain(int(code), message, request, call) from None
+                failed = self.explain(int(code), message, request, call)
+                failed.response = self._with_body(request)  # what has come of it
+                raise failed from None
         if call.cancel.cancelled:
             # Our own shutdown looks like the end of an answer that has no length.
             raise self.cancelled(request)
@@ -98,6 +107,9 @@ class CurlHandle:
         if request.method == "OPTIONS":
             # It would outlive this request. The other methods replace each other.
             self.curl.unsetopt(pycurl.CUSTOMREQUEST)
+        return self._with_body(request)
+
+    def _with_body(self, request: requests.PreparedRequest) -> requests.Response:
         response = self.response(request)
         response._content = b"".join(self.body)  # noqa: SLF001 - requests has no public way to set a body
         self.body.clear()
@@ -169,6 +181,8 @@ class CurlHandle:
         if code in _BREAKS and self._was_sent:
             has_begun = self.curl.getinfo(pycurl.RESPONSE_CODE) > 0
             return (BrokenWithin if has_begun else exceptions.ChunkedEncodingError)(message, request=request)
+        if code == _PROXY_ERROR or "CONNECT tunnel failed" in message:
+            return exceptions.ProxyError(message, request=request)
         return _EXCEPTIONS.get(code, exceptions.ConnectionError)(message, request=request)
 
     def cancelled(self, request: requests.PreparedRequest) -> Cancelled:
@@ -256,21 +270,20 @@ class _Response(requests.Response):
 _EXCEPTIONS: Final[Mapping[int, type[exceptions.RequestException]]] = {
     pycurl.E_URL_MALFORMAT: exceptions.InvalidURL,
     pycurl.E_UNSUPPORTED_PROTOCOL: exceptions.InvalidURL,
+    pycurl.E_COULDNT_RESOLVE_PROXY: exceptions.ProxyError,
     pycurl.E_SSL_CONNECT_ERROR: exceptions.SSLError,
     pycurl.E_PEER_FAILED_VERIFICATION: exceptions.SSLError,
     pycurl.E_BAD_CONTENT_ENCODING: exceptions.ContentDecodingError,
     pycurl.E_PARTIAL_FILE: BrokenWithin,
 }
+_PROXY_ERROR: Final = 97  # CURLE_PROXY, which pycurl has no name for
 # The other side closed the connection; before the request was sent that is no more than a failure to connect.
 _BREAKS: Final = frozenset({pycurl.E_GOT_NOTHING, pycurl.E_RECV_ERROR})
 
 
-def is_metadata_address(host: str) -> bool:
-    """Whether `host`, a numeric address, is one where a cloud keeps its machines' credentials."""
-    address = ipaddress.ip_address(host.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    return any(address in network for network in _METADATA if network.version == address.version)
+def default_ca_file() -> str:
+    """The certificates that are trusted where a service has none of its own."""
+    return os.environ.get("SSL_CERT_FILE") or certifi.where()
 
 
 def _header_lines(request: requests.PreparedRequest) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from services.adapters import sse
 from services.adapters.base import ErrorKind, ProviderError
 from services.adapters.pause import seconds_in
 
@@ -159,7 +160,11 @@ _TEXTS: Final[tuple[tuple[re.Pattern[str], ErrorKind], ...]] = (
     (_NO_MODEL, ErrorKind.MODEL_NOT_FOUND),
 )
 _WORD_FIELDS: Final = frozenset({"code", "type", "status", "reason", "error_code", "error_type"})
+_STATUS_FIELDS: Final = ("code", "status", "status_code")
+_DIGITS: Final = re.compile(r"[45][0-9]{2}")
 _DEPTH: Final = 4
+# What decoding JSON raises.
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _MOST_TEXT: Final = 16 * 1024
 
 
@@ -188,8 +193,8 @@ class Failure:
     def read(cls, status: int, body: bytes, pause: float | None = None) -> Failure:
         """From an HTTP answer whose status says that it failed. The body may be anything; `pause` is in seconds."""
         try:
-            payload = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            payload = _decoded(body)
+        except UNREADABLE:
             return cls(status, _plain_text(body), retry_after=pause)
         message = _message(payload)
         pause = seconds_in(payload, message) if pause is None else pause
@@ -200,6 +205,14 @@ class Failure:
         """From an error object that stands in an answer with the status 200."""
         message = _message(payload)
         return cls(_status(payload), message, frozenset(_words(payload)), seconds_in(payload, message), payload)
+
+    @classmethod
+    def of_event(cls, data: bytes) -> Failure:
+        """From the event with which a stream reports an error: JSON, or a text."""
+        try:
+            return cls.within(_decoded(data))
+        except UNREADABLE:
+            return cls(None, _plain_text(data))
 
     @property
     def kind(self) -> ErrorKind:
@@ -253,11 +266,54 @@ def rejects_key(error: ProviderError) -> bool:
     return error.kind is ErrorKind.AUTH and error.status != 403
 
 
+def raise_reported(document: bytes) -> None:
+    """Raise `ReportedError` where a document that is no part of an answer is an error in whatever shape.
+
+    Some servers send one within a status of 200, in a protocol other than their own or in that of their framework.
+    """
+    try:
+        payload = _decoded(document)
+    except UNREADABLE:
+        return
+    if isinstance(payload, dict | list) and (_message(payload) or _error(payload)):
+        raise ReportedError(Failure.within(payload))
+
+
+def _decoded(body: bytes) -> Any:
+    """The JSON in an error's body, also where a stream's framing is around it. Raises `UNREADABLE`."""
+    try:
+        return msgspec.json.decode(body)
+    except UNREADABLE:
+        document = _first_document(body)
+        if document is None:
+            raise
+        return msgspec.json.decode(document)
+
+
+def _first_document(body: bytes) -> bytes | None:
+    try:
+        return next((each for each in sse.documents([body]) if each is not sse.DONE), None)
+    except sse.ErrorEvent as event:
+        return event.data
+    except sse.NoEventsError:
+        return None
+
+
+def _error(payload: Any) -> Any:
+    """What stands under "error"; Gemini wraps the error of a stream in a list."""
+    if isinstance(payload, list):
+        payload = payload[0] if payload else None
+    return payload.get("error") if isinstance(payload, dict) else None
+
+
 def _status(payload: Any) -> int | None:
-    # OpenRouter and Gemini name the HTTP status as the error's code.
-    error = payload.get("error", payload) if isinstance(payload, dict) else None
-    code = error.get("code") if isinstance(error, dict) else None
-    return code if isinstance(code, int) and 400 <= code <= 599 else None
+    """The HTTP status that an error names, in itself or beside it: OpenRouter and Gemini as a number, Azure as text."""
+    if isinstance(payload, list):
+        payload = payload[0] if payload else None
+    places = [each for each in (_error(payload), payload) if isinstance(each, dict)]
+    found = (place.get(name) for place in places for name in _STATUS_FIELDS)
+    codes = (int(each) if isinstance(each, str) and _DIGITS.fullmatch(each) else each for each in found)
+    return next((code for code in codes if isinstance(code, int) and 400 <= code <= 599), None)
 
 
 def _words(payload: Any, depth: int = _DEPTH) -> Iterator[str]:

@@ -45,6 +45,7 @@ from services.adapters.wire import (
 )
 
 # https://ai.google.dev/api/generate-content#FinishReason
+_ENDPOINT: Final = re.compile(r"/models(/[^/]+)?$")
 _FINISH_REASONS: Final[Mapping[str, FinishReason]] = {
     "STOP": "stop",
     "FINISH_REASON_UNSPECIFIED": "stop",
@@ -174,6 +175,9 @@ class GeminiAdapter(HttpAdapter):
         "effort": ("generationConfig.thinkingConfig",),
         "tool_choice": ("toolConfig",),
     }
+
+    def _without_endpoint(self, address: str) -> str:
+        return _ENDPOINT.sub("", address)
 
     def headers(self) -> dict[str, str]:
         # The protocol also takes the key in the address, from where it would get into logs.

@@ -6,9 +6,10 @@ A vendor's adapter subclasses `HttpAdapter` and says only how its wire format di
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, cast
 from urllib.parse import urlsplit
@@ -18,7 +19,7 @@ import requests
 from requests import exceptions
 from requests.structures import CaseInsensitiveDict
 
-from services.adapters import conversation, dropped, model_names, tool_names
+from services.adapters import conversation, dropped, model_names, sse, tool_names
 from services.adapters.arrived import CutShortError, StreamReader, WholeAnswer
 from services.adapters.assembly import events_of
 from services.adapters.base import (
@@ -45,9 +46,9 @@ from services.adapters.context_length import Figures, figures
 from services.adapters.conversation import ANY, Spelling
 from services.adapters.curl import AddressRefused, BrokenWithin, Cancelled, CancelledUnsent, ReplyTooLarge
 from services.adapters.estimate import estimate, estimate_inputs
-from services.adapters.failure import Failure, ReportedError, rejects_key
+from services.adapters.failure import UNREADABLE, Failure, ReportedError, raise_reported, rejects_key
+from services.adapters.incoming import BREAKS, Incoming
 from services.adapters.pause import seconds
-from services.adapters.sse import sse_data
 from services.adapters.transport import CurlStream, CurlTransport
 from services.text import storable
 
@@ -55,6 +56,8 @@ _MESSAGE_LENGTH: Final = 500
 _VENDOR_MESSAGE_LENGTH: Final = 16 * 1024
 _WORD_LENGTH: Final = 200
 _SETTLE_SECONDS: Final = 0.05  # between a protocol's own end of a stream and that of the HTTP body
+_OK: Final = 200
+_PROXY_REFUSES: Final = 407
 _ERROR_BODY_BYTES: Final = 64 * 1024
 
 
@@ -62,8 +65,9 @@ class HttpAdapter(Adapter):
     """Asks over HTTP and reads JSON.
 
     `ROOT` is the path that every address of the API begins with; a base URL is taken with or
-    without it. `OWN_FIELDS` are those of the request body that `extra` may not replace. `CALL_IDS` and
-    `TOOL_NAMES` are what the vendor accepts as such.
+    without it, and with one of the `ENDPOINTS` behind it, which people copy along. `OWN_FIELDS`
+    are those of the request body that `extra` may not replace. `CALL_IDS` and `TOOL_NAMES` are
+    what the vendor accepts as such.
 
     The option `omit` names fields of the body that the service's models refuse, and that are left
     out therefore: "temperature", for some reasoning models.
@@ -74,6 +78,7 @@ class HttpAdapter(Adapter):
     FEATURES = frozenset({Feature.TOOLS, Feature.IMAGES, Feature.JSON_SCHEMA, Feature.JSON_OBJECT, Feature.EMBEDDINGS})
     OPTIONS: ClassVar[Mapping[str, Any]] = {"omit": [], "context_window": None}
     ROOT: ClassVar[str] = ""
+    ENDPOINTS: ClassVar[tuple[str, ...]] = ()
     MODELS_PATH: ClassVar[str]
     OWN_FIELDS: ClassVar[frozenset[str]] = frozenset({"model", "messages", "stream"})
     CALL_IDS: ClassVar[Spelling] = ANY
@@ -82,8 +87,11 @@ class HttpAdapter(Adapter):
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
-        self._root = connection.base_url.rstrip("/").removesuffix(self.ROOT) + self.ROOT
-        self._transport = CurlTransport(max_idle=connection.max_connections, max_body=connection.max_reply_bytes)
+        address, _, self._query = connection.base_url.partition("?")
+        self._root = self._without_endpoint(address.rstrip("/")).removesuffix(self.ROOT) + self.ROOT
+        self._transport = CurlTransport(
+            max_idle=connection.max_connections, max_body=connection.max_reply_bytes, network=connection.network
+        )
 
     # What a vendor says.
 
@@ -107,6 +115,14 @@ class HttpAdapter(Adapter):
         For adapters with a `PROTOCOL`: nobody else gets a body to send on.
         """
         raise NotImplementedError
+
+    def native_whole(self, events: Iterable[bytes], request: ChatRequest) -> bytes:
+        """The events of a stream as the whole answer that it might have been. For adapters with a `PROTOCOL`."""
+        raise NotImplementedError
+
+    def is_whole(self, document: bytes) -> bool:  # noqa: ARG002
+        """Whether a document is a whole answer, which `reader` does not read; False where the two look alike."""
+        return False
 
     @abstractmethod
     def parse_reply(self, content: bytes, request: ChatRequest) -> Reply:
@@ -134,10 +150,6 @@ class HttpAdapter(Adapter):
     def parse_embeddings(self, content: bytes, request: EmbeddingRequest) -> Embeddings:
         raise NotImplementedError
 
-    def events(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Cut a stream into the events that `reader` reads."""
-        return sse_data(chunks)
-
     def kind_of(self, failure: Failure) -> ErrorKind:
         return failure.kind
 
@@ -150,16 +162,18 @@ class HttpAdapter(Adapter):
     def complete(self, request: ChatRequest, call: Call) -> Reply:
         whole = WholeAnswer(request.model, lambda: estimate(request, ""), self.figures)
         with self._explaining(call, whole):
-            whole.content = content = self._exchange(self._chat(request, call, stream=False), call).content
-            reply = self.parse_reply(content, request)
-            return (
-                replace(reply, native=reply.native or content) if self._native(request) else self._named(reply, request)
-            )
+            try:
+                content = self._exchange(self._chat(request, call, stream=False), call).content
+            except BREAKS as error:
+                return self._complete_by_then(error, request, call)
+            whole.content = content
+            try:
+                return self._with_native(self.parse_reply(content, request), content, request)
+            except UNREADABLE as error:
+                return self._in_one(content, request, call, error)
 
     def stream(self, request: ChatRequest, call: Call) -> Iterator[StreamEvent]:
-        reader = self.reader(request)
-        if not self._native(request):
-            reader.names = tool_names.originals(request, self.TOOL_NAMES)
+        reader = self._named_reader(request)
         with self._explaining(call, reader):
             response = self._transport.open(self._chat(request, call, stream=True), call)
             try:
@@ -182,7 +196,7 @@ class HttpAdapter(Adapter):
             content = self._get(self.MODELS_PATH, call)
             found = self.parse_models(content)
             if found is None:
-                _raise_reported(content)
+                raise_reported(content)
                 raise msgspec.ValidationError("there is no list of models in it")
             return found
 
@@ -216,34 +230,48 @@ class HttpAdapter(Adapter):
             return Checked()
         try:
             return Checked(tuple(self.parse_models(content) or ()))
-        except _UNREADABLE:
+        except UNREADABLE:
             return Checked()
 
     def _address(self, path: str) -> str:
-        base = self.connection.base_url.rstrip("/")
+        base = self.connection.base_url.partition("?")[0].rstrip("/")
         if not path.startswith("/"):
             return f"{base}/{path}"
         parts = urlsplit(base)
         return f"{parts.scheme}://{parts.netloc}{path}"
 
     def _read_stream(self, response: requests.Response, reader: StreamReader) -> Iterator[StreamEvent]:
-        chunks = _chunks(response)
-        if response.headers.get("content-type", "").startswith("application/json"):
+        stream = cast("CurlStream", response.raw)
+        incoming = Incoming(stream, reader)
+        documents = iter(incoming)
+        first = next(documents, None)
+        if first is not None and self.is_whole(first):
             # Some servers answer as a whole though a stream was asked for.
-            yield from self._in_pieces(b"".join(chunks), reader.request)
-            return
-        is_native = self._native(reader.request) is not None
-        for event in self.events(chunks):
-            if is_native:
-                deltas = tuple(reader.read(event))
-                if reader.is_news(event):
-                    yield Verbatim(event, deltas)
+            yield from self._in_pieces(first, reader.request)
+        else:
+            yield from self._read_documents(chain((first,) if first else (), documents), reader)
+            if incoming.fault and not reader.is_complete:
+                raise incoming.fault
+            yield reader.end
+        stream.settle(_SETTLE_SECONDS)
+
+    def _read_documents(self, documents: Iterable[bytes], reader: StreamReader) -> Iterator[StreamEvent]:
+        document = b""
+        try:
+            if self._native(reader.request):
+                for document in documents:
+                    deltas = tuple(reader.read(document))
+                    if reader.is_news(document):
+                        yield Verbatim(document, deltas)
             else:
-                yield from reader.read(event)
-            if reader.is_over:
-                break
-        yield reader.end
-        cast("CurlStream", response.raw).settle(_SETTLE_SECONDS)
+                for document in documents:
+                    yield from reader.read(document)
+        except UNREADABLE:
+            raise_reported(document)
+            if not reader.is_complete:
+                raise
+        if reader.finish is None:
+            raise_reported(document)
 
     def _in_pieces(self, content: bytes, request: ChatRequest) -> Iterator[StreamEvent]:
         reply = self.parse_reply(content, request)
@@ -254,6 +282,54 @@ class HttpAdapter(Adapter):
         for event in self.native_events(content):
             yield Verbatim(event, tuple(reader.read(event)))
         yield Finish(reply.finish_reason, reply.usage, reply.model)
+
+    def _in_one(self, content: bytes, request: ChatRequest, call: Call, error: Exception) -> Reply:
+        """The answer in a body that cannot be read as a whole: a stream, though none was asked for. Else `error`."""
+        try:
+            found = list(sse.documents([content]))
+        except sse.NoEventsError:
+            raise error from None
+        documents = [each for each in found if each is not sse.DONE]
+        if documents in ([], [content.strip()]):
+            raise_reported(content)
+            raise error
+        if self.is_whole(documents[0]):
+            return self._with_native(self.parse_reply(documents[0], request), documents[0], request)
+        reader = self._named_reader(request)
+        with self._explaining(call, reader):
+            return self._assembled(documents, reader, is_done=sse.DONE in found)
+
+    def _complete_by_then(self, error: exceptions.RequestException, request: ChatRequest, call: Call) -> Reply:
+        """The answer in a stream that nobody asked for, where its connection broke or stayed open. Else `error`."""
+        response = error.response
+        if response is None or response.status_code != _OK or response.content.lstrip()[:1] in (b"", b"{", b"["):
+            raise error
+        try:
+            return self._in_one(response.content, request, call, error)
+        except ProviderError:
+            raise error from None
+
+    def _assembled(self, documents: Sequence[bytes], reader: StreamReader, *, is_done: bool) -> Reply:
+        for _ in self._read_documents(documents, reader):
+            pass
+        if is_done:
+            reader.mark_done()
+        reply, request = reader.reply, reader.request
+        if not self._native(request):
+            return reply
+        whole = self.native_whole(documents, request)
+        return self._with_native(self.parse_reply(whole, request), whole, request)
+
+    def _with_native(self, reply: Reply, content: bytes, request: ChatRequest) -> Reply:
+        if self._native(request):
+            return replace(reply, native=reply.native or content)
+        return self._named(reply, request)
+
+    def _named_reader(self, request: ChatRequest) -> StreamReader:
+        reader = self.reader(request)
+        if not self._native(request):
+            reader.names = tool_names.originals(request, self.TOOL_NAMES)
+        return reader
 
     def _native(self, request: ChatRequest) -> Native | None:
         native = request.native
@@ -320,14 +396,23 @@ class HttpAdapter(Adapter):
         content: bytes | None = None,
         headers: Mapping[str, str] = MappingProxyType({}),
     ) -> requests.PreparedRequest:
+        network = self.connection.network
+        if network.problem:
+            raise self.error(ErrorKind.CONNECT, network.problem)
         request = requests.PreparedRequest()
         request.method = method
-        request.url = self._root + path
+        request.url = self._root + (_with_query(path, self._query) if self._query else path)
         request.headers = CaseInsensitiveDict({"User-Agent": "oxide", **self.headers(), **headers})
+        if network.headers:
+            request.headers.update(network.headers)
         if content is not None:
             request.headers["Content-Type"] = "application/json"
             request.body = content
         return request
+
+    def _without_endpoint(self, address: str) -> str:
+        found = next((endpoint for endpoint in self.ENDPOINTS if address.endswith(endpoint)), "")
+        return address.removesuffix(found)
 
     def _exchange(self, request: requests.PreparedRequest, call: Call) -> requests.Response:
         response = self._transport.exchange(request, call)
@@ -349,6 +434,8 @@ class HttpAdapter(Adapter):
             raise explained from error
 
     def _explain(self, error: Exception, call: Call) -> ProviderError:
+        if isinstance(error, sse.ErrorEvent):
+            error = ReportedError(Failure.of_event(error.data))
         if isinstance(error, ReportedError):
             return self._explain_report(error.failure)
         if isinstance(error, exceptions.ConnectTimeout) and not call.remaining:
@@ -408,6 +495,14 @@ class _RedirectedError(Exception):
     """The status is 3xx."""
 
 
+def _with_query(path: str, query: str) -> str:
+    """The path with the query that belongs to every address. Of what both name the path's own counts."""
+    path, _, own = path.partition("?")
+    named = {pair.partition("=")[0] for pair in own.split("&")}
+    every = [pair for pair in query.split("&") if pair.partition("=")[0] not in named]
+    return f"{path}?{'&'.join(filter(None, [*every, own]))}"
+
+
 def _chunks(response: requests.Response) -> Iterator[bytes]:
     return cast("CurlStream", response.raw).chunks()
 
@@ -417,15 +512,10 @@ def _raise_for_status(response: requests.Response, body: Iterator[bytes]) -> Non
         return
     if response.status_code < 400:
         raise _RedirectedError(response.status_code)
+    if response.status_code == _PROXY_REFUSES:
+        raise exceptions.ProxyError("it answered 407")
     pause = seconds(response.headers.get("Retry-After", ""))
     raise ReportedError(Failure.read(response.status_code, _beginning(body), pause))
-
-
-def _raise_reported(content: bytes) -> None:
-    """Some servers report an error with the status 200."""
-    failure = Failure.within(msgspec.json.decode(content))
-    if failure.words or failure.message:
-        raise ReportedError(failure)
 
 
 def _beginning(chunks: Iterator[bytes]) -> bytes:
@@ -473,7 +563,16 @@ _EXPLANATIONS: Final[tuple[tuple[type[Exception], ErrorKind, str], ...]] = (
     (AddressRefused, ErrorKind.CONNECT, "was not called: {error} Change its base_url."),
     (exceptions.ConnectTimeout, ErrorKind.CONNECT, f"takes no connection. {_ADVICE['connect']}"),
     (exceptions.Timeout, ErrorKind.TIMEOUT, "did not answer in time. Allow more seconds, or ask for a shorter answer."),
-    (exceptions.SSLError, ErrorKind.CONNECT, "has no valid certificate ({error}). Check the https address."),
+    (
+        exceptions.SSLError,
+        ErrorKind.CONNECT,
+        "has no valid certificate ({error}). Check the https address, or name its authority's certificate as ca_file.",
+    ),
+    (
+        exceptions.ProxyError,
+        ErrorKind.CONNECT,
+        "cannot be reached through its proxy ({error}). Check the proxy, and the name and password for it.",
+    ),
     (exceptions.InvalidHeader, ErrorKind.AUTH, "has a key that no header can carry. Enter it again, in one line."),
     (exceptions.InvalidURL, ErrorKind.CONNECT, "has an address that is none ({error}). Correct its base_url."),
     (exceptions.ContentDecodingError, ErrorKind.MALFORMED, "sent an answer that cannot be unpacked ({error})."),
@@ -484,6 +583,11 @@ _EXPLANATIONS: Final[tuple[tuple[type[Exception], ErrorKind, str], ...]] = (
         "broke the connection before its answer was whole. Try again.",
     ),
     (exceptions.RequestException, ErrorKind.CONNECT, f"cannot be reached ({{error}}). {_ADVICE['connect']}"),
+    (
+        sse.NoEventsError,
+        ErrorKind.MALFORMED,
+        f"sent an answer that cannot be read ({{error}}). {_ADVICE['malformed']}",
+    ),
     (CutShortError, ErrorKind.MALFORMED, "ended its stream before the answer was whole. Try again."),
     (
         UnicodeEncodeError,
@@ -492,11 +596,13 @@ _EXPLANATIONS: Final[tuple[tuple[type[Exception], ErrorKind, str], ...]] = (
     ),
     (_RedirectedError, ErrorKind.MALFORMED, "redirects ({error}), which is not followed. Set base_url to the target."),
 )
-_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
 _FAULTS: Final = (
     exceptions.RequestException,
     ReportedError,
-    *_UNREADABLE,
+    sse.ErrorEvent,
+    sse.NoEventsError,
+    *UNREADABLE,
+    UnicodeError,
     CutShortError,
     _RedirectedError,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -28,7 +28,6 @@ from services.adapters.base import (
 from services.adapters.failure import Failure, ReportedError
 from services.adapters.http import HttpAdapter
 from services.adapters.ollama_usage import ollama_usage
-from services.adapters.sse import json_lines
 from services.adapters.wire import (
     arguments_object,
     arguments_text,
@@ -114,6 +113,7 @@ class OllamaAdapter(HttpAdapter):
         **{name: (f"options.{name}",) for name in ("presence_penalty", "frequency_penalty", *_RUNTIME_OPTIONS)},
     }
     ROOT = "/api"
+    ENDPOINTS = ("/api/chat", "/api/generate", "/api/tags", "/api/embed")
     OWN_FIELDS = HttpAdapter.OWN_FIELDS | _RUNTIME_OPTIONS
     MODELS_PATH = "/tags"
 
@@ -191,9 +191,6 @@ class OllamaAdapter(HttpAdapter):
 
     def reader(self, request: ChatRequest) -> StreamReader:
         return _Reader(request)
-
-    def events(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        return json_lines(chunks)
 
     def _message(self, message: Message, names: Mapping[str, str]) -> dict[str, Any]:
         result: dict[str, Any] = {"role": message.role, "content": self._text(message)}

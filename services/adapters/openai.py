@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import struct
 from base64 import b64decode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar, Final
@@ -38,8 +38,9 @@ from services.adapters.base import (
 from services.adapters.call import Call
 from services.adapters.conversation import ANY, MISTRAL_IDS, OPENAI_IDS, Spelling
 from services.adapters.estimate import completed
-from services.adapters.failure import Failure, ReportedError
+from services.adapters.failure import UNREADABLE, Failure, ReportedError
 from services.adapters.http import HttpAdapter, rules_calls_out
+from services.adapters.native_wholes import whole_completion
 from services.adapters.openai_usage import openai_usage
 from services.adapters.openai_variants import (
     CallPieces,
@@ -53,7 +54,6 @@ from services.adapters.openai_variants import (
 from services.adapters.usage import Raw, UsageMeter, read_whole
 from services.adapters.wire import arguments_text, embedded, finished, make_call_id, require_answer
 
-_DONE: Final = b"[DONE]"
 _VENDORS: Final[Mapping[str, str]] = {"openai": "api.openai.com", "mistral": "api.mistral.ai"}
 _MOST_STOPS: Final = 4  # at OpenAI itself: https://platform.openai.com/docs/api-reference/chat/create
 _CALL_IDS: Final[Mapping[str, Spelling]] = {"openai": OPENAI_IDS, "mistral": MISTRAL_IDS, "any": ANY}
@@ -154,6 +154,15 @@ class _Chunk(_Answer):
     choices: list[_ChunkChoice] | None = None
 
 
+class _ShapeOfChoice(msgspec.Struct):
+    message: dict[str, msgspec.Raw] | None = None
+    delta: dict[str, msgspec.Raw] | None = None
+
+
+class _Shape(msgspec.Struct):
+    choices: list[_ShapeOfChoice]
+
+
 class _Embedding(msgspec.Struct):
     embedding: list[float] | str
     index: int = 0
@@ -165,6 +174,7 @@ class _EmbeddingList(_Answer):
 
 _COMPLETION: Final = msgspec.json.Decoder(_Completion)
 _CHUNK: Final = msgspec.json.Decoder(_Chunk)
+_SHAPE: Final = msgspec.json.Decoder(_Shape)
 _EMBEDDINGS: Final = msgspec.json.Decoder(_EmbeddingList)
 
 
@@ -203,6 +213,7 @@ class OpenAIAdapter(HttpAdapter):
         **{name: (name,) for name in ("tool_choice", "parallel_tool_calls")},
     }
     MODELS_PATH = "/models"
+    ENDPOINTS = ("/chat/completions", "/completions", "/embeddings", "/responses", "/models")
 
     def headers(self) -> dict[str, str]:
         headers = {}
@@ -274,6 +285,15 @@ class OpenAIAdapter(HttpAdapter):
         if self.options["stream_usage"]:
             options["include_usage"] = True
         return {"stream": True} | ({"stream_options": options} if options else {})
+
+    def is_whole(self, document: bytes) -> bool:
+        try:
+            return any(choice.message and not choice.delta for choice in _SHAPE.decode(document).choices)
+        except UNREADABLE:
+            return False
+
+    def native_whole(self, events: Iterable[bytes], request: ChatRequest) -> bytes:
+        return whole_completion(events, request.model)
 
     def native_events(self, content: bytes) -> Iterator[bytes]:
         answer = msgspec.json.decode(content)
@@ -367,6 +387,8 @@ class _Reader(StreamReader):
     def __init__(self, request: ChatRequest, read_usage: Callable[[Raw], Usage | None]) -> None:
         super().__init__(request, read_usage)
         self._calls = CallPieces()
+        self._answers = _answers(request)
+        self._ended_beside: set[int | None] = set()
         self._reason: str | None = None
 
     @property
@@ -377,14 +399,15 @@ class _Reader(StreamReader):
             _require_answer(self.so_far, self._reason)
         return super().end
 
-    def is_news(self, event: bytes) -> bool:
-        return event.strip() != _DONE
+    @property
+    def is_complete(self) -> bool:
+        return self.finish is not None and len(self._ended_beside) >= self._answers - 1
+
+    def mark_done(self) -> None:
+        super().mark_done()
+        self.finish = self.finish or "stop"
 
     def feed(self, event: bytes) -> Iterator[Delta]:
-        if event.strip() == _DONE:
-            self.finish = self.finish or "stop"
-            self.is_over = True
-            return
         chunk = _CHUNK.decode(event)
         _raise_error(chunk)
         self.model = chunk.model or self.model
@@ -394,8 +417,14 @@ class _Reader(StreamReader):
                 self.meter.add_choice(choice.index or 0, choice.usage)
             if not choice.index:  # of several answers (`n`) the first is the one
                 yield from self._feed_choice(choice)
-            elif choice.delta:
-                self.beside += choice.delta.written
+            else:
+                self._feed_beside(choice)
+
+    def _feed_beside(self, choice: _ChunkChoice) -> None:
+        if choice.delta:
+            self.beside += choice.delta.written
+        if choice.finish_reason:
+            self._ended_beside.add(choice.index)
 
     def _feed_choice(self, choice: _ChunkChoice) -> Iterator[Delta]:
         if choice.delta:
@@ -412,6 +441,11 @@ class _Reader(StreamReader):
         if choice.finish_reason:
             yield from self._calls.silent()
             self.finish, self._reason = finish_reason(choice.finish_reason), choice.finish_reason
+
+
+def _answers(request: ChatRequest) -> int:
+    asked = request.native.body.get("n") if request.native else None
+    return asked if isinstance(asked, int) else 1
 
 
 def _is_clear(choice: _Choice) -> bool:
@@ -486,7 +520,7 @@ def _raise_error(answer: _Answer) -> None:
     # OpenRouter reports what fails after it began within a status of 200, vLLM in the fields beside.
     # https://openrouter.ai/docs/api/reference/errors-and-debugging
     if answer.error:
-        raise ReportedError(Failure.within({"error": answer.error}))
+        raise ReportedError(Failure.within({"error": answer.error, "code": answer.code}))
     if answer.object == "error":
         raise ReportedError(Failure.within({"code": answer.code, "message": answer.message}))
 
@@ -524,10 +558,6 @@ _TEXTS: Final = msgspec.json.Decoder(_Texts)
 
 class _TextReader(_Reader):
     def feed(self, event: bytes) -> Iterator[Delta]:
-        if event.strip() == _DONE:
-            self.finish = self.finish or "stop"
-            self.is_over = True
-            return
         chunk = _TEXTS.decode(event)
         _raise_error(chunk)
         self.model = chunk.model or self.model

@@ -3,7 +3,7 @@
 `requests` brings the vocabulary (prepared request, response, exceptions); libcurl brings what a
 gateway needs and urllib3 lacks: a deadline for the whole call instead of one for each read, the
 connected address before a byte is sent, a socket that another thread can shut down, and no
-surprise redirects, proxies or netrc.
+surprise redirects, proxies of the environment or netrc.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from requests.adapters import BaseAdapter
 
 from services.adapters.call import Call
 from services.adapters.curl import CurlHandle
+from services.adapters.network import DIRECT, Network
 
 
 class CurlTransport(BaseAdapter):
@@ -32,9 +33,10 @@ class CurlTransport(BaseAdapter):
     service: a handle's sockets then all belong to that service. `max_body` is in bytes, decoded.
     """
 
-    def __init__(self, *, max_idle: int, max_body: int) -> None:
+    def __init__(self, *, max_idle: int, max_body: int, network: Network = DIRECT) -> None:
         super().__init__()
         self._max_body = max_body
+        self._network = network
         # Apart, because libcurl keeps a handle's connections in two places: one that a stream opened
         # is not found by an exchange, which then opens another and drops the first.
         self._for_exchanges = _Idle(max_idle)
@@ -42,7 +44,7 @@ class CurlTransport(BaseAdapter):
 
     def exchange(self, request: requests.PreparedRequest, call: Call) -> requests.Response:
         """Send and wait for the whole answer."""
-        handle = self._for_exchanges.take() or CurlHandle(self._max_body)
+        handle = self._for_exchanges.take() or CurlHandle(self._max_body, self._network)
         try:
             response = handle.exchange(request, call)
         except BaseException:
@@ -53,7 +55,7 @@ class CurlTransport(BaseAdapter):
 
     def open(self, request: requests.PreparedRequest, call: Call) -> requests.Response:
         """Send and return once the answer begins; `response.raw.chunks()` yields its body as it comes."""
-        handle = self._for_streams.take() or CurlHandle(self._max_body)
+        handle = self._for_streams.take() or CurlHandle(self._max_body, self._network)
         stream = CurlStream(handle, request, call, self._for_streams.give_back)
         try:
             return stream.begin()
@@ -70,7 +72,7 @@ class CurlTransport(BaseAdapter):
         cert: bytes | str | tuple[bytes | str, bytes | str] | None = None,
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        """What a `requests.Session` calls. Certificates are always verified and proxies never used."""
+        """What a `requests.Session` calls. Certificates are always verified; a proxy is that of the service."""
         if verify is not True or cert or proxies:
             raise exceptions.RequestException("This transport takes no verify, cert or proxies settings.")
         seconds = timeout if isinstance(timeout, int | float) else 60.0
@@ -130,6 +132,7 @@ class CurlStream:
         self._done = False
         self._broken: exceptions.RequestException | None = None
         self._closed = False
+        self._end_at = math.inf
         self._cleanup = ExitStack()
 
     def begin(self) -> requests.Response:
@@ -151,6 +154,9 @@ class CurlStream:
         """Yield what has arrived, as soon as something has."""
         body = self._handle.body
         while True:
+            is_late = self._end_at < math.inf and time.monotonic() >= self._end_at
+            if is_late and not (self._done or self._broken):
+                self._drive(0)  # what lies in the socket came in time
             if body:
                 data = b"".join(body)
                 body.clear()
@@ -159,8 +165,14 @@ class CurlStream:
                 raise self._broken
             elif self._done:
                 return
-            else:
-                self._drive()
+            elif not is_late:
+                self._drive(self._end_at - time.monotonic())
+            if is_late and time.monotonic() >= self._end_at:
+                return
+
+    def end_within(self, seconds: float) -> None:
+        """Have `chunks` end so long from now at the latest, also where the other side goes on sending."""
+        self._end_at = time.monotonic() + seconds
 
     def settle(self, seconds: float) -> None:
         """Give the end of the body a moment to come once the answer in it is over, so that the connection is kept."""
@@ -194,7 +206,7 @@ class CurlStream:
     def _drive(self, longest: float = math.inf) -> None:
         """Wait for the socket or libcurl's own timer, at most `longest` seconds, and let libcurl work."""
         multi = self._handle.multi
-        events = self._poll.poll(min(self._wait_ms(), longest * 1000))
+        events = self._poll.poll(max(0, min(self._wait_ms(), longest * 1000)))
         if not events:
             multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
         for descriptor, mask in events:

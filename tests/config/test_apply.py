@@ -103,6 +103,23 @@ def test_what_is_not_named_gets_the_column_s_default_on_a_new_row(load: Callable
     assert RoutingRule.objects.get(id="rule-2").priority == 100
 
 
+def test_network_settings_are_taken_and_go_with_another_type(load: Callable[[str], Changes]) -> None:
+    server = "services:\n  one: {type: http, api: openai, base_url: http://localhost/v1, %s}\n"
+    load(server % "headers: {X-Team: '${TEAM}'}, proxy: 'http://127.0.0.1:3128'")
+    one = Service.objects.get(name="one")
+    assert (one.headers, one.proxy, one.ca_file) == ({"X-Team": "${TEAM}"}, "http://127.0.0.1:3128", "")
+    load(server % "model: m")
+    one.refresh_from_db()
+    assert (one.headers, one.proxy) == ({"X-Team": "${TEAM}"}, "http://127.0.0.1:3128")
+    load(server % "headers: {}, proxy:")
+    one.refresh_from_db()
+    assert (one.headers, one.proxy) == ({}, "")
+    load(server % "proxy: 'http://127.0.0.1:3128'")
+    load("services:\n  one: {type: cli, command: [tr]}\n")
+    one.refresh_from_db()
+    assert one.proxy == ""
+
+
 def test_a_second_import_changes_and_saves_nothing(load: Callable[[str], Changes], saves: list[str]) -> None:
     load(TWO)
     saves.clear()

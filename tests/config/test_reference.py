@@ -9,10 +9,17 @@ from pydantic import BaseModel, TypeAdapter
 
 from config import reference
 from config.schema import Declaration, Price, RateLimits, RoutingEntry, RuleEntry, SecurityEntry, ServiceEntry
+from services.adapters import network
 
 MODELS = (Declaration, ServiceEntry, Price, RoutingEntry, RuleEntry, SecurityEntry, RateLimits)
 FIELDS = [(model, name) for model in MODELS for name in model.model_fields]
 EXAMPLES = [(model, name) for model, name in FIELDS if model.model_fields[name].examples]
+
+
+@pytest.fixture(autouse=True)
+def certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the file of the example be there."""
+    monkeypatch.setattr(network, "ca_file_problem", lambda _: "")
 
 
 @pytest.mark.parametrize(("model", "name"), FIELDS)

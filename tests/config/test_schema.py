@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from django.db.models import CharField, Model
@@ -10,6 +11,7 @@ from config.problems import worded
 from config.schema import Declaration, HealthEntry, RuleEntry, ServiceEntry
 from routing.models import RoutingRule
 from services.models import Service
+from tests.authority import make_authority
 
 HTTP = {"type": "http", "api": "openai", "base_url": "http://localhost:1234/v1"}
 
@@ -59,6 +61,32 @@ def test_a_command_is_a_list_not_a_line_for_a_shell() -> None:
     assert service_problem("command", type="cli", command="llm -m x") == "must be a list"
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("headers", {"Host": "a.example"}, "must not hold Host"),
+        ("headers", {"X-Team": "${OXIDE_SECRET_KEY}"}, "must not refer to OXIDE_SECRET_KEY"),
+        ("proxy", "proxy.example", "must start with one of http, https"),
+        ("proxy", "http://me:hunter22@proxy.example:3128", "must not hold a password"),
+        ("ca_file", "/nowhere/ca.pem", "cannot be read"),
+        ("ca_file", __file__, "PEM"),
+    ],
+)
+def test_network_settings_are_checked(field: str, value: object, problem: str) -> None:
+    found = service_problem(field, **{**HTTP, field: value})
+    assert problem in found
+    assert "hunter22" not in found
+
+
+def test_network_settings_belong_to_a_server(tmp_path: Path) -> None:
+    authority, _ = make_authority(tmp_path)
+    given = {"headers": {"X-Team": "${TEAM}"}, "proxy": "socks5://127.0.0.1:1080", "ca_file": str(authority)}
+    service = declaration(**given).services["one"]
+    assert (service.headers, service.proxy, service.ca_file) == tuple(given.values())
+    for field, value in given.items():
+        assert "does not belong" in service_problem(field, type="cli", command=["a"], **{field: value})
+
+
 @pytest.mark.parametrize("field", ["api", "base_url", "command", "api_key_env", "api_key"])
 def test_a_builtin_service_is_reached_without_any_of_it(field: str) -> None:
     values = {"api": "openai", "base_url": "http://a.example", "command": ["llm"], "api_key_env": "K", "api_key": "k"}
@@ -93,6 +121,8 @@ def test_an_unknown_field() -> None:
         "http://[::1]:8080/",
         "http://192.168.1.5",
         "HTTPS://API.example/v1",
+        "https://a.example/openai/v1?api-version=2024-10-21",
+        "http://localhost/v1?",
     ],
 )
 def test_possible_base_urls(url: str) -> None:
@@ -116,9 +146,12 @@ def test_possible_base_urls(url: str) -> None:
         "http://user@localhost",
         "http://user:secret@localhost",
         "http://local host",
-        "http://localhost/v1?a=b",
-        "http://localhost/v1?",
         "http://localhost/#top",
+        "http://localhost/v1?a=b#top",
+        "http://localhost/v1?key=abc",
+        "http://localhost/v1?a=b&api-key=abc",
+        "http://localhost/v1?access_token=abc",
+        "http://localhost/v1?a= b",
         "http://localhost/" + "x" * 500,
     ],
 )
@@ -363,7 +396,9 @@ def test_the_defaults_are_those_of_the_columns() -> None:
     service, rule_row = Service(), RoutingRule()
     columns = {"models": "allowed_models", "price": "price"}
     for name, field in ServiceEntry.model_fields.items():
-        if name in {"type", "api", "base_url", "command", "api_key_env", "api_key", "health"}:
+        if name in {"type", "api", "base_url", "command", "api_key_env", "api_key"}:
+            continue
+        if name in {"headers", "proxy", "ca_file", "health"}:
             continue
         assert field.get_default() == getattr(service, columns.get(name, name)), name
     for name, field in HealthEntry.model_fields.items():

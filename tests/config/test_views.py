@@ -99,6 +99,9 @@ def test_the_configuration_in_force_is_shown_in_the_words_of_the_file(client: AP
         "health": {"enabled": True, "path": "", "method": "GET", "interval": None},
         "price": {"input_per_million": 0.15, "output_per_million": 3},
         "options": {"max_tokens_field": "max_completion_tokens"},
+        "headers": {},
+        "proxy": "",
+        "ca_file": "",
         "declared": True,
     }
     assert body["routing"] == {
@@ -118,6 +121,17 @@ def test_the_configuration_in_force_is_shown_in_the_words_of_the_file(client: AP
         "default": ["tool", "cloud"],
     }
     assert body["source"] == {"file": str(file), "key_store": "file"}
+
+
+def test_of_headers_and_proxies_no_secret_is_shown(client: APIClient, file: Path) -> None:
+    secret = "written-out"
+    Service.objects.filter(name="cloud").update(
+        headers={"X-Team": secret, "X-Other": "${OTHER}"}, proxy=f"http://me:{secret}@proxy.example:3128"
+    )
+    shown = answer(client.get(CONFIG))["services"]["cloud"]
+    assert shown["headers"] == {"X-Team": "***", "X-Other": "${OTHER}"}
+    assert shown["proxy"] == "http://me:***@proxy.example:3128"
+    assert secret not in json.dumps(shown)
 
 
 def test_the_security_in_force_is_shown(client: APIClient, file: Path) -> None:

@@ -336,6 +336,14 @@ def test_what_asks_for_nothing_needs_nothing(fields: dict[str, Any]) -> None:
             r"^messages\[0\]\.content\[0\]\.image_url\.url must be an http\(s\) address or data:image",
         ),
         (
+            {"messages": user({"type": "image_url", "image_url": {"url": "http://metadata.google.internal/"}})},
+            r"^messages\[0\]\.content\[0\]\.image_url\.url names a cloud metadata service",
+        ),
+        (
+            {"messages": user({"type": "file", "file": {"file_data": "file:///etc/passwd"}})},
+            r"^messages\[0\]\.content\[0\]\.file\.file_data ",
+        ),
+        (
             {"messages": user({"type": "image_url", "image_url": {"url": "data:image/png;base64,%"}})},
             "is not valid base64",
         ),

@@ -163,3 +163,13 @@ def test_without_a_model_the_choice_is_left_to_oxide(fields: dict[str, Any]) -> 
 def test_mistakes_are_named(fields: dict[str, Any], advice: str) -> None:
     with pytest.raises(BodyError, match=advice):
         read(**fields)
+
+
+@pytest.mark.parametrize("address", ["file:///etc/passwd", "gopher://127.0.0.1:70/_x", "http://169.254.169.254/latest"])
+@pytest.mark.parametrize("kind", ["image", "document"])
+def test_an_address_that_nobody_may_fetch_is_refused(kind: str, address: str) -> None:
+    block = {"type": kind, "source": {"type": "url", "url": address}}
+    result = {"type": "tool_result", "tool_use_id": "t", "content": [block]}
+    for content in ([block], [result]):
+        with pytest.raises(BodyError, match=r"source\.url"):
+            read(messages=[{"role": "user", "content": content}])

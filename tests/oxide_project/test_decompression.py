@@ -92,6 +92,7 @@ def test_layers_in_layers_are_refused_before_any_is_read() -> None:
         ("deflate", b"\xff\xff"),
         ("deflate", zlib.compress(BODY)[:-1]),
     ],
+    ids=["no gzip", "cut off", "too many members", "empty", "no deflate", "deflate, cut off"],
 )
 def test_what_is_not_compressed_as_it_says_is_told_so(header: str, content: bytes) -> None:
     with pytest.raises(ParseError, match=f"Content-Encoding: {header} says"):

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -22,6 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 SERVICES = "/admin/services/service/"
 ADD = f"{SERVICES}add/"
+WRITTEN_OUT = "a-header-that-is-written-out"
 SECRET = canary.provider_key("service", start="sk-a-")
 
 HTTP = {
@@ -276,7 +279,7 @@ def test_a_service_of_each_type_can_be_added(admin_client: Client, form: dict[st
         ({**HTTP, "base_url": "http://"}, "base_url", "and name a host"),
         ({**HTTP, "base_url": "http://a:99999"}, "base_url", "Is not a URL"),
         ({**HTTP, "base_url": "http://me:secret@a"}, "base_url", "user name or password"),
-        ({**HTTP, "base_url": "http://a/v1?key=x"}, "base_url", "Must end with its path"),
+        ({**HTTP, "base_url": "http://a/v1?key=x"}, "base_url", "Must not hold a key in its query"),
         ({**HTTP, "base_url": "http://a/v1#x"}, "base_url", "Must end with its path"),
         ({**HTTP, "command": '["tr"]'}, "command", "Does not belong to a service of type http"),
         ({**HTTP, "api_key_env": "sk-abcdefghijklmnop"}, "api_key_env", "not the key itself"),
@@ -284,6 +287,12 @@ def test_a_service_of_each_type_can_be_added(admin_client: Client, form: dict[st
         ({**HTTP, "options": '{"stream_usage": "yes"}'}, "options", "same kind as the default, True"),
         ({**HTTP, "options": '{"max_reply_bytes": NaN}'}, "options", ""),
         ({**HTTP, "options": "[1]"}, "options", "Must hold names with values"),
+        ({**HTTP, "headers": "[1]"}, "headers", "Must hold names with values"),
+        ({**HTTP, "headers": '{"Host": "a"}'}, "headers", "Must not hold Host"),
+        ({**HTTP, "headers": '{"a": "${DATABASE_URL}"}'}, "headers", "Must not refer to DATABASE_URL"),
+        ({**HTTP, "proxy": "nowhere"}, "proxy", "Must start with one of http"),
+        ({**HTTP, "ca_file": "/nowhere/ca.pem"}, "ca_file", "Cannot be read"),
+        ({**CLI, "proxy": "http://a:1"}, "proxy", "Does not belong to a service of type cli"),
         ({**HTTP, "options": "{"}, "options", "valid JSON"),
         ({**HTTP, "name": "auto"}, "name", "not the word auto"),
         ({**HTTP, "input_price": "-1", "output_price": "1"}, "input_price", "at least 0"),
@@ -330,6 +339,30 @@ def test_saving_a_service_unchanged_changes_nothing(admin_client: Client, servic
     row.refresh_from_db()
     assert save(admin_client, row).config == row.config
     assert "No fields changed" in page(admin_client, f"{SERVICES}{row.pk}/history/")
+
+
+def test_values_of_headers_are_never_shown_and_stay(admin_client: Client, service: Make) -> None:
+    row = service("first", headers={"X-Team": WRITTEN_OUT, "X-Other": "${OTHER}"}, proxy="socks5://127.0.0.1:1080")
+    assert json.loads(form_of(admin_client, row)["headers"]) == {"X-Team": "***", "X-Other": "${OTHER}"}
+    assert save(admin_client, row).headers == row.headers
+    assert "No fields changed" in page(admin_client, f"{SERVICES}{row.pk}/history/")
+    changed = save(admin_client, row, headers='{"X-Team": "***", "X-New": "1"}')
+    assert changed.headers == {"X-Team": WRITTEN_OUT, "X-New": "1"}
+    address = f"{SERVICES}{row.pk}/change/"
+    for field, value in (("base_url", "http://elsewhere.example/v1"), ("proxy", "http://elsewhere.example:1")):
+        form = {**form_of(admin_client, row), field: value}
+        assert "enter the values shown as *** again" in str(form_errors(admin_client, form, address))
+    assert WRITTEN_OUT not in page(admin_client, address) + page(admin_client, f"{SERVICES}{row.pk}/history/")
+
+
+def test_who_may_only_look_sees_no_values_of_headers(client: Client, service: Make) -> None:
+    row = service("first", headers={"X-Team": WRITTEN_OUT})
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_service"))
+    client.force_login(viewer)
+    shown = page(client, f"{SERVICES}{row.pk}/change/")
+    assert "X-Team" in shown
+    assert WRITTEN_OUT not in shown
 
 
 def test_emptied_fields_become_an_empty_list_and_an_empty_mapping(admin_client: Client, service: Make) -> None:

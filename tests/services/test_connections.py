@@ -17,7 +17,7 @@ Make = Callable[..., Service]
 
 VARIABLE = "CONNECTIONS_TEST_KEY"
 MINE = canary.provider_key("in force", end="-abc")
-OTHER = canary.provider_key("quite another")
+OTHER = canary.provider_key("quite another", start="gw-")  # nothing in common with the first
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -178,3 +179,33 @@ def test_a_key_of_the_file_keeps_its_host(admin_client: Client) -> None:
     assert "base_url" in form_errors(admin_client, form, f"{SERVICES}{row.pk}/change/")
     row.delete()
     assert "base_url" in form_errors(admin_client, {**HTTP, "base_url": ELSEWHERE})
+
+
+# Other ways for a key
+
+
+@pytest.mark.usefixtures("in_environment")
+def test_a_header_takes_no_key_to_another_host(admin_client: Client) -> None:
+    declare(api_key_env=VARIABLE)
+    stolen = json.dumps({"X-Stolen": "Bearer ${" + VARIABLE + "}"})
+    form = {**HTTP, "name": "other", "base_url": ELSEWHERE, "headers": stolen}
+    (problem,) = form_errors(admin_client, form)["headers"]
+    assert f"{VARIABLE} holds a value for http://localhost:1234" in problem
+    assert admin_client.post(ADD, {**form, "base_url": "http://localhost:1234/v1"}).status_code == 302
+
+
+@pytest.mark.usefixtures("in_environment")
+def test_no_proxy_is_put_before_a_key_of_the_environment_in_the_pages(admin_client: Client) -> None:
+    declare(api_key_env=VARIABLE)
+    row = Service.objects.get()
+    form = {**form_of(admin_client, row), "proxy": "http://attacker.example:3128"}
+    assert "proxy" in form_errors(admin_client, form, f"{SERVICES}{row.pk}/change/")
+    declare(api_key_env=VARIABLE, proxy="http://proxy.example:3128")
+    save(admin_client, Service.objects.get(), model="beta")
+
+
+def test_the_stored_key_does_not_go_past_another_proxy(admin_client: Client, service: Make) -> None:
+    row = service("new", base_url="https://api.example/v1", api="openai")
+    ProviderKey.store("new", SECRET)
+    save(admin_client, row, proxy="http://attacker.example:3128")
+    assert not ProviderKey.objects.exists()

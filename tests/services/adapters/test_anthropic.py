@@ -74,18 +74,24 @@ def test_a_spending_limit_is_not_a_rate_limit(adapter: Adapter, provider: FakePr
     assert failure(adapter, question, "complete").kind is ErrorKind.QUOTA
 
 
-def test_a_stream_needs_its_last_event(adapter: Adapter, provider: FakeProvider, question: ChatRequest) -> None:
+def test_a_stream_needs_a_stop_reason_but_no_last_event(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest
+) -> None:
     events = [
         {"type": "message_start", "message": {"content": [], "model": "m", "usage": {"input_tokens": 50}}},
-        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Half of it"}},
-        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 3}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "All of it"}},
+        {"type": "message_delta", "delta": {"stop_reason": "max_tokens"}, "usage": {"output_tokens": 3}},
     ]
-    body = "".join(f"data: {json.dumps(event)}\n\n" for event in events).encode()
-    provider.misbehave("raw", body=body, content_type="text/event-stream")
+    sent = [f"data: {json.dumps(event)}\n\n".encode() for event in events]
+    provider.misbehave("raw", body=b"".join(sent), content_type="text/event-stream")
+    reply = ask(adapter, question, "stream")
+    assert (reply.text, reply.finish_reason) == ("All of it", "length")
+    assert (reply.usage.prompt_tokens, reply.usage.completion_tokens) == (50, 3)
+    provider.misbehave("raw", body=b"".join(sent[:2]), content_type="text/event-stream")
     error = failure(adapter, question, "stream")
     assert error.kind is ErrorKind.MALFORMED
     assert error.partial is not None
-    assert (error.partial.text, error.partial.usage.prompt_tokens) == ("Half of it", 50)
+    assert (error.partial.text, error.partial.usage.prompt_tokens) == ("All of it", 50)
 
 
 def test_new_kinds_of_events_and_blocks_are_passed_over(

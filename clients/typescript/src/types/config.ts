@@ -32,6 +32,9 @@ export interface ConfiguredService {
   health: { enabled: boolean; path: string; method: 'GET' | 'HEAD' | 'POST' | 'OPTIONS'; interval: number | null };
   price: Price | null;
   options: Record<string, unknown>;
+  headers: Record<string, string>;
+  proxy: string;
+  ca_file: string;
   declared: boolean;
 }
 
