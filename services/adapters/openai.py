@@ -165,7 +165,7 @@ class _Shape(msgspec.Struct):
 
 class _Embedding(msgspec.Struct):
     embedding: list[float] | str
-    index: int = 0
+    index: int | None = None
 
 
 class _EmbeddingList(_Answer):
@@ -244,6 +244,7 @@ class OpenAIAdapter(HttpAdapter):
         try:
             most_stops = _MOST_STOPS if self._vendor == "openai" else None
             body = openai_request.body(self.prepared(request), self._limit_field, most_stops)
+            body |= openai_request.shared(request, self._vendor)
         except openai_request.UntranslatableError as error:
             raise self.error(ErrorKind.UNSUPPORTED, str(error)) from error
         return body | self._streaming(None) if stream else body
@@ -316,7 +317,7 @@ class OpenAIAdapter(HttpAdapter):
     def parse_embeddings(self, content: bytes, request: EmbeddingRequest) -> Embeddings:
         answer = _EMBEDDINGS.decode(content)
         _raise_error(answer)
-        found = sorted(answer.data or (), key=lambda item: item.index)
+        found = sorted(answer.data or (), key=lambda item: item.index or 0)
         vectors = (_vector(item.embedding) for item in found)
         usage = read_whole(answer.usage, self._read_usage)
         return embedded(request, answer.model or request.model, vectors, usage)
@@ -434,7 +435,10 @@ class _Reader(StreamReader):
                 yield TextDelta(choice.delta.text)
             for call in choice.delta.tool_calls or ():
                 called = call.called
-                if piece := self._calls.piece(call.index, call.id or "", called.name or "", called.arguments):
+                piece = self._calls.piece(
+                    call.index, call.id or "", called.name or "", called.arguments, is_text=call.custom is not None
+                )
+                if piece:
                     yield piece
             yield from map(ImageDelta, choice.delta.drawn)
         _raise_choice_error(choice)

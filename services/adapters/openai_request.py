@@ -25,6 +25,12 @@ _LEAST: Final = (
 _AUDIO_FORMATS: Final = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/wav": "wav", "audio/x-wav": "wav"}
 
 
+# Fields that a body of Responses and one of chat completions share. Other vendors of the protocol may refuse the
+# newer ones, which a client sends unasked: https://github.com/openai/codex
+_SHARED: Final = ("user", "service_tier")
+_SHARED_AT_OPENAI: Final = (*_SHARED, "prompt_cache_key", "prompt_cache_retention", "safety_identifier")
+
+
 class UntranslatableError(Exception):
     """The protocol has no form for a part of the request. The message is worded to follow the service's name."""
 
@@ -37,6 +43,15 @@ def body(request: ChatRequest, max_tokens_field: str, most_stops: int | None = N
     if stops := [stop for stop in request.stop if stop][:most_stops]:
         result["stop"] = stops
     return result | _settings(request) | _tools(request)
+
+
+def shared(request: ChatRequest, vendor: str) -> dict[str, Any]:
+    """What a body of Responses says that chat completions have the same field for. Mistral refuses what it does not know."""
+    if request.native is None or request.native.protocol != "responses" or vendor == "mistral":
+        return {}
+    names = _SHARED_AT_OPENAI if vendor == "openai" else _SHARED
+    given = {name: request.native.body.get(name) for name in names}
+    return {name: value for name, value in given.items() if isinstance(value, str) and value}
 
 
 def with_ids(body: Mapping[str, Any], ids: Spelling) -> Mapping[str, Any]:
