@@ -46,7 +46,7 @@ def body(request: ChatRequest, max_tokens_field: str, most_stops: int | None = N
 
 
 def shared(request: ChatRequest, vendor: str) -> dict[str, Any]:
-    """What a body of Responses says that chat completions have the same field for. Mistral refuses what it does not know."""
+    """The fields of a body of Responses that chat completions have, too. Mistral refuses fields it does not know."""
     if request.native is None or request.native.protocol != "responses" or vendor == "mistral":
         return {}
     names = _SHARED_AT_OPENAI if vendor == "openai" else _SHARED

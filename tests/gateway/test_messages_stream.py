@@ -58,20 +58,6 @@ def test_the_last_event_comes_also_where_the_provider_leaves_it_out(client: APIC
     assert streamed(client) == [(event["type"], event) for event in SENT]
 
 
-@pytest.mark.parametrize("given", [{"city": "Oslo"}, '{"city": "Oslo"}', '"{\\"city\\": \\"Oslo\\"}"'])
-def test_input_that_comes_with_the_beginning_of_a_call_becomes_its_delta(
-    client: APIClient, provider: FakeProvider, given: Any
-) -> None:
-    begun = {"type": "tool_use", "id": "t", "name": "rain", "input": given}
-    call = [{"type": "content_block_start", "index": 0, "content_block": begun}, SENT[3]]
-    ended = {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 2}}
-    provider.misbehave("raw", body=json.dumps([SENT[0], *call, ended, SENT[5]]).encode())
-    _, (_, start), (_, delta), (_, stop), *_ = streamed(client)
-    assert start["content_block"] == {**begun, "input": {}}
-    assert json.loads(delta["delta"]["partial_json"]) == {"city": "Oslo"}
-    assert (delta["index"], stop) == (0, SENT[3])
-
-
 def test_a_message_may_begin_without_content_and_blocks_without_a_number(
     client: APIClient, provider: FakeProvider
 ) -> None:
