@@ -94,7 +94,12 @@ class _Message(msgspec.Struct):
     reasoning: Any = None  # OpenRouter, Groq, newer vLLM
     reasoning_content: Any = None  # DeepSeek, llama.cpp, LiteLLM, older vLLM
     tool_calls: list[_ToolCall] | None = None
+    function_call: _Function | None = None  # of older servers: https://platform.openai.com/docs/deprecations
     images: Any = None  # https://openrouter.ai/docs/features/multimodal/image-generation
+
+    @property
+    def calls(self) -> list[_ToolCall]:
+        return self.tool_calls or ([_ToolCall(function=self.function_call)] if self.function_call else [])
 
     @property
     def drawn(self) -> tuple[ImagePart, ...]:
@@ -115,7 +120,7 @@ class _Message(msgspec.Struct):
     @property
     def written(self) -> str:
         """All that the model wrote, to be counted."""
-        functions = [call.called for call in self.tool_calls or ()]
+        functions = [call.called for call in self.calls]
         calls = "".join((function.name or "") + piece_text(function.arguments) for function in functions)
         return self.thoughts + self.text + calls
 
@@ -335,7 +340,7 @@ class OpenAIAdapter(HttpAdapter):
             model=completion.model or request.model,
             text=choice.message.text,
             reasoning=choice.message.thoughts,
-            tool_calls=tuple(map(_tool_call, choice.message.tool_calls or ())),
+            tool_calls=tuple(map(_tool_call, choice.message.calls)),
             images=choice.message.drawn,
         )
         _require_answer(reply, choice.finish_reason)
@@ -433,7 +438,7 @@ class _Reader(StreamReader):
                 yield ReasoningDelta(choice.delta.thoughts)
             if choice.delta.text:
                 yield TextDelta(choice.delta.text)
-            for call in choice.delta.tool_calls or ():
+            for call in choice.delta.calls:
                 called = call.called
                 piece = self._calls.piece(
                     call.index, call.id or "", called.name or "", called.arguments, is_text=call.custom is not None

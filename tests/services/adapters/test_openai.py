@@ -291,6 +291,19 @@ def test_arguments_come_in_every_shape(
     assert json.loads(found.arguments) == text
 
 
+def test_a_call_may_come_as_the_older_function_call(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, way: str
+) -> None:
+    called = {"name": "look", "arguments": '{"q": 1}'}
+    pieces = [{"name": "look", "arguments": ""}, {"arguments": '{"q"'}, {"arguments": ": 1}"}]
+    stream = stream_of(*(piece(function_call=each) for each in pieces), piece("function_call"))
+    whole = {"choices": [{"message": {"content": None, "function_call": called}, "finish_reason": "function_call"}]}
+    provider.misbehave("raw", body=stream if way == "stream" else json.dumps(whole).encode())
+    reply = ask(adapter, question, way)
+    (call,) = reply.tool_calls
+    assert (call.name, call.arguments, reply.finish_reason) == ("look", '{"q": 1}', "tool_calls")
+
+
 def test_a_native_answer_has_arguments_that_clients_can_read(
     adapter: Adapter, provider: FakeProvider, question: ChatRequest
 ) -> None:
