@@ -187,10 +187,10 @@ class OpenAIAdapter(HttpAdapter):
     """`base_url` ends where "/chat/completions" is to follow, as in https://api.openai.com/v1
 
     Options: `max_tokens_field` is what the limit is called ("max_completion_tokens" at OpenAI itself);
-    `stream_usage` says whether to ask for figures at the end of a stream; `key_path` is an address that a
-    health check asks too, where the list of models is open to all; `tool_call_ids` is whose rules the ids
-    of tool calls have to keep: "openai", "mistral" or "any". OpenAI and Mistral themselves are known by
-    their addresses; the option is for servers with the rules of one of them.
+    `stream_usage` says whether to ask for the usage at the end of a stream (by default, except at Mistral);
+    `key_path` is an address that a health check asks too, where the list of models is open to all;
+    `tool_call_ids` is whose rules the ids of tool calls have to keep: "openai", "mistral" or "any". OpenAI and
+    Mistral themselves are known by their addresses; the option is for servers with the rules of one of them.
     """
 
     OPTIONS: ClassVar[Mapping[str, Any]] = {
@@ -267,6 +267,11 @@ class OpenAIAdapter(HttpAdapter):
         return str(self.connection.options.get("max_tokens_field") or default)
 
     @cached_property
+    def _asks_for_usage(self) -> bool:
+        # Mistral's streams always hold it, and to be asked is an error: https://github.com/BerriAI/litellm/issues/8978
+        return bool(self.connection.options.get("stream_usage", self._vendor != "mistral"))
+
+    @cached_property
     def _vendor(self) -> str:
         host = urlsplit(self.connection.base_url).hostname or ""
         return next((name for name, ending in _VENDORS.items() if host.endswith(ending)), "any")
@@ -288,8 +293,10 @@ class OpenAIAdapter(HttpAdapter):
     def _streaming(self, asked: Any) -> dict[str, Any]:
         """Figures are asked for always: whether the client gets to see them is not the provider's business."""
         options = dict(asked) if isinstance(asked, Mapping) else {}
-        if self.options["stream_usage"]:
+        if self._asks_for_usage:
             options["include_usage"] = True
+        elif self._vendor == "mistral":
+            options.pop("include_usage", None)
         return {"stream": True} | ({"stream_options": options} if options else {})
 
     def is_whole(self, document: bytes) -> bool:

@@ -25,10 +25,14 @@ _LEAST: Final = (
 _AUDIO_FORMATS: Final = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/wav": "wav", "audio/x-wav": "wav"}
 
 
-# Fields that a body of Responses and one of chat completions share. Other vendors of the protocol may refuse the
-# newer ones, which a client sends unasked: https://github.com/openai/codex
-_SHARED: Final = ("user", "service_tier")
-_SHARED_AT_OPENAI: Final = (*_SHARED, "prompt_cache_key", "prompt_cache_retention", "safety_identifier")
+# Fields that Responses and chat completions share, by vendor: some refuse a request over a field they do not know.
+# https://github.com/michelle-avery/openai-compatible-conversation/issues/26,
+# https://github.com/strands-agents/harness-sdk/pull/3685
+_SHARED: Final[Mapping[str, tuple[str, ...]]] = {
+    "openai": ("user", "service_tier", "prompt_cache_key", "prompt_cache_retention", "safety_identifier"),
+    "mistral": ("prompt_cache_key",),
+    "any": ("user", "service_tier"),
+}
 
 
 class UntranslatableError(Exception):
@@ -46,11 +50,10 @@ def body(request: ChatRequest, max_tokens_field: str, most_stops: int | None = N
 
 
 def shared(request: ChatRequest, vendor: str) -> dict[str, Any]:
-    """The fields of a body of Responses that chat completions have, too. Mistral refuses fields it does not know."""
-    if request.native is None or request.native.protocol != "responses" or vendor == "mistral":
+    """The fields of a body of Responses that this vendor's chat completions have, too."""
+    if request.native is None or request.native.protocol != "responses":
         return {}
-    names = _SHARED_AT_OPENAI if vendor == "openai" else _SHARED
-    given = {name: request.native.body.get(name) for name in names}
+    given = {name: request.native.body.get(name) for name in _SHARED[vendor]}
     return {name: value for name, value in given.items() if isinstance(value, str) and value}
 
 

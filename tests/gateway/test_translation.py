@@ -73,7 +73,7 @@ def test_what_is_dropped_is_told_in_a_header_and_kept(
     ("host", "sent", "dropped"),
     [
         ("api.openai.com", {"user", "service_tier", "prompt_cache_key"}, set()),
-        ("api.mistral.ai", set(), {"user", "service_tier", "prompt_cache_key"}),
+        ("api.mistral.ai", {"prompt_cache_key"}, {"user", "service_tier"}),
         ("localhost", {"user", "service_tier"}, {"prompt_cache_key"}),
     ],
 )
