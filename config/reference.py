@@ -64,7 +64,7 @@ _OPTIONS = {
     "num_ctx": "the length of the context in tokens; Ollama's own default is short, and cuts longer prompts off",
     "omit": "fields of the body that the service's models refuse, and that are left out therefore: `[temperature]`",
     "organization": "whose account pays, where a key belongs to several",
-    "stream_usage": "whether to ask for the count of tokens at the end of a stream",
+    "stream_usage": "whether to ask for the count of tokens at the end of a stream; `false` at Mistral",
     "tool_call_ids": "whose rules the ids of tool calls keep: `openai`, `mistral` or `any`; left out, the vendor's",
     "version": "the version of the protocol",
 }

@@ -31,7 +31,7 @@ from services.adapters.base import (
 )
 from services.adapters.wire import arguments_text
 from tasks import media
-from tasks.body import check_media_urls, image
+from tasks.body import check_media_urls, file, image
 from tasks.request import TaskRequest
 
 # Only OpenAI's own protocol has a word for these. Their empty values ask for nothing.
@@ -232,7 +232,7 @@ def _part(part: Mapping[str, Any], path: str) -> Part:
             return _image(part, path)
         case "file" | "input_file" if _has_data(part):
             sent = part.get("file") or part
-            return media.file(sent.get("filename") or "", sent["file_data"], f"{path}.file.file_data")
+            return file(sent.get("filename") or "", sent["file_data"], f"{path}.file.file_data")
         case "input_audio" if _has_sound(part):
             sound = part["input_audio"]
             return media.audio(sound["data"], str(sound.get("format") or "wav"), f"{path}.input_audio.data")

@@ -108,19 +108,17 @@ class Tidy:
         pieces = self._calls[index]
         calls = [call for call in delta.pop("tool_calls", None) or () if _tell(call, pieces, () if index else ids)]
         if choice["finish_reason"]:
-            calls += [
-                {"index": each.index, "function": {"arguments": each.arguments}}
-                for each in pieces.silent(only_null=True)
-            ]
+            calls += [{"index": each.index, "function": {"arguments": each.arguments}} for each in pieces.silent()]
         if calls:
             delta["tool_calls"] = calls
 
 
 def _tell(call: dict[str, Any], pieces: CallPieces, ids: Iterable[str]) -> bool:
     """Write a piece of a call as clients need it. False where it has to wait for the call's name."""
-    called, written = (call["custom"], "input") if call.get("custom") else (call.get("function") or {}, "arguments")
-    said = "null" if called.get("name") and called.get(written, "") is None else called.get(written)
-    piece = pieces.piece(call.get("index"), call.get("id") or "", called.get("name") or "", said)
+    is_text = bool(call.get("custom"))
+    called, written = (call["custom"], "input") if is_text else (call.get("function") or {}, "arguments")
+    name, said = called.get("name") or "", called.get(written)
+    piece = pieces.piece(call.get("index"), call.get("id") or "", name, said, is_text=is_text)
     if piece is None:
         return False
     call["index"] = piece.index

@@ -181,7 +181,8 @@ def _said_to_the_model(role: Role, blocks: list[dict[str, Any]], path: str) -> I
             if block.get("is_error"):
                 parts = (TextPart("The tool failed: "), *parts)
             yield Message("tool", parts, tool_call_id=text_of(block, "tool_use_id", f"{path}[{i}]"))
-    if parts := tuple(_parts(blocks, path)):
+    parts = tuple(_parts(blocks, path))
+    if parts or not blocks:
         yield Message(role, parts)
 
 

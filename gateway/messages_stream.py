@@ -13,7 +13,7 @@ from gateway.in_turn import InTurn
 from gateway.messages_body import OUR_SIGNATURE
 from services.adapters.base import Delta, ImageDelta, ReasoningDelta, Reply, TextDelta, ToolCallDelta, Verbatim
 from services.adapters.estimate import estimate
-from services.adapters.wire import arguments_object, arguments_text
+from services.adapters.wire import arguments_object
 from tasks.event_stream import encoded, event
 from tasks.pipeline import Run
 from tasks.reading import Piece
@@ -44,9 +44,11 @@ class MessageStream(DialectStream):
         if isinstance(piece, Verbatim):
             self._is_passed_on = True
             self._last = _KIND.decode(piece.event).type
-            is_start = self._last == "content_block_start"
-            begins_call = is_start and any(isinstance(d, ToolCallDelta) for d in piece.deltas)
-            yield encoded(_tidied(piece.event, piece.deltas) if begins_call else piece.event, self._last)
+            calls = [delta for delta in piece.deltas if isinstance(delta, ToolCallDelta)]
+            if calls and self._last == "content_block_stop":
+                yield from _late_input(piece.event, calls[0].arguments)
+            begins_call = calls and self._last == "content_block_start"
+            yield encoded(_tidied(piece.event, calls[0].id) if begins_call else piece.event, self._last)
         else:
             yield from self._begin(self.run.attempts[-1].model)
             yield from self._deltas(self._in_turn.take(piece))
@@ -113,15 +115,21 @@ class MessageStream(DialectStream):
         return _told("content_block_delta", index=self._index, delta=delta)
 
 
-def _tidied(event: bytes, deltas: Iterable[Delta]) -> bytes:
-    """The beginning of a call with what clients need: an id, and an object as its input."""
+def _tidied(event: bytes, identity: str) -> bytes:
+    """The beginning of a call with what clients need: an id, and an empty object as its input."""
     news = msgspec.json.decode(event)
     block = news["content_block"]
-    if block.get("id") and isinstance(block.get("input"), dict):
+    if block.get("id") and block.get("input") == {}:
         return event
-    identity = next((delta.id for delta in deltas if isinstance(delta, ToolCallDelta)), "")
-    whole = arguments_object(arguments_text(block.get("input")))
-    return msgspec.json.encode({**news, "content_block": {**block, "id": identity, "input": whole}})
+    return msgspec.json.encode({**news, "content_block": {**block, "id": identity, "input": {}}})
+
+
+def _late_input(stop: bytes, arguments: str) -> Iterator[bytes]:
+    """The input that a server sent with the beginning of a call, as the delta in which clients look for it."""
+    if arguments and (whole := arguments_object(arguments)):
+        index = msgspec.json.decode(stop).get("index") or 0
+        delta = {"type": "input_json_delta", "partial_json": msgspec.json.encode(whole).decode()}
+        yield _told("content_block_delta", index=index, delta=delta)
 
 
 def _told(kind: str, **more: Any) -> bytes:

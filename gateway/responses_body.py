@@ -22,7 +22,6 @@ from gateway.fields import text_of
 from routing.engine import ANY_SERVICE
 from services.adapters.base import (
     ChatRequest,
-    FilePart,
     JsonSchema,
     Message,
     Native,
@@ -34,7 +33,7 @@ from services.adapters.base import (
 )
 from services.adapters.wire import arguments_text
 from tasks import media
-from tasks.body import image
+from tasks.body import file, image
 from tasks.request import TaskRequest
 
 _REFUSED = {
@@ -94,7 +93,7 @@ class ResponsesBody(Struct, kw_only=True):
 
 
 # Fields that are read, or that ask for nothing Oxide would have to pass on.
-_READ = frozenset({*ResponsesBody.__struct_fields__, *_REFUSED, "truncation", "include", "stream_options"})
+_READ = frozenset({*ResponsesBody.__struct_fields__, *_REFUSED, "truncation", "include", "stream_options"}) - {"user"}
 
 
 def read(raw: object) -> ResponsesBody:
@@ -228,11 +227,10 @@ def _file(part: Mapping[str, Any], path: str) -> Part:
     # https://platform.openai.com/docs/guides/pdf-files
     name = part.get("filename") or ""
     if isinstance(part.get("file_url"), str):
-        # Checked as the address of an image is: the provider fetches both.
-        return FilePart(name=name, url=image(part["file_url"], f"{path}.file_url").url)
+        return file(name, part["file_url"], f"{path}.file_url")
     if part.get("file_id"):
         raise BodyError(f"{path}.file_id: Oxide keeps no files: send file_data or file_url.")
-    return media.file(name, text_of(part, "file_data", path), f"{path}.file_data")
+    return file(name, text_of(part, "file_data", path), f"{path}.file_data")
 
 
 def _tools(body: ResponsesBody) -> Iterator[Tool]:

@@ -50,7 +50,7 @@ class ImageBody(Struct, tag="image_url", forbid_unknown_fields=True):
 
 
 class FileData(Struct):
-    """`file_data` is base64, or an address that holds it: `data:application/pdf;base64,…`."""
+    """`file_data` is base64, an address that holds it (`data:application/pdf;base64,…`), or an http(s) address."""
 
     file_data: Annotated[str, Meta(min_length=1)]
     filename: str = ""
@@ -239,7 +239,7 @@ def _part(part: PartBody, path: str) -> Part:
         case ImageBody(image_url=address):
             return image(address.url, f"{path}.image_url.url")
         case FileBody(file=sent):
-            return media.file(sent.filename, sent.file_data, f"{path}.file.file_data")
+            return file(sent.filename, sent.file_data, f"{path}.file.file_data")
         case AudioBody(input_audio=sound):
             return media.audio(sound.data, sound.format, f"{path}.input_audio.data")
 
@@ -248,6 +248,14 @@ def image(url: str, path: str) -> ImagePart | FilePart:
     if url[:5].lower() != "data:":
         return ImagePart(url=media_url(url, path))
     return media.image(url, path)
+
+
+def file(name: str, data: str, path: str) -> FilePart:
+    """A document from base64 data, or by its address. Raises `BodyError` that names `path`."""
+    # OpenRouter takes an address in place of the data: https://openrouter.ai/docs/features/multimodal/pdfs
+    if "://" in data[:32] and data[:5].lower() != "data:":
+        return FilePart(url=media_url(data, path), name=name)
+    return media.file(name, data, path)
 
 
 def _tool(body: ToolBody) -> Tool:

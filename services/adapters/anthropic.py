@@ -56,6 +56,13 @@ class _Block(msgspec.Struct):
     input: msgspec.Raw = msgspec.Raw(b"{}")
 
 
+class _Begun(msgspec.Struct):
+    """A message at the beginning of a stream."""
+
+    model: str | None = None
+    usage: Any = None
+
+
 class _Message(msgspec.Struct):
     content: list[_Block] | None
     model: str | None = None
@@ -75,8 +82,8 @@ class _Delta(msgspec.Struct):
 
 class _Event(msgspec.Struct):
     type: str
-    index: int = 0
-    message: _Message | None = None
+    index: int | None = None
+    message: _Begun | None = None
     content_block: _Block | None = None
     delta: _Delta | None = None
     usage: Any = None
@@ -254,20 +261,22 @@ class _Reader(StreamReader):
 
     def feed(self, event: bytes) -> Iterator[Delta]:
         news = _EVENT.decode(event)
+        index = news.index or 0
         match news:
-            case _Event(type="message_start", message=_Message() as message):
+            case _Event(type="message_start", message=_Begun() as message):
                 self.model = message.model or self.model
                 self.meter.add(message.usage)
             case _Event(type="content_block_start", content_block=_Block() as block):
-                yield from self._begin(news.index, block)
+                yield from self._begin(index, block)
             case _Event(type="content_block_delta", delta=_Delta() as delta):
-                yield from self._go_on(news.index, delta)
-            case _Event(type="content_block_stop") if news.index in self._silent_calls:
-                yield ToolCallDelta(self._calls[news.index], arguments=self._silent_calls.pop(news.index))
+                yield from self._go_on(index, delta)
+            case _Event(type="content_block_stop") if index in self._silent_calls:
+                yield ToolCallDelta(self._calls[index], arguments=self._silent_calls.pop(index))
             case _Event(type="message_delta", delta=_Delta() as delta):
                 self._stop_reason = delta.stop_reason or self._stop_reason
                 self.meter.add(news.usage)
                 if self._stop_reason:  # some servers leave `message_stop` out
+                    yield from self._end_text()
                     self.finish = _FINISH_REASONS.get(self._stop_reason, "stop")
             case _Event(type="message_stop"):
                 yield from self._end_text()

@@ -28,7 +28,11 @@ class _Ids:
 
     def __init__(self) -> None:
         self._used: set[str] = set()
-        self._current: dict[str, str] = {}
+        self._open: dict[str, list[str]] = {}  # the calls of one id that have no result yet, in their order
+
+    def begin_turn(self) -> None:
+        """No result of an earlier turn's calls is to come."""
+        self._open.clear()
 
     def of_call(self, identity: str) -> str:
         wanted = found = ANTHROPIC_IDS.fit(identity)
@@ -37,17 +41,22 @@ class _Ids:
             number += 1
             found = f"{wanted}_{number}"
         self._used.add(found)
-        self._current[identity] = found
+        self._open.setdefault(identity, []).append(found)
         return found
 
     def of_result(self, identity: str) -> str:
-        return self._current.get(identity) or ANTHROPIC_IDS.fit(identity)
+        calls = self._open.get(identity)
+        if not calls:
+            return ANTHROPIC_IDS.fit(identity)
+        return calls.pop(0) if len(calls) > 1 else calls[0]
 
 
 def _repaired(message: Any, ids: _Ids) -> Any:
     """None where nothing is left of it."""
     content = message.get("content") if isinstance(message, dict) else None
     is_assistant = content is not None and message.get("role") == "assistant"
+    if is_assistant:
+        ids.begin_turn()
     if isinstance(content, str):
         return None if is_assistant and content and not content.strip() else message
     if not isinstance(content, list):

@@ -189,7 +189,11 @@ class HttpAdapter(Adapter):
         with self._explaining(call, whole):
             asked = self._post(lambda: self.embedding_path(request), self.embedding_body(request))
             whole.content = content = self._exchange(asked, call).content
-            return self.parse_embeddings(content, request)
+            try:
+                return self.parse_embeddings(content, request)
+            except UNREADABLE:
+                raise_reported(content)
+                raise
 
     def models(self, call: Call) -> list[str]:
         with self._explaining(call):

@@ -82,7 +82,11 @@ class _Choice:
         kind, written = ("custom", "input") if call.get("custom") else ("function", "arguments")
         called = call.get(kind) or {}
         piece = self._pieces.piece(
-            call.get("index"), call.get("id") or "", called.get("name") or "", called.get(written)
+            call.get("index"),
+            call.get("id") or "",
+            called.get("name") or "",
+            called.get(written),
+            is_text=kind == "custom",
         )
         if piece is None:
             return

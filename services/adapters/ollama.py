@@ -142,22 +142,23 @@ class OllamaAdapter(HttpAdapter):
             body["format"] = dict(request.json_schema.schema)
         elif request.json_object:
             body["format"] = "json"
-        if (think := asked.get("think", _think(request))) is not None:
-            body["think"] = think
-        if (keep_alive := asked.get("keep_alive", self.options["keep_alive"])) is not None:
-            body["keep_alive"] = keep_alive
+        for name, own in (("think", _think(request)), ("keep_alive", self.options["keep_alive"])):
+            wanted = asked.get(name)
+            if (value := own if wanted is None else wanted) is not None:
+                body[name] = value
         return body
 
     def _settings(self, request: ChatRequest, asked: Mapping[str, Any]) -> dict[str, Any]:
         """The service's own length of context, what the request says, and what it says in Ollama's words."""
-        whole = asked.get("options")
-        options = {
-            "num_ctx": self.options["num_ctx"],
-            **_options(request),
-            **{name: value for name, value in asked.items() if name in _RUNTIME_OPTIONS},
-            **(whole if isinstance(whole, Mapping) else {}),
-        }
-        return {name: value for name, value in options.items() if value is not None}
+        named = asked.get("options")
+        layers: tuple[Mapping[str, Any], ...] = (
+            {"num_ctx": self.options["num_ctx"]},
+            _options(request),
+            {name: value for name, value in asked.items() if name in _RUNTIME_OPTIONS},
+            named if isinstance(named, Mapping) else {},
+        )
+        # Null in a later one says nothing.
+        return {name: value for layer in layers for name, value in layer.items() if value is not None}
 
     def embedding_path(self, request: EmbeddingRequest) -> str:  # noqa: ARG002
         return "/embed"

@@ -94,7 +94,12 @@ class _Message(msgspec.Struct):
     reasoning: Any = None  # OpenRouter, Groq, newer vLLM
     reasoning_content: Any = None  # DeepSeek, llama.cpp, LiteLLM, older vLLM
     tool_calls: list[_ToolCall] | None = None
+    function_call: _Function | None = None  # of older servers: https://platform.openai.com/docs/deprecations
     images: Any = None  # https://openrouter.ai/docs/features/multimodal/image-generation
+
+    @property
+    def calls(self) -> list[_ToolCall]:
+        return self.tool_calls or ([_ToolCall(function=self.function_call)] if self.function_call else [])
 
     @property
     def drawn(self) -> tuple[ImagePart, ...]:
@@ -115,7 +120,7 @@ class _Message(msgspec.Struct):
     @property
     def written(self) -> str:
         """All that the model wrote, to be counted."""
-        functions = [call.called for call in self.tool_calls or ()]
+        functions = [call.called for call in self.calls]
         calls = "".join((function.name or "") + piece_text(function.arguments) for function in functions)
         return self.thoughts + self.text + calls
 
@@ -165,7 +170,7 @@ class _Shape(msgspec.Struct):
 
 class _Embedding(msgspec.Struct):
     embedding: list[float] | str
-    index: int = 0
+    index: int | None = None
 
 
 class _EmbeddingList(_Answer):
@@ -182,10 +187,10 @@ class OpenAIAdapter(HttpAdapter):
     """`base_url` ends where "/chat/completions" is to follow, as in https://api.openai.com/v1
 
     Options: `max_tokens_field` is what the limit is called ("max_completion_tokens" at OpenAI itself);
-    `stream_usage` says whether to ask for figures at the end of a stream; `key_path` is an address that a
-    health check asks too, where the list of models is open to all; `tool_call_ids` is whose rules the ids
-    of tool calls have to keep: "openai", "mistral" or "any". OpenAI and Mistral themselves are known by
-    their addresses; the option is for servers with the rules of one of them.
+    `stream_usage` says whether to ask for the usage at the end of a stream (by default, except at Mistral);
+    `key_path` is an address that a health check asks too, where the list of models is open to all;
+    `tool_call_ids` is whose rules the ids of tool calls have to keep: "openai", "mistral" or "any". OpenAI and
+    Mistral themselves are known by their addresses; the option is for servers with the rules of one of them.
     """
 
     OPTIONS: ClassVar[Mapping[str, Any]] = {
@@ -244,6 +249,7 @@ class OpenAIAdapter(HttpAdapter):
         try:
             most_stops = _MOST_STOPS if self._vendor == "openai" else None
             body = openai_request.body(self.prepared(request), self._limit_field, most_stops)
+            body |= openai_request.shared(request, self._vendor)
         except openai_request.UntranslatableError as error:
             raise self.error(ErrorKind.UNSUPPORTED, str(error)) from error
         return body | self._streaming(None) if stream else body
@@ -259,6 +265,11 @@ class OpenAIAdapter(HttpAdapter):
         # https://platform.openai.com/docs/api-reference/chat/create#chat-create-max_tokens
         default = "max_completion_tokens" if self._vendor == "openai" else self.OPTIONS["max_tokens_field"]
         return str(self.connection.options.get("max_tokens_field") or default)
+
+    @cached_property
+    def _asks_for_usage(self) -> bool:
+        # Mistral's streams always hold it, and to be asked is an error: https://github.com/BerriAI/litellm/issues/8978
+        return bool(self.connection.options.get("stream_usage", self._vendor != "mistral"))
 
     @cached_property
     def _vendor(self) -> str:
@@ -282,8 +293,10 @@ class OpenAIAdapter(HttpAdapter):
     def _streaming(self, asked: Any) -> dict[str, Any]:
         """Figures are asked for always: whether the client gets to see them is not the provider's business."""
         options = dict(asked) if isinstance(asked, Mapping) else {}
-        if self.options["stream_usage"]:
+        if self._asks_for_usage:
             options["include_usage"] = True
+        elif self._vendor == "mistral":
+            options.pop("include_usage", None)
         return {"stream": True} | ({"stream_options": options} if options else {})
 
     def is_whole(self, document: bytes) -> bool:
@@ -316,7 +329,7 @@ class OpenAIAdapter(HttpAdapter):
     def parse_embeddings(self, content: bytes, request: EmbeddingRequest) -> Embeddings:
         answer = _EMBEDDINGS.decode(content)
         _raise_error(answer)
-        found = sorted(answer.data or (), key=lambda item: item.index)
+        found = sorted(answer.data or (), key=lambda item: item.index or 0)
         vectors = (_vector(item.embedding) for item in found)
         usage = read_whole(answer.usage, self._read_usage)
         return embedded(request, answer.model or request.model, vectors, usage)
@@ -334,7 +347,7 @@ class OpenAIAdapter(HttpAdapter):
             model=completion.model or request.model,
             text=choice.message.text,
             reasoning=choice.message.thoughts,
-            tool_calls=tuple(map(_tool_call, choice.message.tool_calls or ())),
+            tool_calls=tuple(map(_tool_call, choice.message.calls)),
             images=choice.message.drawn,
         )
         _require_answer(reply, choice.finish_reason)
@@ -432,9 +445,12 @@ class _Reader(StreamReader):
                 yield ReasoningDelta(choice.delta.thoughts)
             if choice.delta.text:
                 yield TextDelta(choice.delta.text)
-            for call in choice.delta.tool_calls or ():
+            for call in choice.delta.calls:
                 called = call.called
-                if piece := self._calls.piece(call.index, call.id or "", called.name or "", called.arguments):
+                piece = self._calls.piece(
+                    call.index, call.id or "", called.name or "", called.arguments, is_text=call.custom is not None
+                )
+                if piece:
                     yield piece
             yield from map(ImageDelta, choice.delta.drawn)
         _raise_choice_error(choice)

@@ -25,6 +25,16 @@ _LEAST: Final = (
 _AUDIO_FORMATS: Final = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/wav": "wav", "audio/x-wav": "wav"}
 
 
+# Fields that Responses and chat completions share, by vendor: some refuse a request over a field they do not know.
+# https://github.com/michelle-avery/openai-compatible-conversation/issues/26,
+# https://github.com/strands-agents/harness-sdk/pull/3685
+_SHARED: Final[Mapping[str, tuple[str, ...]]] = {
+    "openai": ("user", "service_tier", "prompt_cache_key", "prompt_cache_retention", "safety_identifier"),
+    "mistral": ("prompt_cache_key",),
+    "any": ("user", "service_tier"),
+}
+
+
 class UntranslatableError(Exception):
     """The protocol has no form for a part of the request. The message is worded to follow the service's name."""
 
@@ -37,6 +47,14 @@ def body(request: ChatRequest, max_tokens_field: str, most_stops: int | None = N
     if stops := [stop for stop in request.stop if stop][:most_stops]:
         result["stop"] = stops
     return result | _settings(request) | _tools(request)
+
+
+def shared(request: ChatRequest, vendor: str) -> dict[str, Any]:
+    """The fields of a body of Responses that this vendor's chat completions have, too."""
+    if request.native is None or request.native.protocol != "responses":
+        return {}
+    given = {name: request.native.body.get(name) for name in _SHARED[vendor]}
+    return {name: value for name, value in given.items() if isinstance(value, str) and value}
 
 
 def with_ids(body: Mapping[str, Any], ids: Spelling) -> Mapping[str, Any]:

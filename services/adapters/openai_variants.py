@@ -85,7 +85,6 @@ class _Known:
     place: int | None = None
     held: str = ""
     has_arguments: bool = False
-    was_null: bool = False  # whether its arguments were null
 
 
 class CallPieces:
@@ -101,15 +100,17 @@ class CallPieces:
         self._calls: list[_Known] = []
         self._told = 0
 
-    def piece(self, number: int | None, identity: str, name: str, arguments: Any) -> ToolCallDelta | None:
+    def piece(
+        self, number: int | None, identity: str, name: str, arguments: Any, *, is_text: bool = False
+    ) -> ToolCallDelta | None:
         """None where it has to wait for the name.
 
-        `arguments` of None say nothing; the text "null" says that there are none.
+        `is_text` is for custom tools: their input is any text, while other arguments are JSON.
         """
         call = self._call(number, identity, name)
+        call.has_arguments = call.has_arguments or is_text
         said = piece_text(arguments) if call.has_arguments or call.held else _first_text(arguments)
         call.has_arguments = call.has_arguments or bool(said.strip())
-        call.was_null = call.was_null or (isinstance(arguments, str) and arguments.strip() == "null")
         if call.place is not None:
             return ToolCallDelta(call.place, arguments=said)
         call.held += said
@@ -119,13 +120,10 @@ class CallPieces:
         call.identity = call.identity or make_call_id()
         return ToolCallDelta(call.place, call.identity, name, call.held)
 
-    def silent(self, *, only_null: bool = False) -> Iterator[ToolCallDelta]:
-        """At the end of an answer: "{}" for each call without arguments, since clients read them as JSON.
-
-        With `only_null`, for those alone whose server said so.
-        """
+    def silent(self) -> Iterator[ToolCallDelta]:
+        """At the end of an answer: "{}" for each call without arguments, since clients read them as JSON."""
         for call in self._calls:
-            if call.place is not None and not call.has_arguments and (call.was_null or not only_null):
+            if call.place is not None and not call.has_arguments:
                 call.has_arguments = True
                 yield ToolCallDelta(call.place, arguments="{}")
 

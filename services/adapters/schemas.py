@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import unquote
 
 _MIXERS: Final = ("anyOf", "oneOf", "allOf")
 _REFUSED_AT_THE_ROOT: Final = (*_MIXERS, "not", "enum", "const", "if", "then", "else", "$schema", "$id", "$ref")
@@ -81,7 +82,8 @@ def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str
             break
         target: Any = root
         for step in filter(None, reference[1:].split("/")):
-            target = target.get(step) if isinstance(target, Mapping) else None
+            name = unquote(step).replace("~1", "/").replace("~0", "~")  # https://www.rfc-editor.org/rfc/rfc6901
+            target = target.get(name) if isinstance(target, Mapping) else None
         rest = {name: value for name, value in schema.items() if name != "$ref"}
         schema = {**target, **rest} if isinstance(target, Mapping) else rest
     return schema

@@ -235,6 +235,11 @@ def test_what_only_openais_protocol_has_is_known_and_named(fields: dict[str, Any
             Feature.FILES,
         ),
         (
+            {"type": "file", "file": {"filename": "a.pdf", "file_data": "https://example.org/a.pdf"}},
+            FilePart(url="https://example.org/a.pdf", name="a.pdf"),
+            Feature.FILES,
+        ),
+        (
             {"type": "file", "file": {"filename": "a.md", "file_data": "data:text/markdown;base64,IyBIaQ=="}},
             FilePart("text/markdown", text="# Hi", name="a.md"),
             None,

@@ -144,7 +144,8 @@ def calls_in(chat: Callable[..., list[Any]]) -> Callable[..., list[dict[str, Any
     """What becomes of the calls in the deltas of a provider, each a list, as parts of the choice `index`."""
 
     def ask(*deltas: list[dict[str, Any]], index: int = 0) -> list[dict[str, Any]]:
-        *chunks, _ = chat(*({"choices": [{"index": index, "delta": {"tool_calls": calls}}]} for calls in deltas), ENDED)
+        sent = ({"choices": [{"index": index, "delta": {"tool_calls": calls}}]} for calls in deltas)
+        *chunks, _, _ = chat(*sent, ENDED)  # before the chunk that ends the answer
         told = [choice["delta"].get("tool_calls", ()) for each in chunks for choice in each["choices"]]
         return [call for calls in told for call in calls]
 
@@ -223,14 +224,22 @@ def test_arguments_are_a_text(calls: Callable[..., Any]) -> None:
     assert third["custom"] == {"name": "f", "input": "x"}
 
 
-@pytest.mark.parametrize("arguments", [None, "null"])
-def test_a_call_whose_arguments_are_null_gets_an_empty_object(chat: Callable[..., list[Any]], arguments: Any) -> None:
+@pytest.mark.parametrize("arguments", [None, "null", "", " \n"])
+def test_a_call_without_arguments_gets_an_empty_object(chat: Callable[..., list[Any]], arguments: Any) -> None:
     call = {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": arguments}}
     ended = {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}
     *chunks, _ = chat({"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}, ended)
     calls = [call for each in chunks for call in each["choices"][0]["delta"].get("tool_calls", ())]
-    assert "".join(call["function"]["arguments"] for call in calls) == "{}"
+    assert "".join(call["function"]["arguments"] for call in calls).strip() == "{}"
     assert [call.get("id") for call in calls] == ["a", None]
+
+
+@pytest.mark.parametrize("written", ["", "null", '"x"'])
+def test_the_input_of_a_custom_tool_is_any_text(chat: Callable[..., list[Any]], written: str) -> None:
+    call = {"index": 0, "id": "a", "type": "custom", "custom": {"name": "f", "input": written}}
+    ended = {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}
+    *chunks, _ = chat({"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}, ended)
+    assert [each["choices"][0]["delta"].get("tool_calls") for each in chunks] == [[call], None]
 
 
 def test_calls_of_two_choices_are_numbered_apart(chat: Callable[..., list[Any]]) -> None:

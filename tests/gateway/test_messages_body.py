@@ -53,6 +53,11 @@ def test_results_of_tools_come_before_what_else_was_said() -> None:
     )
 
 
+@pytest.mark.parametrize("content", ["", None, []])
+def test_a_turn_without_content_stays_a_turn(content: Any) -> None:
+    assert read(messages=[{"role": "user", "content": content}]).messages == (Message("user"),)
+
+
 def test_the_system_may_be_a_text_or_blocks() -> None:
     for system in ("Be brief.", [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}]):
         assert read(system=system).messages[0] == Message("system", (TextPart("Be brief."),))

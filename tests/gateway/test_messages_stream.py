@@ -56,3 +56,12 @@ def test_the_last_event_comes_also_where_the_provider_leaves_it_out(client: APIC
     body = "".join(f"data: {json.dumps(event)}\n\n" for event in SENT[:-1]).encode()
     provider.misbehave("raw", body=body, content_type="text/event-stream")
     assert streamed(client) == [(event["type"], event) for event in SENT]
+
+
+def test_a_message_may_begin_without_content_and_blocks_without_a_number(
+    client: APIClient, provider: FakeProvider
+) -> None:
+    begun = {"type": "message_start", "message": {"id": "m", "model": "m", "usage": {"input_tokens": 3}}}
+    sent = [begun, *({**event, "index": None} if "index" in event else event for event in SENT[1:])]
+    provider.misbehave("raw", body=json.dumps(sent).encode())
+    assert [event["type"] for _, event in streamed(client)] == [event["type"] for event in SENT]

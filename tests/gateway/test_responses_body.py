@@ -41,6 +41,11 @@ def test_instructions_alone_are_a_request() -> None:
             FilePart("application/pdf", "JVBERi0=", name="a.pdf"),
         ),
         ({"type": "input_file", "file_url": "https://example.org/a.pdf"}, FilePart(url="https://example.org/a.pdf")),
+        ({"type": "input_file", "file_data": "https://example.org/a.pdf"}, FilePart(url="https://example.org/a.pdf")),
+        (
+            {"type": "input_file", "file_url": "data:application/pdf;base64,JVBERi0="},
+            FilePart("application/pdf", "JVBERi0="),
+        ),
         (
             {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "mp3"}},
             FilePart("audio/mpeg", "UklGRg=="),

@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
+from gateway import responses_body
 from routing.models import DefaultRoute
+from services.adapters.base import Connection
+from services.adapters.dropped import fields as dropped_fields
+from services.adapters.openai import OpenAIAdapter
 from services.models import Service
 from tasks.models import Attempt, Task
 from tests.fake_provider import FakeProvider
@@ -63,6 +67,26 @@ def test_what_is_dropped_is_told_in_a_header_and_kept(
     answer = ask(path, "anthropic", stream=stream, **body)
     assert answer.headers["x-oxide-dropped"] == dropped
     assert Attempt.objects.get().dropped == dropped.split(", ")
+
+
+@pytest.mark.parametrize(
+    ("host", "sent", "dropped"),
+    [
+        ("api.openai.com", {"user", "service_tier", "prompt_cache_key"}, set()),
+        ("api.mistral.ai", {"prompt_cache_key"}, {"user", "service_tier"}),
+        ("localhost", {"user", "service_tier"}, {"prompt_cache_key"}),
+    ],
+)
+def test_what_responses_and_chat_share_is_sent_where_the_vendor_takes_it(
+    host: str, sent: set[str], dropped: set[str]
+) -> None:
+    given = {"user": "ada", "service_tier": "flex", "prompt_cache_key": "k"}
+    raw = {"model": "auto", "input": "Hi", **given}
+    request = responses_body.task_request(responses_body.read(raw), raw).chat
+    adapter = OpenAIAdapter(Connection("svc", f"https://{host}/v1"))
+    body = adapter.body(request, stream=False)
+    assert {name: body[name] for name in given if name in body} == {name: given[name] for name in sent}
+    assert set(dropped_fields(request, body, adapter.SENT_AS)) == dropped
 
 
 def test_the_clients_own_names_are_told(ask: Callable[..., Any]) -> None:
@@ -159,7 +183,9 @@ def test_the_result_of_a_task_holds_its_images(ask: Callable[..., Any], provider
 
 
 @pytest.mark.parametrize("input_", [None, '{"q": 1}', {"q": 1}])
-def test_a_streamed_call_begins_with_an_object(ask: Callable[..., Any], provider: FakeProvider, input_: Any) -> None:
+def test_a_streamed_call_begins_with_an_empty_object_and_its_input_follows(
+    ask: Callable[..., Any], provider: FakeProvider, input_: Any
+) -> None:
     block = {"type": "tool_use", "id": "t1", "name": "look", "input": input_}
     sent = [
         {"type": "message_start", "message": {"content": [], "model": "m"}},
@@ -172,7 +198,9 @@ def test_a_streamed_call_begins_with_an_object(ask: Callable[..., Any], provider
     provider.misbehave("raw", body=body, content_type="text/event-stream")
     told = ask("/v1/messages", "anthropic", stream=True).told
     (begun,) = (each for each in told if each["type"] == "content_block_start")
-    assert begun["content_block"] == {**block, "input": {"q": 1} if input_ else {}}
+    assert begun["content_block"] == {**block, "input": {}}
+    written = "".join(each["delta"]["partial_json"] for each in told if each["type"] == "content_block_delta")
+    assert written == ('{"q":1}' if input_ else "")
 
 
 def test_a_completion_drops_only_what_is_not_translated(client: APIClient, service: MakeService) -> None:

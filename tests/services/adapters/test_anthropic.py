@@ -94,6 +94,20 @@ def test_a_stream_needs_a_stop_reason_but_no_last_event(
     assert (error.partial.text, error.partial.usage.prompt_tokens) == ("All of it", 50)
 
 
+def test_json_that_was_cut_off_comes_whole_without_message_stop(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest
+) -> None:
+    events = [
+        {"type": "message_start", "message": {"model": "m", "usage": {"input_tokens": 50}}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": '```json\n{"code": "``'}},
+        {"type": "message_delta", "delta": {"stop_reason": "max_tokens"}, "usage": {"output_tokens": 3}},
+    ]
+    body = "".join(f"data: {json.dumps(event)}\n\n" for event in events).encode()
+    provider.misbehave("raw", body=body, content_type="text/event-stream")
+    reply = ask(adapter, replace(question, json_object=True), "stream")
+    assert reply.text == '{"code": "``'
+
+
 def test_new_kinds_of_events_and_blocks_are_passed_over(
     adapter: Adapter, provider: FakeProvider, question: ChatRequest
 ) -> None:

@@ -61,6 +61,12 @@ def test_an_id_that_comes_again_is_told_apart() -> None:
     assert body["messages"][3]["content"][0]["tool_use_id"] == second
 
 
+def test_results_of_calls_with_one_id_in_one_turn_are_told_apart() -> None:
+    body = repaired({"messages": [said(use("a"), use("a")), heard(result("a"), result("a"))]})
+    calls, results = (message["content"] for message in body["messages"])
+    assert [each["id"] for each in calls] == [each["tool_use_id"] for each in results] == ["a", "a_2"]
+
+
 def test_blank_text_of_a_model_is_taken_out() -> None:
     turns = [said(text("\n\n"), use("t")), heard(result("t")), said(text(" ")), {"role": "assistant", "content": "\n"}]
     assert repaired({"messages": turns})["messages"] == [said(use("t")), heard(result("t"))]

@@ -118,10 +118,17 @@ def test_what_is_no_vector_is_malformed(make_adapter: MakeAdapter, provider: Fak
     assert error.partial.usage == Usage(prompt_tokens=5)
 
 
-def test_an_error_may_stand_in_an_answer_of_200(make_adapter: MakeAdapter, provider: FakeProvider) -> None:
-    provider.misbehave("raw", body=b'{"error": {"message": "No such model", "code": "model_not_found"}}')
-    error = failed(make_adapter("openai"), EmbeddingRequest("small", ("x",)))
+@pytest.mark.parametrize("shape", ["{}", "[{}]"])
+def test_an_error_may_stand_in_an_answer_of_200(adapter: Adapter, provider: FakeProvider, shape: str) -> None:
+    reported = '{"error": {"message": "No such model", "code": "model_not_found"}}'
+    provider.misbehave("raw", body=shape.replace("{}", reported).encode())
+    error = failed(adapter, EmbeddingRequest("small", ("x",)))
     assert error.kind is ErrorKind.MODEL_NOT_FOUND
+
+
+def test_vectors_need_no_numbers(make_adapter: MakeAdapter, provider: FakeProvider) -> None:
+    provider.misbehave("raw", body=b'{"data": [{"embedding": [1, 2], "index": null}, {"embedding": [3, 4]}]}')
+    assert make_adapter("openai").embed(EmbeddingRequest("small", ("x", "y")), call()).vectors == ((1, 2), (3, 4))
 
 
 @pytest.mark.parametrize(("fault", "kind"), [("reset", ErrorKind.CONNECT), ("hang", ErrorKind.TIMEOUT)])

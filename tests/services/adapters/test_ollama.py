@@ -75,6 +75,8 @@ def test_a_model_that_cannot_use_tools_is_no_mistake_of_the_caller(
             {"native": Native("openai", {"options": {"num_ctx": 2}}), "top_k": 3},
             {"num_ctx": 2, "top_k": 3},
         ),
+        ({"num_ctx": 8192}, {"native": Native("openai", {"num_ctx": None, "options": None})}, {"num_ctx": 8192}),
+        ({"num_ctx": 8192}, {"native": Native("openai", {"options": {"num_ctx": None}})}, {"num_ctx": 8192}),
     ],
 )
 def test_the_length_of_the_context_is_the_services_or_the_requests(
@@ -91,6 +93,16 @@ def test_the_length_of_the_context_is_the_services_or_the_requests(
     assert body.get("options") == told
     assert "num_ctx" not in body
     assert limits.dropped == []
+
+
+def test_null_in_a_request_leaves_the_settings_as_they_are(
+    make_adapter: MakeAdapter, provider: FakeProvider, question: ChatRequest
+) -> None:
+    native = Native("openai", {"think": None, "keep_alive": None})
+    adapter = make_adapter("ollama", keep_alive="10m")
+    adapter.complete(replace(question, native=native, effort="none"), call())
+    body = provider.requests[0].json
+    assert (body["think"], body["keep_alive"]) == (False, "10m")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from services.adapters.base import (
     Adapter,
     ChatRequest,
+    Connection,
     ErrorKind,
     FilePart,
     ImagePart,
@@ -289,6 +290,29 @@ def test_arguments_come_in_every_shape(
         provider.misbehave("raw", body=whole("tool_calls", content=None, tool_calls=[called]))
     (found,) = ask(adapter, question, way).tool_calls
     assert json.loads(found.arguments) == text
+
+
+@pytest.mark.parametrize(("options", "asks"), [({}, False), ({"stream_usage": True}, True)])
+def test_mistral_is_not_asked_for_the_usage_of_a_stream(
+    question: ChatRequest, options: dict[str, Any], asks: bool
+) -> None:
+    adapter = OpenAIAdapter(Connection("svc", "https://api.mistral.ai/v1", options=options))
+    native = Native("openai", {"messages": [], "stream_options": {"include_usage": True}})
+    bodies = (adapter.body(question, stream=True), adapter.native_body(native, question, stream=True))
+    assert [body.get("stream_options") for body in bodies] == [{"include_usage": True} if asks else None] * 2
+
+
+def test_a_call_may_come_as_the_older_function_call(
+    adapter: Adapter, provider: FakeProvider, question: ChatRequest, way: str
+) -> None:
+    called = {"name": "look", "arguments": '{"q": 1}'}
+    pieces = [{"name": "look", "arguments": ""}, {"arguments": '{"q"'}, {"arguments": ": 1}"}]
+    stream = stream_of(*(piece(function_call=each) for each in pieces), piece("function_call"))
+    whole = {"choices": [{"message": {"content": None, "function_call": called}, "finish_reason": "function_call"}]}
+    provider.misbehave("raw", body=stream if way == "stream" else json.dumps(whole).encode())
+    reply = ask(adapter, question, way)
+    (call,) = reply.tool_calls
+    assert (call.name, call.arguments, reply.finish_reason) == ("look", '{"q": 1}', "tool_calls")
 
 
 def test_a_native_answer_has_arguments_that_clients_can_read(

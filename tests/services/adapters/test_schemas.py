@@ -67,6 +67,12 @@ def test_a_root_that_refers_to_a_definition_is_that_definition() -> None:
     assert object_schema({"$ref": "#/definitions/q", "definitions": {"q": definition}})["properties"] == {"q": TEXT}
 
 
+@pytest.mark.parametrize("reference", ["#/$defs/a~1b~0c", "#/$defs/a%2Fb~0c"])
+def test_a_reference_may_hold_escapes(reference: str) -> None:
+    definition = {"type": "object", "properties": {"q": TEXT}}
+    assert object_schema({"$ref": reference, "$defs": {"a/b~c": definition}})["properties"] == {"q": TEXT}
+
+
 def test_references_in_a_circle_end() -> None:
     schema = {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"anyOf": [{"$ref": "#/$defs/a"}]}}}
     assert object_schema(schema)["type"] == "object"
