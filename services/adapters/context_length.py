@@ -11,7 +11,8 @@ _NUMBER: Final = re.compile(r"(?<![\w.])\d[\d,]*(?![\w.]*\d)")
 # "tokens > 200000 maximum".
 _MAXIMUM: Final = re.compile(
     r"(?:max\w*|limit|allowed|context (?:length|size|window)|must be <=|must have less than)"
-    r"(?:[ _](?:prompt|input|context|token|length|size|window|number|of|tokens|is|only|allowed|limit|for|this|the|model))*[ :=]*\(?(?P<after>\d[\d,]*)"
+    r"(?:[ _](?:prompt|input|context|tokens?|length|size|window|number|of|is|only|allowed|limit|for|this|the|model))*"
+    r"[ :=]*\(?(?P<after>\d[\d,]*)"
     r"|(?P<before>\d[\d,]*)(?: tokens?)? max",
     re.IGNORECASE,
 )
