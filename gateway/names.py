@@ -100,9 +100,7 @@ def _named_of(state: ServiceState, model: str) -> Named:
     service = state.config.name
     if state.config.enabled and not state.offers(model):
         allowed = ", ".join(sorted(state.config.allowed_models))
-        raise ModelNotFoundError(
-            f"{service} is restricted to other models than {model!r}. Name one of them: {allowed}."
-        )
+        raise ModelNotFoundError(f"{service} may not be asked for {model!r}. Name one of its models: {allowed}.")
     return Named(service=service, model=model)
 
 

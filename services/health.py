@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from django.conf import settings
 from django.utils import timezone
@@ -56,6 +57,15 @@ class Health:
     timed_out: bool = False
     succeeded_at: datetime | None = None
     failed_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "models", _one_for_equals(self.models))
+
+
+@lru_cache(maxsize=512)
+def _one_for_equals(models: frozenset[str]) -> frozenset[str]:
+    """Every check reads the same list: as one object it is found by its identity in what routing keeps for it."""
+    return models
 
 
 NOTHING = Health(healthy=None, checked_at=None, response_ms=None)
