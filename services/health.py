@@ -59,12 +59,12 @@ class Health:
     failed_at: datetime | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "models", _one_for_equals(self.models))
+        object.__setattr__(self, "models", _interned(self.models))
 
 
 @lru_cache(maxsize=512)
-def _one_for_equals(models: frozenset[str]) -> frozenset[str]:
-    """Every check reads the same list: as one object it is found by its identity in what routing keeps for it."""
+def _interned(models: frozenset[str]) -> frozenset[str]:
+    """One object for equal lists, which every check makes anew: a cache then finds it by its identity."""
     return models
 
 
