@@ -28,7 +28,6 @@ _WORDS: Final[Mapping[str, ErrorKind]] = {
     "unsupported_country_region_territory": ErrorKind.AUTH,
     "unsupported_parameter": ErrorKind.UNSUPPORTED,
     "unsupported_value": ErrorKind.UNSUPPORTED,
-    "unknown_parameter": ErrorKind.UNSUPPORTED,
     "rate_limit_exceeded": ErrorKind.RATE_LIMITED,  # Groq sends it with 413 too
     # https://platform.claude.com/docs/en/api/errors and /rate-limits
     "billing_error": ErrorKind.QUOTA,
@@ -156,7 +155,6 @@ _NO_MODEL: Final = re.compile(
 )
 _UNSUPPORTED: Final = re.compile(
     r"unsupported (request )?(parameter|value|argument|feature|field)"
-    r"|unknown parameter|unrecognized request argument|unknown name \"[^\"]*\"( at '[^']*')?: cannot find field"
     r"|(does not|doesn't|cannot) support|(?<!model )(is|are) (not supported|unsupported|not permitted|not enabled)"
     r"|(is deprecated|not available|not allowed|not supported) (for|with|by|on) (this|the) model"
     r"|requires? --[a-z]|no endpoints found that support",
