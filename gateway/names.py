@@ -50,7 +50,7 @@ def resolve(name: str) -> Named:
     states = availability.states()
     # `anthropic/claude-…` is a model of OpenRouter, too: it is meant where only that one is known to have it.
     if head in services and rest and not any(state.has(name) for state in states.values()):
-        return Named(service=head, model=rest)
+        return _named_of(states[head], rest)
     # A list of models may be incomplete: whether there is such a model, only the provider can say.
     if not any(_is_open_to(state, name) for state in states.values()):
         raise _not_found(name)
@@ -94,6 +94,14 @@ def _is_open_to(state: ServiceState, model: str) -> bool:
     """Whether a service may be asked for `model`; one to which no name of a model is passed only for its own."""
     is_open = state.config.enabled and state.config.takes_any_model and state.offers(model)
     return is_open or state.has(model)
+
+
+def _named_of(state: ServiceState, model: str) -> Named:
+    service = state.config.name
+    if state.config.enabled and not state.offers(model):
+        allowed = ", ".join(sorted(state.config.allowed_models))
+        raise ModelNotFoundError(f"{service} may not be asked for {model!r}. Name one of its models: {allowed}.")
+    return Named(service=service, model=model)
 
 
 def _not_found(name: str) -> ModelNotFoundError:

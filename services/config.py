@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from services.adapters.base import Feature, Probe
@@ -97,4 +99,12 @@ class ServiceState:
             return False
         # A list leaves variants out: Ollama's without ":latest", OpenRouter's with ":nitro", Anthropic's without date.
         stem = model.partition(":")[0]
-        return not any(listed.startswith(stem) for listed in self.listed_models)
+        listed = _sorted(self.listed_models)
+        place = bisect_left(listed, stem)
+        return place == len(listed) or not listed[place].startswith(stem)
+
+
+@lru_cache(maxsize=512)
+def _sorted(models: frozenset[str]) -> tuple[str, ...]:
+    """In this order, names that begin alike stand together. Routing asks of every service, which may list hundreds."""
+    return tuple(sorted(models))

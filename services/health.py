@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from django.conf import settings
 from django.utils import timezone
@@ -56,6 +57,15 @@ class Health:
     timed_out: bool = False
     succeeded_at: datetime | None = None
     failed_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "models", _interned(self.models))
+
+
+@lru_cache(maxsize=512)
+def _interned(models: frozenset[str]) -> frozenset[str]:
+    """One object for equal lists, which every check makes anew: a cache then finds it by its identity."""
+    return models
 
 
 NOTHING = Health(healthy=None, checked_at=None, response_ms=None)

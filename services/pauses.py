@@ -5,6 +5,7 @@ Kept in memory by each process. It changes the order of candidates and never exc
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -67,6 +68,15 @@ class Pauses:
         now = self._clock()
         return any(self._lacking.get((service, each, operation), now) > now for each in ("", model))
 
+    def described(self, service: str) -> str:
+        """What holds for a service at the moment, in words that follow its name; "" where nothing does."""
+        with self._lock:
+            now = self._clock()
+            paused = [(key[1], until - now) for key, until in self._paused.items() if key[0] == service and until > now]
+            lacking = [key for key, until in self._lacking.items() if key[0] == service and until > now]
+        said = [f"limits the rate of requests{_for(model)} for {math.ceil(left)} s more" for model, left in paused]
+        return "; ".join([*said, *(f"refused {operation}{_for(model)} lately" for _, model, operation in lacking)])
+
     def note_success(self, service: str, model: str, operation: str) -> None:
         """It was answered: whatever was known about this no longer holds."""
         if self.is_empty and not self._rejections:
@@ -88,6 +98,10 @@ class Pauses:
         with self._lock:
             for known in (self._paused, self._lacking, self._rejections):
                 known.clear()
+
+
+def _for(model: str) -> str:
+    return f" to {model}" if model else ""
 
 
 pauses = Pauses()

@@ -9,6 +9,7 @@ from typing import Literal
 from services import availability, health
 from services.availability import ObstacleCode
 from services.config import ServiceConfig
+from services.pauses import pauses
 
 Code = ObstacleCode | Literal["off", "healthy", "list_unknown", "unchecked"]
 _OF_OBSTACLES: Mapping[ObstacleCode, str] = {
@@ -21,7 +22,7 @@ _OF_OBSTACLES: Mapping[ObstacleCode, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """`name` says it in a few words. `detail` says more where there is more to say: what is wrong, or unknown."""
+    """`name` says it in a few words. `detail` says what is wrong, unknown or limited."""
 
     code: Code
     name: str
@@ -40,8 +41,10 @@ def of(config: ServiceConfig) -> Standing:
         return Standing(obstacle.code, _OF_OBSTACLES[obstacle.code], obstacle.detail, not obstacle.excludes)
     known = health.of(config.name) or health.NOTHING
     problem = known.list_problem.removeprefix(config.name).strip()
+    if limited := pauses.described(config.name):
+        problem = f"{limited}; {problem}" if problem else limited
     if known.healthy is None:
         return Standing("unchecked", "not checked yet" if config.health.enabled else "not checked", problem)
-    if problem and not known.models:
+    if known.list_problem and not known.models:
         return Standing("list_unknown", "reachable, model list unknown", problem)
     return Standing("healthy", "healthy", problem)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 from services.adapters.base import ErrorKind, ProviderError, VendorError
+from services.adapters.failure import rejects_key
 
 if TYPE_CHECKING:
     from tasks.models import Attempt, Task
@@ -74,12 +75,15 @@ class NoCandidateError(Exception):
 
 
 class ServiceRefusedError(Exception):
-    """A service was not called, because its circuit breaker is open. `retry_after` is in seconds."""
+    """A service was not called, because its circuit breaker is open. `retry_after` is in seconds.
 
-    def __init__(self, service: str, retry_after: float) -> None:
-        super().__init__(
-            f"{service}: circuit breaker open after repeated failures. Try again in {max(1, math.ceil(retry_after))} s."
-        )
+    `problem` is what is known to be wrong with it, worded to follow its name.
+    """
+
+    def __init__(self, service: str, retry_after: float, problem: str = "") -> None:
+        cause = f"{service} {problem.rstrip('.')}. Its" if problem else f"{service}:"
+        todo = f"Try again in {max(1, math.ceil(retry_after))} s."
+        super().__init__(f"{cause} circuit breaker {'is ' if problem else ''}open after repeated failures. {todo}")
         self.retry_after = retry_after
 
 
@@ -161,7 +165,8 @@ def _code_of(error: ProviderError) -> Code:
 def _detail_of(error: ProviderError, service: str, code: Code) -> str:
     if code is Code.SERVICE_UNAVAILABLE:
         return f"{service} is currently unhealthy: {error.message.removeprefix(service).strip()}"
-    if code is not Code.INVALID_API_KEY:
+    # A firewall, or a country that the provider does not serve, answers 403 to a good key, too.
+    if code is not Code.INVALID_API_KEY or not rejects_key(error):
         return error.message
     said = f" It said: {error.vendor_message}" if error.vendor_message else ""
     todo = "Set the right one in its environment variable and restart."

@@ -323,7 +323,8 @@ def _admitted(breaker: Breaker, service: ServiceConfig, call: Call, *, is_last_r
     """Tell the breaker how it went, unless that says nothing about the service."""
     wait = breaker.admit(last_resort=is_last_resort)
     if wait is not None:
-        raise ServiceRefusedError(service.name, wait)
+        obstacle = availability.obstacle_of(service)
+        raise ServiceRefusedError(service.name, wait, obstacle.text if obstacle and obstacle.code != "resting" else "")
     try:
         yield
     except ProviderError as error:

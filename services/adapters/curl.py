@@ -181,6 +181,8 @@ class CurlHandle:
         if code in _BREAKS and self._was_sent:
             has_begun = self.curl.getinfo(pycurl.RESPONSE_CODE) > 0
             return (BrokenWithin if has_begun else exceptions.ChunkedEncodingError)(message, request=request)
+        if code == pycurl.E_UNSUPPORTED_PROTOCOL and self._was_sent:
+            return exceptions.ConnectionError(f"it does not speak HTTP: {message}", request=request)
         if code == _PROXY_ERROR or "CONNECT tunnel failed" in message:
             return exceptions.ProxyError(message, request=request)
         return _EXCEPTIONS.get(code, exceptions.ConnectionError)(message, request=request)

@@ -43,6 +43,8 @@ _WORDS: Final[Mapping[str, ErrorKind]] = {
     # https://learn.microsoft.com/azure/ai-foundry/openai/how-to/troubleshooting
     "deploymentnotfound": ErrorKind.MODEL_NOT_FOUND,
     "operationnotsupported": ErrorKind.UNSUPPORTED,
+    # GitHub Copilot, and https://huggingface.co/docs/inference-providers/
+    "model_not_supported": ErrorKind.MODEL_NOT_FOUND,
     # https://console.groq.com/docs/deprecations and /docs/errors
     "model_decommissioned": ErrorKind.MODEL_NOT_FOUND,
     "model_terms_required": ErrorKind.AUTH,
@@ -103,12 +105,13 @@ _ABOUT_THE_KEY: Final = frozenset(
 )
 _MAY_BE_TOO_LONG: Final = frozenset({400, 413, 422, 500, None})  # llama.cpp has said it with a 500
 # OpenAI, OpenRouter, vLLM, Mistral, llama.cpp, LM Studio, Together; Anthropic, Fireworks; Bedrock; Gemini; xAI; Groq;
-# Kimi; GitHub Copilot; DashScope.
+# Kimi; GitHub Copilot; DashScope; text-generation-inference.
 _TOO_LONG: Final = re.compile(
     r"context[ _](length|window|size|limit)|prompt (is )?too long|input is too long|too many (input )?tokens"
     r"|input token count|(maximum|allowed) (input|prompt) length|reduce the length of the (messages|prompt)"
     r"|exceeded model token limit|prompt token count of \d+ exceeds|range of input length should be"
-    r"|tokens?,? (which )?exceeds? the (maximum|limit)|token limit exceeded",
+    r"|(?<!max_)(?<!completion_)tokens?,? (which )?exceeds? the (model('s)? )?(maximum|limit)|token limit exceeded"
+    r"|\binput length\b.{0,30}\bexceeds?\b|`inputs`( tokens \+ `max_new_tokens`)? must (be <=|have less than) \d",
     re.IGNORECASE,
 )
 # A status may say too little: several vendors answer 400 for whatever they refuse, and llama.cpp 500.
@@ -125,6 +128,13 @@ _OPERATION: Final = re.compile(
 _BAD_KEY: Final = re.compile(
     r"api[ _-]?key\S*( \S+)? (is |was )?(not valid|invalid|incorrect|wrong|expired|not found|revoked|disabled)"
     r"|(invalid|incorrect|expired|wrong|missing|revoked) (api[ _-]?key|authentication|(access|auth|bearer) token)",
+    re.IGNORECASE,
+)
+# Before the words of missing operations and parameters, which these sentences hold, too. Gemini:
+# "models/x is not found for API version v1beta, or is not supported for generateContent". Bedrock.
+_NO_SUCH_MODEL: Final = re.compile(
+    r"\bmodels/\S+ (is|was) not found|\bmodel ['\"`]?[\w./:@-]+['\"`]? is not supported\b(?! (in|with|by|for|on))"
+    r"|model identifier is invalid",
     re.IGNORECASE,
 )
 _REGION: Final = re.compile(
@@ -147,7 +157,7 @@ _UNSUPPORTED: Final = re.compile(
     r"unsupported (request )?(parameter|value|argument|feature|field)"
     r"|(does not|doesn't|cannot) support|(?<!model )(is|are) (not supported|unsupported|not permitted|not enabled)"
     r"|(is deprecated|not available|not allowed|not supported) (for|with|by|on) (this|the) model"
-    r"|requires? --jinja|no endpoints found that support",
+    r"|requires? --[a-z]|no endpoints found that support",
     re.IGNORECASE,
 )
 # The first that fits decides.
@@ -155,6 +165,7 @@ _TEXTS: Final[tuple[tuple[re.Pattern[str], ErrorKind], ...]] = (
     (_BAD_KEY, ErrorKind.AUTH),
     (_REGION, ErrorKind.AUTH),
     (_NO_CREDIT, ErrorKind.QUOTA),
+    (_NO_SUCH_MODEL, ErrorKind.MODEL_NOT_FOUND),
     (_OPERATION, ErrorKind.UNSUPPORTED),
     (_UNSUPPORTED, ErrorKind.UNSUPPORTED),
     (_NO_MODEL, ErrorKind.MODEL_NOT_FOUND),

@@ -72,6 +72,13 @@ def test_a_model_that_every_service_is_restricted_from_is_not_found(knows: Calla
         names.resolve("delta")
 
 
+def test_a_model_outside_the_allow_list_of_the_service_named_with_it_is_not_found(knows: Callable[..., None]) -> None:
+    knows("open")
+    knows("strict", "gamma", allowed_models=["alpha", "beta"])
+    with pytest.raises(ModelNotFoundError, match=r"'gamma'\. Name one of its models: alpha, beta\.$"):
+        names.resolve("strict/gamma")
+
+
 def test_a_model_is_shown_unless_every_service_is_known_not_to_list_it(
     knows: Callable[..., None], service: MakeService
 ) -> None:

@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable
 from operator import attrgetter
+from typing import Any
 
 import pytest
 
@@ -296,6 +297,22 @@ def test_only_an_allow_list_excludes_a_service_for_a_model() -> None:
 
     assert names(decision) == ["open"]
     assert reasons(decision) == {"strict": "does not offer model big: it is not among its models"}
+
+
+def test_a_long_list_is_not_read_through_for_every_request() -> None:
+    compared = []
+
+    class Name(str):
+        __slots__ = ()
+
+        def startswith(self, *given: Any) -> bool:
+            compared.append(self)
+            return super().startswith(*given)
+
+    listing = state("a", listed_models=frozenset(Name(f"model-{i}") for i in range(300)))
+    assert listing.lacks("another")
+    assert not listing.lacks("model-29:latest")
+    assert len(compared) <= 2
 
 
 @pytest.mark.parametrize("variant", ["big:nitro", "big"])

@@ -13,6 +13,7 @@ from routing.models import DefaultRoute
 from services import availability, health
 from services.breaker import breakers
 from services.models import Service
+from services.pauses import pauses
 from tests import canary
 from tests.fake_provider import DIALECTS, TEXT, Answer, FakeProvider
 from tests.waiting import wait_until
@@ -192,6 +193,15 @@ def test_what_the_pages_say_is_the_state_and_not_that_a_service_is_never_called(
         "off": "switched off",
     }
     assert "answered 404" in shown["listless"]["state_detail"]
+
+
+def test_a_pause_and_a_missing_operation_are_shown(client: APIClient, service: Make) -> None:
+    health.check(service("first").config)
+    pauses.pause("first", "llama2", 30)
+    pauses.note_lacking("first", "", "embeddings")
+    shown = client.get("/api/services/").json()["services"]["first"]
+    assert (shown["state"], shown["obstacle"]) == ("healthy", "")
+    assert shown["state_detail"] == "limits the rate of requests to llama2 for 30 s more; refused embeddings lately"
 
 
 def test_a_service_that_is_never_checked_is_known_by_its_calls(client: APIClient, service: Make) -> None:

@@ -65,6 +65,15 @@ def test_an_operation_that_one_model_lacks_is_left_to_the_others(pauses: Pauses)
     assert not pauses.lacks("a", "m", "chat")
 
 
+def test_what_holds_is_said_in_words(pauses: Pauses, clock: Clock) -> None:
+    pauses.pause("a", "m", 5)
+    pauses.note_lacking("a", "", "embeddings")
+    assert pauses.described("a") == "limits the rate of requests to m for 5 s more; refused embeddings lately"
+    assert pauses.described("b") == ""
+    clock.now += 600
+    assert pauses.described("a") == ""
+
+
 def test_a_changed_service_begins_anew(pauses: Pauses) -> None:
     for service in ("a", "b"):
         pauses.pause(service, "m", 20)

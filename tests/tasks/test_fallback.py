@@ -229,6 +229,32 @@ def test_an_open_breaker_limits_the_rate_and_says_when_to_come_back(
     assert provider.calls_to("only") == 6
 
 
+def test_an_open_breaker_does_not_hide_that_the_service_cannot_be_reached(
+    service: MakeService, execute: Execute, provider: FakeProvider
+) -> None:
+    service("only", base_url="http://127.0.0.1:1/v1")
+    for _ in range(6):
+        execute(service="only")
+    detail = execute(service="only").json()["detail"]
+    assert detail.startswith("only is currently unhealthy: cannot be reached")
+    assert detail.endswith(
+        "Check its base_url and that it is running. Its circuit breaker is open after repeated failures. "
+        "Try again in 1 s."
+    )
+
+
+@pytest.mark.parametrize(("message", "detail"), [("", "Check the service's API key"), ("Not here.", "403: Not here")])
+def test_a_refusal_that_is_not_about_the_key_is_not_said_to_be(
+    service: MakeService, execute: Execute, provider: FakeProvider, message: str, detail: str
+) -> None:
+    service("only")
+    provider.misbehave("status", status=403, body={"error": {"message": message}})
+    answer = execute(service="only")
+    assert (answer.status_code, answer.json()["code"]) == (502, "INVALID_API_KEY")
+    assert detail in answer.json()["detail"]
+    assert "Invalid API key" not in answer.json()["detail"]
+
+
 def test_an_only_service_is_back_as_soon_as_its_provider_is(
     service: MakeService, execute: Execute, provider: FakeProvider
 ) -> None:

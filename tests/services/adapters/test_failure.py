@@ -87,6 +87,16 @@ def test_a_refusal_is_sorted_by_its_codes_then_its_status(status: int, payload: 
         (500, "image input is not supported - hint: you may need to provide the mmproj", ErrorKind.UNSUPPORTED),
         (500, "tools param requires --jinja flag", ErrorKind.UNSUPPORTED),
         (422, "Extra inputs are not permitted", ErrorKind.UNSUPPORTED),
+        (400, '"auto" tool choice requires --enable-auto-tool-choice to be set', ErrorKind.UNSUPPORTED),
+        (400, "The tool get_weather is not supported with this model", ErrorKind.UNSUPPORTED),
+        # Unknown models in words that missing operations share. Gemini, GitHub Copilot, Bedrock.
+        (
+            404,
+            "models/gemini-9 is not found for API version v1beta, or is not supported for generateContent.",
+            ErrorKind.MODEL_NOT_FOUND,
+        ),
+        (400, "The model 'gpt-9' is not supported.", ErrorKind.MODEL_NOT_FOUND),
+        (400, "The provided model identifier is invalid.", ErrorKind.MODEL_NOT_FOUND),
         (400, '"llama2" does not support tools', ErrorKind.UNSUPPORTED),
         # The prompt is too long.
         (400, "prompt is too long: 214850 tokens > 200000 maximum", ErrorKind.CONTEXT_LENGTH),
@@ -101,8 +111,16 @@ def test_a_refusal_is_sorted_by_its_codes_then_its_status(status: int, payload: 
         (400, "Your request exceeded model token limit: 262144 (requested: 300000)", ErrorKind.CONTEXT_LENGTH),
         (400, "prompt token count of 130000 exceeds the limit of 128000", ErrorKind.CONTEXT_LENGTH),
         (400, "Input is too long for requested model.", ErrorKind.CONTEXT_LENGTH),
+        (400, "Input length 40000 exceeds the maximum length 32768", ErrorKind.CONTEXT_LENGTH),
+        (400, "The number of tokens exceeds the model maximum of 4096", ErrorKind.CONTEXT_LENGTH),
+        (
+            422,
+            "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 `inputs` tokens",
+            ErrorKind.CONTEXT_LENGTH,
+        ),
         # The caller's mistakes, and faults that pass, stay what they are.
         (400, "Unknown parameter: 'foo'.", ErrorKind.BAD_REQUEST),
+        (400, "max_tokens exceeds the maximum of 8192", ErrorKind.BAD_REQUEST),
         (400, "messages: at least one message is required", ErrorKind.BAD_REQUEST),
         (400, "temperature: must be between 0 and 2", ErrorKind.BAD_REQUEST),
         (429, "You exceeded your current quota, please check your plan and billing details.", ErrorKind.RATE_LIMITED),
@@ -126,6 +144,7 @@ def test_a_refusal_without_codes_is_sorted_by_its_words(status: int, message: st
         (405, {}, "service"),
         (404, {"detail": "Not Found"}, "service"),
         (404, {"error": {"message": "The model `x` does not exist"}}, ""),
+        (404, {"error": {"message": "models/x is not found, or is not supported for generateContent."}}, ""),
         (400, {"error": {"message": "The model does not support Chat Completions API"}}, "model"),
         (
             404,
