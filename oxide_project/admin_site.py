@@ -41,7 +41,7 @@ class OxideAdminSite(admin.AdminSite):
             devices.remember(answer, request, account_key(request.user.get_username()))
         return answer
 
-    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # noqa: ARG002
+    def password_change(self, _request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:  # type: ignore[override]
         """By the page for all roles: Django's own would let a stolen session guess the current password for ever."""
         return redirect("password")
 

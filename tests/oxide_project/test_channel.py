@@ -27,7 +27,7 @@ def connection(clock: Clock) -> Channel:
     connection: Any = Channel()
     connection.callLater = clock.callLater
     connection.factory = SimpleNamespace(server=SimpleNamespace(handler=object(), draining=False))
-    connection.makeConnection(StringTransport())
+    connection.makeConnection(StringTransport())  # type: ignore[no-untyped-call]
     connection.setTimeout(None)
     return connection  # type: ignore[no-any-return]
 
