@@ -21,7 +21,7 @@ fakeapikey fakekey free guest inserthere insertkeyhere insertyourkeyhere interna
 localhost missing mykey nokey nokeyneeded nokeyrequired noapikey none notavailable notneeded notrequired notset notused
 null ollama openai optional placeholder public required sample secret string test testapikey testing testkey token
 tokenabc123 undefined unknown unused vllm whatever yourapikey yourapikeyhere yourkey yourkeyhere yourapitoken
-yoursecretkey password passwd abcdefgh dummykey123 testkey123 12345678 123456789 1234567890
+yoursecretkey password passwd dummykey123 testkey123 12345678 123456789 1234567890
 """
 _DUMMIES: Final = frozenset(_DUMMY_WORDS.split())
 _SIGNS: Final = re.compile(r"[\W_]+")
