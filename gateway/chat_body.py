@@ -31,7 +31,7 @@ from services.adapters.base import (
 )
 from services.adapters.wire import arguments_text
 from tasks import media
-from tasks.body import check_media_urls, file, image
+from tasks.body import check_media_urls, check_other_fields, file, image
 from tasks.request import TaskRequest
 
 # Only OpenAI's own protocol has a word for these. Their empty values ask for nothing.
@@ -131,6 +131,7 @@ def task_request(body: ChatBody, raw: Any) -> TaskRequest:
     """`raw` is what `body` was read from. Raises `BodyError` and `names.ModelNotFoundError`."""
     named = names.resolve(body.wanted_model)
     needed_by = _needed_by(body, raw)
+    check_other_fields({name: raw[name] for name in raw.keys() - TRANSLATED})
     return TaskRequest(
         chat=ChatRequest(
             model=named.model,
@@ -225,8 +226,10 @@ def _parts(content: Any, path: str) -> Iterator[Part]:
 
 
 def _part(part: Mapping[str, Any], path: str) -> Part:
+    if len(part) > 2 or part.get("type") not in _TEXTS:
+        check_media_urls(part, path)  # all of it goes to a provider of the same protocol
     match part.get("type"):
-        case "text" | "refusal" | "input_text" | "output_text" as kind:
+        case kind if kind in _TEXTS:
             return TextPart(text_of(part, "refusal" if kind == "refusal" else "text", path))
         case "image_url" | "input_image":
             return _image(part, path)
@@ -237,7 +240,6 @@ def _part(part: Mapping[str, Any], path: str) -> Part:
             sound = part["input_audio"]
             return media.audio(sound["data"], str(sound.get("format") or "wav"), f"{path}.input_audio.data")
         case kind:
-            check_media_urls(part, path)
             # What the history shows of it; only a provider that gets the body itself is asked.
             return TextPart(f"[{kind}]")
 
@@ -251,7 +253,9 @@ def _image(part: Mapping[str, Any], path: str) -> Part:
 
 def _has_data(part: Mapping[str, Any]) -> bool:
     sent = part.get("file") or part
-    return isinstance(sent, Mapping) and isinstance(sent.get("file_data"), str)
+    data = sent.get("file_data") if isinstance(sent, Mapping) else None
+    # OpenRouter takes an address, too: https://openrouter.ai/docs/features/multimodal/pdfs
+    return isinstance(data, str) and not data[:8].lower().startswith(("http://", "https://"))
 
 
 def _has_sound(part: Mapping[str, Any]) -> bool:
@@ -259,7 +263,8 @@ def _has_sound(part: Mapping[str, Any]) -> bool:
     return isinstance(sound, Mapping) and isinstance(sound.get("data"), str)
 
 
-_TRANSLATED_PARTS = ("text", "refusal", "input_text", "output_text", "image_url", "input_image")
+_TEXTS = ("text", "refusal", "input_text", "output_text")
+_TRANSLATED_PARTS = (*_TEXTS, "image_url", "input_image")
 
 
 def _tools(tools: Sequence[ChatTool]) -> Iterator[Tool]:

@@ -15,6 +15,7 @@ from gateway.chat_body import TRANSLATED
 from gateway.fields import SampledBody
 from gateway.inputs import Given, Inputs, shown, texts_or_tokens
 from services.adapters.base import ChatRequest, Feature, Native
+from tasks.body import check_other_fields
 from tasks.request import TaskRequest
 
 # What no conversation can express, and the values that ask for nothing.
@@ -25,6 +26,8 @@ _ITS_OWN: Mapping[str, tuple[str | int | None, ...]] = {
     "best_of": (None, 1),
     "logprobs": (None, 0),
 }
+
+_KNOWN = TRANSLATED | {"prompt", *_ITS_OWN}
 
 
 class CompletionBody(SampledBody, kw_only=True):
@@ -45,6 +48,7 @@ def task_request(body: CompletionBody, raw: Any) -> TaskRequest:
     named = names.resolve(body.wanted_model)
     prompts = texts_or_tokens(body.prompt, "prompt", may_be_empty=True)
     needed_by = _needed_by(body, prompts, raw)
+    check_other_fields({name: raw[name] for name in raw.keys() - _KNOWN})
     is_its_own = Feature.COMPLETIONS in needed_by
     return TaskRequest(
         chat=ChatRequest(

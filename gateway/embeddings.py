@@ -22,6 +22,7 @@ from services.adapters.base import (
     ProviderError,
     Reply,
 )
+from tasks.body import check_other_fields
 from tasks.request import TaskRequest
 
 
@@ -89,8 +90,10 @@ def answer(reply: Reply, encoding: str) -> EmbeddingList:
 
 
 def _extra(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """What Oxide has no word for: whether a text is a question or a document, with some servers."""
-    return {name: value for name, value in raw.items() if name not in EmbeddingsBody.__struct_fields__}
+    """What Oxide has no word for: whether a text is a question or a document, with some servers. Raises `BodyError`."""
+    extra = {name: value for name, value in raw.items() if name not in EmbeddingsBody.__struct_fields__}
+    check_other_fields(extra)
+    return extra
 
 
 def _encoded(vector: Sequence[float]) -> str:

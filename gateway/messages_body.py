@@ -211,15 +211,17 @@ def _parts(blocks: Iterable[dict[str, Any]], path: str) -> Iterator[Part]:
         elif kind == "document" and _is_translated(block):
             yield from _document(block, f"{path}[{i}]")
         elif kind == "search_result":
+            check_media_urls(block.get("content"), f"{path}[{i}].content")
             yield FilePart(text=_text_within(block.get("content")), name=str(block.get("title") or "search result"))
         elif kind not in (*_THOUGHTS, "tool_use", "tool_result"):
-            if kind == "document" and isinstance(source := block.get("source"), Mapping):
-                check_media_urls(source, f"{path}[{i}].source")
+            if not str(kind).endswith("_tool_result"):  # what Anthropic's own tools have fetched already
+                check_media_urls(block, f"{path}[{i}]")
             yield TextPart(f"[{kind}]")  # what the history shows of it; only a service that gets the body is asked
 
 
 def _image(block: Mapping[str, Any], path: str) -> ImagePart:
     source = block.get("source")
+    check_media_urls(source, f"{path}.source")
     if isinstance(source, Mapping) and source.get("type") == "url":
         return ImagePart(url=media_url(text_of(source, "url", f"{path}.source"), f"{path}.source.url"))
     data = text_of(source, "data", f"{path}.source")
@@ -230,6 +232,7 @@ def _image(block: Mapping[str, Any], path: str) -> ImagePart:
 def _document(block: Mapping[str, Any], path: str) -> Iterator[Part]:
     """https://platform.claude.com/docs/en/build-with-claude/citations#document-types"""
     source, name = block.get("source"), str(block.get("title") or "")
+    check_media_urls(source, f"{path}.source")
     match source:
         case {"type": "url"}:
             address = media_url(text_of(source, "url", f"{path}.source"), f"{path}.source.url")

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 _TLS_HANDSHAKE = b"\x16"
 # So long a client may take for the address and the headers of a request.
 HEAD_SECONDS = 30.0
+# So long it may take for the body, and a second more for each so many bytes that have come. As Apache counts it:
+# https://httpd.apache.org/docs/2.4/mod/mod_reqtimeout.html
+BODY_SECONDS = 60.0
+BODY_BYTES_A_SECOND = 1024
 # An answer is handed to the socket in pieces of this size.
 WINDOW = 256 * 1024
 
@@ -50,6 +54,8 @@ class Channel(HTTPChannel):
         self._unsent = b""
         self._answered_at = 0.0
         self._head_timer: Any = None
+        self._body_timer: Any = None
+        self._body_began_at = 0.0
 
     @property
     def _server(self) -> OxideServer:
@@ -77,8 +83,9 @@ class Channel(HTTPChannel):
             return
         if is_whole:
             self._begin(plain, server.handler)
-        if self._head_timer or not is_whole:
+        if self._head_timer or self._body_timer or not is_whole:
             self._time_head(is_reading=not is_whole and not plain.has_whole_head)
+            self._time_body(is_reading=not is_whole and plain.has_whole_head)
 
     def _begin(self, plain: PlainRequest, handler: PooledHandler) -> None:
         if self._socket is None:
@@ -112,12 +119,19 @@ class Channel(HTTPChannel):
         finally:
             self._is_twisted_reading = False
         self._time_head(is_reading=self._is_reading_head())
+        self._time_body(is_reading=self._is_reading_body())
 
     def _is_reading_head(self) -> bool:
         """Whether Twisted has a part of a request's head, and not all of it."""
         transport: Any = self.transport
         is_begun = bool(self._receivedHeaderSize or self._buffer)
         return bool(self.line_mode) and is_begun and transport is not None and not transport.disconnecting
+
+    def _is_reading_body(self) -> bool:
+        """Whether Twisted has a request's head, and not all of its body."""
+        transport: Any = self.transport
+        is_begun = not self.line_mode and self._transferDecoder is not None
+        return is_begun and transport is not None and not transport.disconnecting
 
     def _time_head(self, *, is_reading: bool) -> None:
         """Each byte puts off the end of an idle connection, so that one which drips would stay for ever."""
@@ -129,7 +143,32 @@ class Channel(HTTPChannel):
 
     def _head_is_late(self) -> None:
         self._head_timer = None
-        detail = f"The headers were not there after {HEAD_SECONDS:g} seconds. Send them at once."
+        self._end_late(f"The headers were not there after {HEAD_SECONDS:g} seconds. Send them at once.")
+
+    def _time_body(self, *, is_reading: bool) -> None:
+        if is_reading and self._body_timer is None:
+            self._body_began_at = time.monotonic()
+            self._body_timer = self.callLater(BODY_SECONDS, self._check_body)  # type: ignore[no-untyped-call]
+        elif not is_reading and self._body_timer:
+            self._body_timer.cancel()
+            self._body_timer = None
+
+    def _check_body(self) -> None:
+        left = self._body_began_at + BODY_SECONDS + self._received / BODY_BYTES_A_SECOND - time.monotonic()
+        if left > 0:
+            self._body_timer = self.callLater(left, self._check_body)  # type: ignore[no-untyped-call]
+            return
+        self._body_timer = None
+        self._end_late(f"The body comes in at less than {BODY_BYTES_A_SECOND} bytes a second. Send it faster.")
+
+    @property
+    def _received(self) -> int:
+        """Bytes that have come of the request that is being read."""
+        if self._plain:
+            return len(self._plain.raw)
+        return sum(request.received for request in self.requests[-1:])
+
+    def _end_late(self, detail: str) -> None:
         self._end_with(Problem(408, "TIMEOUT", "Request Timeout", detail))
 
     def requestDone(self, request: Request) -> None:  # noqa: N802 - Twisted's name
@@ -207,6 +246,7 @@ class Channel(HTTPChannel):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802 - Twisted's name
         self._time_head(is_reading=False)
+        self._time_body(is_reading=False)
         with self._lock:
             plain, self._plain = self._plain, None
             if self._socket:

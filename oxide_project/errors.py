@@ -26,7 +26,9 @@ from config.problems import ConfigInvalidError
 from gateway.errors import complaint
 from gateway.names import ModelNotFoundError
 from gateway.paths import dialect_of
+from oxide_project.body_budget import FREE_BYTES
 from oxide_project.decompression import ACCEPTED, UnsupportedEncodingError
+from oxide_project.parsing import AnonymousBodyTooBigError
 from oxide_project.rendering import JSONRenderer
 from routing.engine import UnknownServiceError
 from services.adapters.base import ProviderError
@@ -147,6 +149,11 @@ def malformed(detail: str) -> Problem:
 
 def too_big(_error: Exception | None = None) -> Problem:
     return Problem(413, "PAYLOAD_TOO_LARGE", "Payload too large", "The body is larger than OXIDE_MAX_BODY_MB allows.")
+
+
+def anonymous_too_big(_error: Exception | None = None) -> Problem:
+    detail = f"Without valid credentials a body may have {FREE_BYTES // 1024} KB. Send a key or a token with it."
+    return Problem(413, "PAYLOAD_TOO_LARGE", "Payload too large", detail)
 
 
 def too_much_at_once() -> Problem:
@@ -293,6 +300,7 @@ _TABLE: list[tuple[type[Exception], Callable[[Any], Problem]]] = [
     (ConfigInvalidError, _config_invalid),
     *((kind, _database_away) for kind in _DATABASE_ERRORS),
     (Http404, _missing),
+    (AnonymousBodyTooBigError, anonymous_too_big),
     (RequestDataTooBig, too_big),
     (SuspiciousOperation, _suspicious),
     (PermissionDenied, _with(403, "FORBIDDEN", "Forbidden")),

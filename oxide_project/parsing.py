@@ -9,15 +9,22 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
+from apikeys.identity import ANYBODY, KEPT
+from oxide_project.body_budget import FREE_BYTES
 from oxide_project.decompression import decompressed
 
 # Python's decoder stops at its recursion limit; far fewer levels are all that any real request has.
 MAX_DEPTH = 100
 # What a signed 64-bit number holds for sure: databases and other programs' JSON readers go no further.
 MAX_DIGITS = 18
+
+
+class AnonymousBodyTooBigError(RequestDataTooBig):
+    """A caller without valid credentials sent more than `FREE_BYTES`."""
 
 
 class StrictJSONParser(BaseParser):
@@ -28,10 +35,7 @@ class StrictJSONParser(BaseParser):
     media_type = "application/json"
 
     def parse(self, stream: IO[bytes], _media_type: str | None = None, context: Mapping[str, Any] | None = None) -> Any:
-        content = stream.read()
-        request = context.get("request") if context else None
-        if request is not None and (encoding := request.META.get("HTTP_CONTENT_ENCODING")):
-            content = decompressed(content, encoding, settings.MAX_BODY_BYTES)
+        content = _read(stream, context["request"].META if context and "request" in context else {})
         try:
             data = _decoder.decode(content.decode())
         except UnicodeDecodeError as error:
@@ -45,6 +49,26 @@ class StrictJSONParser(BaseParser):
         if b"\\u0000" in content or b"\\ud" in content.lower() or content.count(b"[") + content.count(b"{") > MAX_DEPTH:
             _inspect(data, 0)
         return data
+
+
+def _read(stream: IO[bytes], headers: Mapping[str, Any]) -> bytes:
+    """The body, decompressed. Raises `RequestDataTooBig`.
+
+    Of a caller who is not known only as much as a login needs is read: JSON takes many times its size in memory, and a
+    compressed body hides a thousand times as much.
+    """
+    caller = headers.get(KEPT, ANYBODY)
+    is_known = caller is not None and bool(caller.scopes)
+    content, encoding = stream.read(), headers.get("HTTP_CONTENT_ENCODING", "")
+    if is_known:
+        return decompressed(content, encoding, settings.MAX_BODY_BYTES) if encoding else content
+    try:
+        content = decompressed(content, encoding, FREE_BYTES)
+    except RequestDataTooBig:
+        raise AnonymousBodyTooBigError from None
+    if len(content) > FREE_BYTES:
+        raise AnonymousBodyTooBigError
+    return content
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Request(WebRequest):  # type: ignore[misc]
     def __init__(self, channel: HTTPChannel, queued: object = None) -> None:
         # Twisted would parse forms on the event loop, which a large one brings to a halt. Nobody asks it for them.
         super().__init__(channel, queued, parsePOSTFormSubmission=False)
-        self._received = 0
+        self.received = 0
         self._share = Share(self.getHeader)
         self._is_covered = True
         self._producing = False
@@ -60,9 +60,9 @@ class Request(WebRequest):  # type: ignore[misc]
         self.content: IO[bytes] | None = BytesIO() if is_short else SpooledTemporaryFile(SPOOL_BYTES)  # noqa: SIM115
 
     def handleContentChunk(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
-        room = settings.MAX_BODY_BYTES + 1 - self._received  # one byte too many tells the application
-        self._received += len(data)
-        if self._is_covered and not self._share.covers(min(self._received, settings.MAX_BODY_BYTES)):
+        room = settings.MAX_BODY_BYTES + 1 - self.received  # one byte too many tells the application
+        self.received += len(data)
+        if self._is_covered and not self._share.covers(min(self.received, settings.MAX_BODY_BYTES)):
             self._is_covered = False
             self._forget_body()
         if not self._is_covered:
@@ -73,7 +73,7 @@ class Request(WebRequest):  # type: ignore[misc]
             self._discard()
 
     def _discard(self) -> None:
-        if self._received > settings.MAX_BODY_BYTES * _DISCARD_FACTOR:
+        if self.received > settings.MAX_BODY_BYTES * _DISCARD_FACTOR:
             self.abort()
 
     def _forget_body(self) -> None:
@@ -107,7 +107,7 @@ class Request(WebRequest):  # type: ignore[misc]
         scope = self._scope()
         body, self.content = self.content or BytesIO(), None  # the worker's from now on
         self._client = Client(partial(self.server.handle_reply, self))
-        is_too_big = self._received > settings.MAX_BODY_BYTES
+        is_too_big = self.received > settings.MAX_BODY_BYTES
         if not self._is_covered:
             handler.refuse(scope, errors.too_much_at_once(), self._client, self.end)
             return
@@ -121,6 +121,8 @@ class Request(WebRequest):  # type: ignore[misc]
         encodings, lengths, hosts = map(self._values, (b"transfer-encoding", b"content-length", b"host"))
         if len(encodings) + len(lengths) > 1:
             problem = "The headers say in two ways how long the body is. Send one Content-Length or Transfer-Encoding."
+        elif any(encoding.lower() != b"chunked" for encoding in encodings):
+            problem = "Oxide knows no other Transfer-Encoding than chunked. Send that, or a Content-Length."
         elif len(hosts) > 1 or (not hosts and self.clientproto == b"HTTP/1.1"):
             problem = "A request of HTTP/1.1 has one header Host. Send it once."
         else:

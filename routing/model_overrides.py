@@ -16,6 +16,8 @@ _FIELDS = re.compile(
     r"|extra_(body|headers|query)|litellm_\w+|targets|(lora|adapter)\w*"
 )
 
+_SCHEMAS = frozenset({"input_schema", "properties", "schema"})
+
 
 def overriding_fields(body: Mapping[str, Any]) -> Iterator[str]:
     """Those that stand in a body and ask for something, each as it is written there.
@@ -28,8 +30,26 @@ def overriding_fields(body: Mapping[str, Any]) -> Iterator[str]:
             yield name
     tools = body.get("tools")
     for i, tool in enumerate(tools if isinstance(tools, list) else ()):
-        # Tools that the provider runs itself may ask another model.
-        yield from (f"tools[{i}].{name}" for name in tool if _plain(name) == "model") if isinstance(tool, dict) else ()
+        if isinstance(tool, dict):
+            yield from _models_of(tool, f"tools[{i}]")
+
+
+def _models_of(tool: Mapping[str, Any], path: str) -> Iterator[str]:
+    """Where a tool that the provider runs itself names a model to ask, as those of OpenRouter do in `parameters`.
+
+    What describes a function is a schema, whose properties may be called anything.
+    https://openrouter.ai/docs/guides/features/server-tools/overview
+    """
+    for name, value in tool.items():
+        plain = _plain(name)
+        if plain == "model" or (plain == "models" and isinstance(value, list)):
+            yield f"{path}.{name}"
+        elif isinstance(value, dict) and plain not in _SCHEMAS and not _is_function(tool):
+            yield from _models_of(value, f"{path}.{name}")
+
+
+def _is_function(tool: Mapping[str, Any]) -> bool:
+    return tool.get("type") in ("function", "custom")
 
 
 def _plain(name: str) -> str:

@@ -25,15 +25,22 @@ class Objection:
 
 
 def note(service: Service) -> None:
-    """Remember that the keys and header values which a service takes from the environment go to its host."""
+    """Remember where what a service takes from the environment goes: to its host, and to its proxy."""
     if origin := origin_of(service.base_url):
         for variable in _variables(service):
             KeyHost.objects.get_or_create(variable=variable, origin=origin)
+    credentials, proxy = network.proxy_credentials(service.proxy)
+    for variable in credentials:
+        KeyHost.objects.get_or_create(variable=variable, origin=proxy)
 
 
 def objection(service: Service, before: Service | None) -> Objection | None:
     """What is wrong with a service as a form would save it; `before` is its row as it is now, if there is one."""
-    return _objection_to_key(service, before) or _objection_to_headers(service)
+    return (
+        _objection_to_key(service, before)
+        or _objection_to_headers(service, before)
+        or _objection_to_proxy(service, before)
+    )
 
 
 def drop_moved_key(service: Service, before: Service | None) -> bool:
@@ -63,24 +70,38 @@ def _objection_to_key(service: Service, before: Service | None) -> Objection | N
     known = _hosts(service.api_key_env)
     if not known or origin in known:
         return None
-    problem = (
-        f"{service.api_key_env} holds a key for {', '.join(sorted(known))}. Name another variable, or set this in the "
-        "configuration file and reload."
-    )
-    return Objection("base_url" if moved else "api_key_env", problem)
+    return _bound("base_url" if moved else "api_key_env", service.api_key_env, known, "key")
 
 
-def _objection_to_headers(service: Service) -> Objection | None:
+def _objection_to_headers(service: Service, before: Service | None) -> Objection | None:
     origin = origin_of(service.base_url)
     for variable in sorted(network.variables(service.headers)):
         known = _hosts(variable)
         if origin and known and origin not in known:
-            problem = (
-                f"{variable} holds a value for {', '.join(sorted(known))}. Name another variable, or set this in the "
-                "configuration file and reload."
-            )
-            return Objection("headers", problem)
+            return _bound("headers", variable, known)
+        if origin and known and service.proxy and (before is None or before.proxy != service.proxy):
+            problem = f"A proxy may see the value of {variable}. Set it in the configuration file, and reload."
+            return Objection("proxy", problem)
     return None
+
+
+def _objection_to_proxy(service: Service, before: Service | None) -> Objection | None:
+    if before is not None and before.proxy == service.proxy:
+        return None
+    credentials, proxy = network.proxy_credentials(service.proxy)
+    for variable in sorted(credentials):
+        known = _hosts(variable)
+        if known and proxy not in known:
+            return _bound("proxy", variable, known)
+    return None
+
+
+def _bound(field: str, variable: str, known: set[str], what: str = "value") -> Objection:
+    problem = (
+        f"{variable} holds a {what} for {', '.join(sorted(known))}. Name another variable, or set this in the "
+        "configuration file and reload."
+    )
+    return Objection(field, problem)
 
 
 def _moved(service: Service, before: Service | None) -> bool:

@@ -26,9 +26,9 @@ _NEEDED: Mapping[str, frozenset[str]] = {
     "cli": frozenset({"command"}),
     "builtin": frozenset(),
 }
-# PostgreSQL takes no NUL, and UTF-8 no lone surrogate.
 # What a query calls a secret; a whole address is shown, keys are not.
 _NAMES_SECRET = re.compile(r"(^|[-_.])(key|sig|code)$|apikey|token|secret|password", re.IGNORECASE)
+# PostgreSQL takes no NUL, and UTF-8 no lone surrogate.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -132,9 +132,19 @@ def options_problem(kind: str, value: object) -> str:
         return f"{kind} does not know {', '.join(unknown)}: {choice}"
     if unlike := sorted(name for name, option in value.items() if not _is_like(option, known[name])):
         return f"{', '.join(unlike)} must be of the same kind as the default, {known[unlike[0]]!r}"
+    path = value.get("key_path")
+    if path not in (None, "") and (problem := _key_path_problem(path)):
+        return f"key_path {problem}"
     if kind == "cli" and (problem := program_environment_problem(value.get("env", []))):
         return f"env {problem}"
     return ""
+
+
+def _key_path_problem(path: object) -> str:
+    """It stands right behind the host, which an "@" in front would make a user name."""
+    if not isinstance(path, str) or not path.startswith("/"):
+        return "must be a path that begins with '/', like /key"
+    return path_problem(path)
 
 
 def price_problem(value: object, other: object) -> str:

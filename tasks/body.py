@@ -8,6 +8,7 @@ A field that is not listed here is refused by name: a slip in spelling must not 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -147,6 +148,7 @@ class ExecuteBody(Struct, forbid_unknown_fields=True):
 def task_request(body: ExecuteBody, client: str = "", caller: str = "") -> TaskRequest:
     if body.background and body.stream:
         raise BodyError("A task is either streamed or done in the background: leave stream or background out.")
+    check_other_fields(body.parameters or {}, "parameters")
     return TaskRequest(
         chat=ChatRequest(
             model=body.model or "",
@@ -215,21 +217,44 @@ def media_url(url: str, path: str) -> str:
     return url
 
 
-def check_media_urls(part: Mapping[str, Any], path: str) -> None:
-    """Check every address in a content part that goes to the provider as it is. Raises `BodyError`."""
-    for name, value in part.items():
-        if isinstance(value, Mapping):
-            check_media_urls(value, f"{path}.{name}")
-        elif isinstance(value, str) and value[:5].lower() != "data:" and _is_address(name, value):
-            media_url(value, f"{path}.{name}")
+def check_media_urls(value: Any, path: str, name: str = "") -> None:
+    """Check every address in what goes to the provider as it is, however deep it stands. Raises `BodyError`.
+
+    `name` is that of the field that holds `value`.
+    """
+    if isinstance(value, str):
+        if value[:5].lower() != "data:" and _is_address(name, value):
+            media_url(value, path)
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            check_media_urls(each, f"{path}.{key}", key)
+    elif isinstance(value, list):
+        for i, each in enumerate(value):
+            check_media_urls(each, f"{path}[{i}]", name)
+
+
+def check_other_fields(fields: Mapping[str, Any], path: str = "") -> None:
+    """The same for fields of a body that only the provider knows. Raises `BodyError`."""
+    for name, value in fields.items():
+        if name not in _NEVER_FETCHED:
+            check_media_urls(value, f"{path}.{name}" if path else name, name)
 
 
 def _is_address(name: str, value: str) -> bool:
-    # OpenRouter takes an address as `file_data`: https://openrouter.ai/docs/features/multimodal/pdfs
-    return name in _ADDRESS_FIELDS or (name == "file_data" and "://" in value[:32])
+    return name in _ADDRESS_FIELDS or (name not in _TEXT_FIELDS and bool(_FETCHED.match(value)))
 
 
 _ADDRESS_FIELDS = frozenset({"url", "uri", "image_url", "file_url", "video_url", "audio_url", "file_uri", "fileUri"})
+# What people and tools wrote, in which an address is nothing to be fetched.
+_TEXT_FIELDS = frozenset({"text", "content", "title", "context", "thinking", "arguments", "input", "prompt", "query"})
+_NEVER_FETCHED = frozenset(
+    {"metadata", "user", "safety_identifier", "session_id", "prompt_cache_key"}
+    | {"tools", "functions", "response_format", "prediction"}
+)
+# Servers take addresses in fields of any name: `video` of Qwen, `file_data` of OpenRouter, `image` of Jina.
+# https://www.alibabacloud.com/help/en/model-studio/vision, https://openrouter.ai/docs/features/multimodal/pdfs,
+# https://jina.ai/embeddings/
+_FETCHED = re.compile(r"\s*(?:(?:https?|ftps?|gopher|dict|ldaps?|smb)://|file:)\S*\s*\Z", re.IGNORECASE)
 
 
 def _part(part: PartBody, path: str) -> Part:

@@ -45,7 +45,7 @@ class EventStream(StreamingHttpResponse):
     def __init__(self, run: Run) -> None:
         self.run = run
         super().__init__(self._events(), content_type=TYPE)
-        self["Cache-Control"] = "no-cache, no-transform"
+        self["Cache-Control"] = "no-cache, no-store, no-transform"
         self["X-Accel-Buffering"] = "no"  # https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
 
     def opening(self) -> bytes:

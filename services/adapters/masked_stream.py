@@ -1,39 +1,40 @@
-"""Keys left out of a text that comes in pieces: one that is split between two is found all the same."""
+"""Keys left out of a text that comes in pieces: one that is split between any number of them is found all the same."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
-from urllib.parse import quote
 
 from services.adapters import quoting
 
-SHORTEST = 8
-"""A shorter key would be found in ordinary words."""
+_FEWEST = 4
+"""So many characters from the middle of a key may be the beginning of a part that has to be masked."""
 
 
 def masked(pieces: Iterable[str], secrets: Iterable[str]) -> Iterator[str]:
-    """`[key]` in the place of each of `secrets`. Only what may be the beginning of one waits for the next piece."""
-    keys = {secret for secret in secrets if len(secret) >= SHORTEST}
-    spellings = {spelling for key in keys for spelling in (key, json.dumps(key)[1:-1], quote(key, safe=""))}
-    held = ""
+    """`[key]` in the place of each of `secrets` and of its parts. Only what may belong to one waits for more."""
+    keys = frozenset(secrets)
+    spellings = quoting.spellings(keys)
+    before = held = ""
     for piece in pieces:
-        text = quoting.without(keys, held + piece)
-        begin = _begin_of_key(text, spellings)
+        text = held + piece
+        begin = max(0, len(text) - _unfinished(before + text, spellings))
         if begin:
-            yield text[:begin]
+            yield quoting.without(keys, text[:begin])
+            before = (before + text[:begin])[1 - _FEWEST :]
         held = text[begin:]
     if held:
-        yield held
+        yield quoting.without(keys, held)
 
 
-def _begin_of_key(text: str, spellings: Iterable[str]) -> int:
-    """Where the end of `text` may be the beginning of a key; its length where it is none."""
-    longest = max((_overlap(text, spelling) for spelling in spellings), default=0)
-    return len(text) - longest
+def _unfinished(text: str, spellings: Iterable[str]) -> int:
+    """How many characters at the end of `text` the next piece may make a key, or a part of one."""
+    return max((_overlap(text, spelling) for spelling in spellings), default=0)
 
 
 def _overlap(text: str, spelling: str) -> int:
-    """How many characters at the end of `text` are the first ones of `spelling`."""
-    most = min(len(text), len(spelling) - 1)
-    return next((length for length in range(most, 0, -1) if text.endswith(spelling[:length])), 0)
+    length = _FEWEST
+    if len(text) < length or text[-length:] not in spelling:
+        return next((few for few in range(length - 1, 0, -1) if text.endswith(spelling[:few])), 0)
+    while length < len(text) and text[-length - 1 :] in spelling:
+        length += 1
+    return length

@@ -96,6 +96,17 @@ def variables(headers: Mapping[str, str]) -> frozenset[str]:
     return frozenset(name for value in headers.values() for name in _REFERENCE.findall(value))
 
 
+def proxy_credentials(proxy: str) -> tuple[frozenset[str], str]:
+    """The environment variables that a proxy's address refers to, and the proxy that gets their values.
+
+    None where the whole address stands in a variable, which so says itself where it goes.
+    """
+    if not proxy or _REFERENCE.fullmatch(proxy):
+        return frozenset(), ""
+    scheme, _, rest = proxy.partition("://")
+    return frozenset(_REFERENCE.findall(proxy)), f"{scheme}://{rest.rpartition('@')[2]}".lower()
+
+
 def headers_problem(value: object) -> str:
     """What is wrong with a service's headers, worded to follow the name of the field; "" where nothing is."""
     if not isinstance(value, Mapping):
@@ -144,9 +155,14 @@ def shown_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def shown_proxy(proxy: str) -> str:
-    """The proxy without a password, unless that is a reference to a variable."""
-    password = _password(proxy)
-    return proxy if not password or _REFERENCE.fullmatch(password) else proxy.replace(f":{password}@", f":{MASK}@", 1)
+    """The proxy without a password, or a user name in its place, unless those are references to variables."""
+    userinfo, at, _ = proxy.partition("://")[2].rpartition("@")
+    user, _, password = userinfo.partition(":")
+    secret = password or user
+    if not at or not secret or _REFERENCE.fullmatch(secret):
+        return proxy
+    shown = f"{user}:{MASK}" if password else userinfo.replace(user, MASK, 1)
+    return proxy.replace(f"{userinfo}@", f"{shown}@", 1)
 
 
 def _header_problem(name: object, value: object) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64encode, urlsafe_b64encode
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
+from urllib.parse import quote
 
 MASK: Final = "[key]"
 SHORTEST: Final = 8
@@ -19,7 +21,7 @@ fakeapikey fakekey free guest inserthere insertkeyhere insertyourkeyhere interna
 localhost missing mykey nokey nokeyneeded nokeyrequired noapikey none notavailable notneeded notrequired notset notused
 null ollama openai optional placeholder public required sample secret string test testapikey testing testkey token
 tokenabc123 undefined unknown unused vllm whatever yourapikey yourapikeyhere yourkey yourkeyhere yourapitoken
-yoursecretkey 12345678 123456789 1234567890
+yoursecretkey password passwd dummykey123 testkey123 12345678 123456789 1234567890
 """
 _DUMMIES: Final = frozenset(_DUMMY_WORDS.split())
 _SIGNS: Final = re.compile(r"[\W_]+")
@@ -53,6 +55,13 @@ def without(secrets: Iterable[str], text: str) -> str:
     if places:
         spans += [(places[start], places[end]) for start, end in patterns.spans(decoded)]
     return _masked(text, spans) if spans else text
+
+
+def spellings(secrets: Iterable[str]) -> frozenset[str]:
+    """Those of `secrets` that are some, as they are and as JSON, an address and base64 write them."""
+    known = tuple(filter(is_secret, secrets))
+    plain = {form for secret in known for form in (secret, json.dumps(secret)[1:-1], quote(secret, safe=""))}
+    return frozenset(plain | {form.text for secret in known for form in _in_base64(secret)})
 
 
 def is_secret(value: str) -> bool:

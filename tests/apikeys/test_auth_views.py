@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import threading
 import time
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -340,3 +342,21 @@ def test_the_fingerprint_is_the_one_of_simplejwt(pair: dict[str, Any], ada: User
 
     backend = JWTAuthentication()
     assert backend.get_user(backend.get_validated_token(pair["access_token"])) == ada
+
+
+@pytest.mark.parametrize("encoding", ["", "gzip", "deflate, gzip"])
+@pytest.mark.parametrize("path", ["/auth/login", "/auth/refresh", "/auth/logout"])
+def test_without_credentials_no_more_is_read_than_a_login_needs(client: APIClient, path: str, encoding: str) -> None:
+    body = json.dumps({"username": "ada", "password": PASSWORD, "more": "x" * 100_000}).encode()
+    packed = gzip.compress(zlib.compress(body)) if "," in encoding else gzip.compress(body) if encoding else body
+    headers = {"Content-Encoding": encoding} if encoding else {}
+    answer = client.post(path, packed, content_type="application/json", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (413, "PAYLOAD_TOO_LARGE")
+    assert "64 KB" in answer.json()["detail"]
+
+
+def test_with_credentials_a_compressed_body_may_be_as_large_as_any(client: APIClient, ada: User) -> None:
+    body = gzip.compress(json.dumps({"prompt": "x" * 100_000, "service": "nobody"}).encode())
+    headers = {"Content-Encoding": "gzip", **bearer(access_token("ada"))}
+    answer = client.post("/api/tasks/execute/", body, content_type="application/json", headers=headers)
+    assert answer.status_code in (400, 403)

@@ -107,3 +107,13 @@ def test_the_page_is_for_whoever_is_logged_in() -> None:
     answer = Client().get("/password")
     assert (answer.status_code, answer["Location"]) == (302, "/login?next=/password")
     assert Client(enforce_csrf_checks=True).post("/password", {}).status_code == 403
+
+
+def test_the_admin_pages_have_no_unguarded_way(ada: User) -> None:
+    page = Client()
+    page.force_login(ada)
+    form = {"old_password": PASSWORD, "new_password1": NEXT, "new_password2": NEXT}
+    answers = [page.get("/admin/password_change/"), page.post("/admin/password_change/", form)]
+    wanted = "/password" if ada.is_staff else "/admin/login/?next=/admin/password_change/"
+    assert [(answer.status_code, answer["Location"]) for answer in answers] == [(302, wanted)] * 2
+    assert log_in(APIClient(), "ada").status_code == 200

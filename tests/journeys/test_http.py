@@ -193,6 +193,7 @@ CHUNKED = "Transfer-Encoding: chunked"
         (["Transfer-Encoding: identity", CHUNKED], IN_CHUNKS),
         (["Transfer-Encoding: gzip, chunked"], IN_CHUNKS),
         (["Transfer-Encoding: identity", LENGTH], ASKED),
+        (["Transfer-Encoding: identity"], ASKED),
         ([CHUNKED, LENGTH], IN_CHUNKS),
         ([f"Content-Length: {len(IN_CHUNKS)}", CHUNKED], IN_CHUNKS),
         ([LENGTH, LENGTH], ASKED),

@@ -55,8 +55,10 @@ async def application(
         await send({"type": BODY, "body": total})
 
 
-def main(stall_seconds: str, drain_seconds: str, head_seconds: str = "30") -> None:
+def main(stall_seconds: str, drain_seconds: str, head_seconds: str = "30", body_seconds: str = "60") -> None:
     channel.HEAD_SECONDS = float(head_seconds)
+    channel.BODY_SECONDS = float(body_seconds)
+    channel.BODY_BYTES_A_SECOND = 10
     server.STALL_SECONDS = float(stall_seconds)
     sock = socket.create_server(("127.0.0.1", 0), backlog=128)
     sys.stdout.write(f"{sock.getsockname()[1]}\n")

@@ -131,7 +131,7 @@ def test_whoever_is_logged_in_to_the_pages_may_read_and_with_the_pages_token_cha
     assert client.get("/auth/me").json()["name"] == "root"
     assert client.post(RULES, RULE, content_type="application/json").status_code == 401
     client.get("/admin/")
-    token = client.get("/admin/password_change/").cookies["csrftoken"].value
+    token = client.get("/password").cookies["csrftoken"].value
     answer = client.post(RULES, RULE, content_type="application/json", headers={"X-CSRFToken": token})
     assert answer.status_code == 400
 

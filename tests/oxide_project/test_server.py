@@ -18,6 +18,7 @@ from tests.waiting import wait_until
 HERE = Path(__file__).resolve().parent
 STALL_SECONDS = 2
 HEAD_SECONDS = 1
+BODY_SECONDS = 2
 
 Server = subprocess.Popen[str]
 Connect = Callable[..., socket.socket]
@@ -26,7 +27,7 @@ Connect = Callable[..., socket.socket]
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     process = subprocess.Popen(
-        [sys.executable, str(HERE / "bare_server.py"), str(STALL_SECONDS), "20", str(HEAD_SECONDS)],
+        [sys.executable, str(HERE / "bare_server.py"), str(STALL_SECONDS), "20", str(HEAD_SECONDS), str(BODY_SECONDS)],
         cwd=HERE.parent.parent,
         env={**os.environ, "OXIDE_DATA_DIR": str(tmp_path), "PYTHONPATH": str(HERE.parent.parent)},
         stdout=subprocess.PIPE,
@@ -171,4 +172,31 @@ def test_a_body_may_take_longer_than_headers(ask: Connect) -> None:
     for piece in (b"a", b"b", b"c"):
         time.sleep(HEAD_SECONDS * 0.7)
         sock.sendall(piece)
+    assert b" 200 OK" in read(sock)
+
+
+LENGTHS = ["Content-Length: 1000", "Transfer-Encoding: chunked"]
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_a_body_that_drips_is_not_waited_for_for_ever(ask: Connect, length: str) -> None:
+    with ask("POST /sent", length) as sock:
+        sock.settimeout(0.5)
+        received = b""
+        for _ in range(100):  # each byte alone would put off the end of the connection
+            try:
+                received += (piece := sock.recv(65_536))
+            except TimeoutError:
+                sock.sendall(b"x" if length == LENGTHS[0] else b"1\r\nx\r\n")
+                continue
+            if not piece:
+                break
+        assert received.startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_body_that_comes_steadily_may_take_as_long_as_it_is(ask: Connect) -> None:
+    sock = ask("POST /sent", "Content-Length: 150\r\nConnection: close")
+    for _ in range(3):
+        sock.sendall(b"x" * 50)
+        time.sleep(BODY_SECONDS * 0.5)
     assert b" 200 OK" in read(sock)

@@ -141,7 +141,7 @@ def test_events_are_sent_in_their_order_and_then_the_end(handler: PooledHandler)
     assert answer.content == b"opening one two three"
     assert answer.is_complete
     assert answer.header(b"content-type") == [b"text/event-stream; charset=utf-8"]
-    assert answer.header(b"cache-control") == [b"no-cache, no-transform"]
+    assert answer.header(b"cache-control") == [b"no-cache, no-store, no-transform"]
     assert answer.header(b"x-accel-buffering") == [b"no"]
 
 

@@ -115,6 +115,35 @@ def test_a_tool_that_asks_another_model_is_one(client: APIClient, service: MakeS
 
 
 @pytest.mark.parametrize(
+    "tool",
+    [
+        {"type": "image_generation", "model": "gamma"},
+        {"type": "openrouter:advisor", "parameters": {"model": "gamma"}},
+        {"type": "openrouter:fusion", "parameters": {"nested": {"Models": ["gamma"]}}},
+    ],
+)
+def test_so_is_one_that_names_it_deeper(
+    client: APIClient, service: MakeService, provider: FakeProvider, tool: dict[str, Any]
+) -> None:
+    service("first", allowed_models=["alpha"])
+    answer = client.post("/v1/chat/completions", {**CHAT, "tools": [tool]}, format="json")
+    assert answer.status_code == 400
+    assert "tools[0]." in answer.content.decode()
+    assert provider.requests_to("first") == []
+
+
+def test_a_function_may_have_a_parameter_called_model() -> None:
+    schema = {"type": "object", "properties": {"model": {"type": "string"}, "models": {"type": "array"}}}
+    tools = [
+        {"type": "function", "function": {"name": "order", "parameters": schema}},
+        {"name": "order", "input_schema": schema},
+        {"type": "custom", "name": "order", "input_schema": schema},
+        {"name": "order", "parameters": schema},
+    ]
+    assert list(overriding_fields({"tools": tools})) == []
+
+
+@pytest.mark.parametrize(
     "model", ["openrouter/auto", "alpha:online", "alpha:free", "ALPHA", " alpha", "alpha@x", "alph"]
 )
 @pytest.mark.parametrize("way", WAYS)

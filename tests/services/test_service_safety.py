@@ -204,6 +204,43 @@ def test_no_proxy_is_put_before_a_key_of_the_environment_in_the_pages(admin_clie
     save(admin_client, Service.objects.get(), model="beta")
 
 
+@pytest.mark.usefixtures("in_environment")
+@pytest.mark.parametrize(
+    "proxy",
+    ["http://me:${%s}@attacker.example:3128", "http://${%s}@attacker.example", "http://${%s}.attacker.example:80"],
+)
+def test_no_proxy_is_given_a_key_of_the_environment_in_the_pages(admin_client: Client, proxy: str) -> None:
+    declare(api_key_env=VARIABLE)
+    form = {**HTTP, "name": "other", "base_url": "http://elsewhere.example/v1", "proxy": proxy % VARIABLE}
+    (problem,) = form_errors(admin_client, form)["proxy"]
+    assert f"{VARIABLE} holds a value for http://localhost:1234" in problem
+
+
+@pytest.mark.usefixtures("in_environment")
+def test_a_password_of_a_proxy_keeps_its_proxy(admin_client: Client) -> None:
+    reference = "${" + VARIABLE + "}"
+    first, other = (f"http://me:{reference}@{host}:3128" for host in ("proxy.example", "attacker.example"))
+    form = {**HTTP, "proxy": first}
+    assert admin_client.post(ADD, form).status_code == 302
+    assert "proxy" in form_errors(admin_client, {**form, "name": "other", "proxy": other})
+    assert admin_client.post(ADD, {**form, "name": "third"}).status_code == 302
+
+
+@pytest.mark.usefixtures("in_environment")
+def test_no_proxy_is_put_before_a_header_of_the_environment_in_the_pages(admin_client: Client) -> None:
+    declare(headers={"X-Team": "${" + VARIABLE + "}"})
+    row = Service.objects.get()
+    form = {**form_of(admin_client, row), "proxy": "http://attacker.example:3128"}
+    assert "proxy" in form_errors(admin_client, form, f"{SERVICES}{row.pk}/change/")
+
+
+@pytest.mark.parametrize("path", ["@attacker.example/", ".attacker.example/", "//attacker.example/", ":1@attacker/", 5])
+def test_no_option_moves_a_key_to_another_host(path: Any) -> None:
+    with pytest.raises(ValueError, match="key_path"):
+        declare(options={"key_path": path})
+    declare(options={"key_path": "/key"})
+
+
 def test_the_stored_key_does_not_go_past_another_proxy(admin_client: Client, service: Make) -> None:
     row = service("new", base_url="https://api.example/v1", api="openai")
     ProviderKey.store("new", SECRET)

@@ -184,7 +184,7 @@ KEY = canary.provider_key("tool", start="sk-/+", end="=xyz")
 @pytest.mark.parametrize("size", [1, 7, 10_000])
 @pytest.mark.parametrize("written", [KEY, json.dumps(KEY), quote(KEY, safe="")], ids=["plain", "JSON", "address"])
 def test_keys_are_left_out_of_what_a_program_answers(make_tool: MakeTool, written: str, size: int, way: str) -> None:
-    said = f"The key is {written}, or {KEY[:9]} for short; sk- too."
+    said = f"The key is {written}, {KEY[:9]} in part, or {KEY[:6]} for short; sk- too."
     script = f"import sys\nfor at in range(0, {len(said)}, {size}):\n"
     script += f"    sys.stdout.write({said!r}[at:at + {size}]); sys.stdout.flush()"
     for connection in ({"api_key": KEY}, {"other_keys": lambda: (KEY,)}):
@@ -193,7 +193,7 @@ def test_keys_are_left_out_of_what_a_program_answers(make_tool: MakeTool, writte
             text = tool.complete(ask(), soon()).text
         else:
             text = "".join(event.text for event in tool.stream(ask(), soon()) if isinstance(event, TextDelta))
-        assert text == said.replace(KEY, "[key]").replace(written, "[key]")
+        assert text == said.replace(KEY, "[key]").replace(written, "[key]").replace(KEY[:9], "[key]")
 
 
 def test_a_dummy_key_garbles_no_answer(make_tool: MakeTool) -> None:

@@ -279,6 +279,13 @@ def test_a_proxy_is_shown_without_a_password() -> None:
     assert shown_proxy("") == ""
 
 
+@pytest.mark.parametrize("ending", ["", ":"])
+def test_a_proxy_is_shown_without_a_token_in_the_place_of_a_name(ending: str) -> None:
+    assert shown_proxy(f"http://{SECRET}{ending}@proxy.example:3128") == f"http://***{ending}@proxy.example:3128"
+    named = f"http://${{TOKEN}}{ending}@proxy.example:3128"
+    assert shown_proxy(named) == named
+
+
 # Certificates
 
 
