@@ -238,8 +238,8 @@ class ServiceAdmin(AskingAdmin, SwitchingAdmin, AddingAdmin, EditableList):
                     "request_price",
                     "search_price",
                 ],
-                "description": "US dollars a million tokens, but for requests and web searches. Leave all empty to go by the "
-                "price table; 0 for a server of your own. Tokens read from or written to a cache, and those of "
+                "description": "US dollars a million tokens, or each request and web search. Leave all empty to go by "
+                "the price table; 0 for a server of your own. Tokens read from or written to a cache, and those of "
                 "thinking, cost what the others do where they have no price here.",
             },
         ),
