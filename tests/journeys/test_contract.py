@@ -376,11 +376,13 @@ def hear(connection: ClientConnection, **what: Any) -> dict[str, Any]:
 
 def test_a_service_status_update_is_heard(live: LiveOxide, provider: FakeProvider) -> None:
     make_well(live)
-    with client(live) as connection, ill(live, provider):
+    with client(live) as connection:
+        provider.misbehave("refuse", service="ollama_local", why="auth")
+        assert live.execute(service="ollama_local").status_code == 502
         shape = {"type": "service_status", "service": "ollama_local", "data": {"healthy": False, "enabled": True}}
         assert_like(hear(connection, type="service_status", service="ollama_local"), shape)
         provider.behave("ollama_local")
-        make_well(live)
+        assert live.execute(service="ollama_local").status_code == 200
         shape["data"] = {"healthy": True, "enabled": True}
         assert_like(hear(connection, type="service_status", service="ollama_local"), shape)
 

@@ -92,7 +92,7 @@ def test_who_may_not_change_is_offered_nothing_to_change(oxide: LiveOxide) -> No
 
         page.goto("/login?next=/keys")
         log_in(page, "admin", oxide.admin_password)
-        expect(page.get_by_role("link", name="Admin")).to_be_visible()
+        expect(page.get_by_role("link", name="Admin", exact=True)).to_be_visible()
         row(page, "mine").get_by_role("button", name="Test").click()
         expect(row(page, "mine").get_by_role("status")).to_have_text("API key is valid. 2 models available.")
         row(page, "filed").get_by_role("link", name="Change the key of filed").click()
