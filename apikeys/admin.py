@@ -23,8 +23,8 @@ from apikeys.login_forms import AdminLoginForm
 from apikeys.models import ClientKey
 
 _SCOPES = {
-    Scope.EXECUTE: "execute: have tasks done, and see them, but those of no other caller",
-    Scope.READ: "read: look at everything, the tasks of all callers included",
+    Scope.EXECUTE: "execute: run tasks, and see its own, not those of other callers",
+    Scope.READ: "read: see everything, including the tasks of all callers",
     Scope.ADMIN: "admin: change rules, services, keys and configuration",
 }
 _ROLES = {

@@ -59,7 +59,7 @@ class TasksNow:
 
 @dataclass(frozen=True, slots=True)
 class RulesInForce:
-    """`waiting` are the rules whose service is in a bad state, so that others are asked first."""
+    """`waiting` are the rules whose service is not ready, so that others are called first."""
 
     number: int
     waiting: int

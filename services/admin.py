@@ -99,10 +99,13 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
             "timeout_seconds": "Timeout in seconds",
             "max_concurrency": "Calls at once",
             "max_retries": "Retries",
-            "health_enabled": "Check it",
+            "health_enabled": "Check its health",
             "health_path": "Path to check",
             "health_method": "Method",
             "health_interval": "Seconds between checks",
+            "cache_write_1h_price": "Cache write price, one hour",
+            "request_price": "Price of a request",
+            "search_price": "Price of a web search",
         }
         help_texts = {
             "name": "What rules, tasks and the history call it, such as ollama_local. It cannot be changed later.",
@@ -120,16 +123,16 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
             "service is asked.",
             "max_retries": "Further attempts after a failure that may pass, from 0 to 10. Then the next service is "
             "asked.",
-            "proxy": "The proxy through which it is called, such as http://me:${PROXY_PASSWORD}@proxy.example.org:3128 "
-            "or socks5://127.0.0.1:1080. Empty: none.",
-            "ca_file": "A file on this machine with the certificates (PEM) that its own is checked against, such as "
+            "proxy": "The proxy for all calls to it, such as http://me:${PROXY_PASSWORD}@proxy.example.org:3128 or "
+            "socks5://127.0.0.1:1080. ${PROXY_PASSWORD} stands for an environment variable. Empty: none.",
+            "ca_file": "A file on this machine with the certificates (PEM) that are trusted for this service, such as "
             "/etc/ssl/company-ca.pem. Empty: the usual ones.",
-            "health_enabled": "Without checks its state is that of real calls alone.",
-            "health_path": "Such as /health on the server of the base URL, or health below the base URL: there every "
-            "answer but 401 and 5xx counts as healthy. Empty: the list of models, where only a rejected key counts as "
-            "unhealthy.",
-            "health_method": "How the path is asked.",
-            "health_interval": "Such as 300. Empty: OXIDE_HEALTH_SECONDS.",
+            "health_enabled": "Without checks, its state comes from real calls alone.",
+            "health_path": "Such as /health on the server of the base URL, or health below the base URL. Every answer "
+            "but 401 and 5xx counts as healthy there. Empty: the list of models, where of all answers only a rejected "
+            "key counts as unhealthy.",
+            "health_method": "The HTTP method for the path.",
+            "health_interval": "From 1 to 86400, such as 300. Empty: OXIDE_HEALTH_SECONDS.",
             "input_price": "US dollars for a million tokens of the prompt, such as 3.",
             "output_price": "US dollars for a million tokens of the answer, such as 15.",
             "cached_price": "Tokens read from the provider's cache, such as 0.3.",
@@ -142,6 +145,8 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "command" in self.fields and not settings.ALLOW_CLI_COMMANDS:
+            self.fields["command"].help_text = _COMMANDS_FROM_FILE
         if "options" in self.fields and self.instance.pk:
             self.fields["options"].help_text = _known_options(self.instance.config.kind)
         if "headers" in self.fields and self.instance.pk:
@@ -233,9 +238,9 @@ class ServiceAdmin(AskingAdmin, SwitchingAdmin, AddingAdmin, EditableList):
                     "request_price",
                     "search_price",
                 ],
-                "description": "US dollars a million tokens. Leave all empty to go by the price table; 0 for a server "
-                "of your own. Tokens read from or written to a cache, and those of thinking, cost what the others do "
-                "where they have no price here.",
+                "description": "US dollars a million tokens, or each request and web search. Leave all empty to go by "
+                "the price table; 0 for a server of your own. Tokens read from or written to a cache, and those of "
+                "thinking, cost what the others do where they have no price here.",
             },
         ),
         (

@@ -45,8 +45,8 @@ def open_browser(
         page.on("pageerror", lambda error: errors.append(str(error)))
         yield page
         browser.close()
-    assert strangers == [], "pages asked other hosts"
-    assert errors == [], "scripts failed"
+    assert strangers == [], f"pages asked other hosts: {strangers}"
+    assert errors == [], f"scripts failed: {errors}"
 
 
 def _with_port(host: str) -> str:

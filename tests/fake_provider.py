@@ -218,6 +218,18 @@ class _Server(ThreadingHTTPServer):
         """Clients that go away are no news."""
 
 
+# https://platform.openai.com/docs/api-reference/chat/create#chat-create-n
+MAXIMUM_CHOICES = 128
+_TOO_MANY_CHOICES = {
+    "error": {
+        "message": f"Invalid 'n': expected an integer from 1 to {MAXIMUM_CHOICES}.",
+        "type": "invalid_request_error",
+        "param": "n",
+        "code": "integer_above_max_value",
+    }
+}
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
@@ -254,6 +266,8 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             if self.asked and self.dialect.model(self.path, self.asked) in self.provider.unknown_models:
                 self.refuse("model")
+            elif not self._may_have_choices():
+                self.status(400, _TOO_MANY_CHOICES)
             elif fault:
                 _FAULTS[fault.name](self, **fault.details)
             else:
@@ -276,6 +290,11 @@ class _Handler(BaseHTTPRequestHandler):
             document = self.document()
             self._report()
             self.send_json(200, document)
+
+    def _may_have_choices(self) -> bool:
+        """Without a limit, one request for a billion answers would take all memory."""
+        wanted = (self.asked or {}).get("n") or 1
+        return isinstance(wanted, int) and 1 <= wanted <= MAXIMUM_CHOICES
 
     def _report(self) -> None:
         if self.asked is not None:

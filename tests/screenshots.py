@@ -134,6 +134,7 @@ def main() -> None:
                     shoot(browser, oxide, wanted, name, path, prepare)
                     if name == "now":
                         let_all_end(oxide)
+                        provider.pace(0.02, service="anthropic")
         if wanted.any_of(FIRST_DAY):
             with first_day() as oxide:
                 for name, (path, prepare) in FIRST_DAY.items():

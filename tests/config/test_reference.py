@@ -8,10 +8,19 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 
 from config import reference
-from config.schema import Declaration, Price, RateLimits, RoutingEntry, RuleEntry, SecurityEntry, ServiceEntry
+from config.schema import (
+    Declaration,
+    HealthEntry,
+    Price,
+    RateLimits,
+    RoutingEntry,
+    RuleEntry,
+    SecurityEntry,
+    ServiceEntry,
+)
 from services.adapters import network
 
-MODELS = (Declaration, ServiceEntry, Price, RoutingEntry, RuleEntry, SecurityEntry, RateLimits)
+MODELS = (Declaration, ServiceEntry, HealthEntry, Price, RoutingEntry, RuleEntry, SecurityEntry, RateLimits)
 FIELDS = [(model, name) for model in MODELS for name in model.model_fields]
 EXAMPLES = [(model, name) for model, name in FIELDS if model.model_fields[name].examples]
 

@@ -55,6 +55,7 @@ def test_services_are_switched_checked_and_corrected_in_admin(live: LiveOxide, p
     live.declare("first", provider.base_url("openai", service="first"), api="openai")
     live.declare("second", "http://127.0.0.1:9/v1", api="openai", api_key_env="SECOND_KEY", max_retries=0)
     live.environment["SECOND_KEY"] = "sk-0123456789-in-full"
+    live.environment["OTHER_KEY"] = "sk-another-9876543210"
     live.start()
 
     with open_browser(live.url) as page:
@@ -76,6 +77,9 @@ def test_services_are_switched_checked_and_corrected_in_admin(live: LiveOxide, p
         page.get_by_role("button", name="Save", exact=True).click()
         expect(page.get_by_text("Must start with http:// or https:// and name a host.")).to_be_visible()
         page.get_by_label("Base URL").fill(provider.base_url("openai", service="second"))
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_text("SECOND_KEY holds a key for http://127.0.0.1:9")).to_be_visible()
+        page.get_by_label("Key variable").fill("OTHER_KEY")
         page.get_by_role("button", name="Save", exact=True).click()
         expect(page.get_by_text("was changed successfully")).to_be_visible()
         assert "sk-0123456789-in-full" not in page.content()

@@ -237,7 +237,7 @@ def test_an_answer_appears_piece_by_piece_with_who_gave_it_and_why(oxide: LiveOx
             page.locator("#facts div").filter(has=page.get_by_text(name, exact=True)).locator("dd")
             for name in ("Time", "Time to first token")
         )
-        expect(whole).to_contain_text(re.compile(r"^[\d.]+ s[\d.]+ s of it in Oxide$"))
+        expect(whole).to_contain_text(re.compile(r"^[\d.]+ s[\d.]+ s as Oxide measured it$"))
         expect(page.locator("#progress")).to_have_text(f"completed in {whole.inner_text().splitlines()[0]}")
         expect(first).to_contain_text("as this page saw it")
         why = page.locator("#routing")

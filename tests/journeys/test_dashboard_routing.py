@@ -94,6 +94,23 @@ def test_a_typed_prompt_is_explained_and_asks_nobody(live: LiveOxide, provider: 
     assert provider.calls_to("first") == 0
 
 
+def test_a_last_resort_is_explained_without_saying_its_name_twice(live: LiveOxide, provider: FakeProvider) -> None:
+    live.declare("gone", "http://127.0.0.1:9/v1", api="openai", model="alpha")
+    live.declare("well", provider.base_url("openai", service="well"), api="openai")
+    live.start()
+    wait_until(lambda: live.get("/api/services/").json()["services"]["gone"]["state"] == "unhealthy")
+    with browse(live) as page:
+        open_routing(page)
+        page.get_by_label("Prompt").fill("Hello")
+        page.get_by_role("button", name="Explain").click()
+        last = page.get_by_role("region", name="Who would be asked for").locator("ol li").last
+        expect(last).to_have_text(
+            re.compile(
+                r"^gone · alphadefault order, place 1; last resort: is currently unhealthy: .+ running; cost unknown$"
+            )
+        )
+
+
 def test_without_rules_and_order_it_says_what_to_do(live: LiveOxide) -> None:
     live.start()
     with browse(live) as page:

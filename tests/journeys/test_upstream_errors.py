@@ -176,3 +176,11 @@ def test_a_model_that_the_provider_rejects_is_not_found(oxide: LiveOxide, provid
         with_openai(oxide, "openai", stream=False)
     assert (caught.value.code, caught.value.response.headers["x-should-retry"]) == ("model_not_found", "false")
     assert oxide.execute(service="openai").json()["code"] == "MODEL_NOT_FOUND"
+
+
+def test_more_answers_than_a_provider_gives_are_its_own_400(oxide: LiveOxide) -> None:
+    client = openai.OpenAI(base_url=f"{oxide.url}/v1", api_key="any", max_retries=0)
+    with pytest.raises(openai.BadRequestError, match="Invalid 'n': expected an integer from 1 to 128"):
+        client.chat.completions.create(model="openai", messages=ASKED, n=1_000_000_000)
+    with pytest.raises(openai.BadRequestError, match="Invalid 'n': expected an integer from 1 to 128"):
+        client.completions.create(model="openai", prompt="Hello", n=1_000_000_000)

@@ -85,6 +85,12 @@ def test_no_program_is_set_in_the_pages_unless_that_is_allowed(admin_client: Cli
     assert admin_client.post(ADD, CLI).status_code == 302
 
 
+def test_the_form_says_beforehand_where_commands_are_set(admin_client: Client, settings: Settings) -> None:
+    assert "OXIDE_ALLOW_CLI_COMMANDS=true" in admin_client.get(ADD).content.decode()
+    settings.ALLOW_CLI_COMMANDS = True
+    assert "OXIDE_ALLOW_CLI_COMMANDS" not in admin_client.get(ADD).content.decode()
+
+
 @pytest.mark.parametrize("change", [{"command": '["sh", "-c", "id"]'}, {"options": '{"env": ["HOME"]}'}])
 def test_a_program_of_the_file_cannot_be_changed_in_the_pages(admin_client: Client, change: dict[str, str]) -> None:
     apply(Declaration.checked({"services": {"tool": {"type": "cli", "command": ["tr", "a", "b"]}}}))

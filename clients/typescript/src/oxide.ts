@@ -180,7 +180,7 @@ export class Oxide {
     return answer;
   }
 
-  /** Change the password of whoever is logged in. Ends all of their logins; this client goes on with a new one. */
+  /** Change your own password. Ends all of your logins; this client continues with a new one. */
   async changePassword(currentPassword: string, newPassword: string, options: CallOptions = {}): Promise<TokenPair> {
     const body = { current_password: currentPassword, new_password: newPassword };
     const pair = await this.#transport.post<TokenPair>('/auth/password', options, body);

@@ -51,7 +51,7 @@ function weightOf(rule, drawn) {
 }
 
 // What follows on the rules of a type: the default order, without those that were asked already or are for other types.
-// Those in a bad state stand where they would, and are asked last.
+// Those that are not ready keep their place here, and are called last.
 function restOf(type, rules, order, serviceOf) {
   const asked = new Set(rules.filter((rule) => rule.enabled).map((rule) => rule.service));
   const left = order.filter((name) => !asked.has(name) && isFor(serviceOf(name), type));
@@ -66,7 +66,7 @@ function restOf(type, rules, order, serviceOf) {
   return { node: item('Then the default order', node), isUsable: Boolean(first), isCallable: left.some((name) => isCallable(serviceOf(name))), choose };
 }
 
-// Asked in its place, or else, in a bad state, after all others.
+// Called in its place; one that is callable but not ready is called after all others.
 const isUsable = (service) => isCallable(service) && !service.obstacle;
 
 const isCallable = (service) => service !== null && service.enabled && service.obstacle_code !== 'no_key';
@@ -87,7 +87,7 @@ function defaultLane(order, serviceOf, isAfterRules) {
 function lane(id, title, note, steps, more, empty) {
   steps.find((each) => each.isUsable)?.choose();
   const isWell = !steps.length || steps.some((each) => each.isUsable || each.isPartial);
-  const trouble = steps.some((each) => each.isCallable) ? 'All of them are in a bad state: they are asked all the same' : 'None of them can be asked now';
+  const trouble = steps.some((each) => each.isCallable) ? 'None of them is ready: they are called all the same' : 'None of them can be called now';
   return element('section', { class: 'card lane', 'aria-labelledby': `lane-${id}` },
     element('div', { class: 'line' }, element('h2', { id: `lane-${id}` }, title), element('span', { class: 'note' }, note)),
     steps.length ? element('ol', { role: 'list' }, ...steps.map((each) => each.node)) : element('p', { class: 'empty' }, empty),

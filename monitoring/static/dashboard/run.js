@@ -144,7 +144,7 @@ export class Run {
   #showFacts(task) {
     const first = this.#first === null ? null : seconds(this.#first / 1000);
     const link = element('span', {}, taskLink(task.task_id));
-    const told = factsOf(task).map((row) => (row[0] === 'Time' ? ['Time', seconds(this.#seen() / 1000), `${seconds(task.execution_time)} of it in Oxide`] : row));
+    const told = factsOf(task).map((row) => (row[0] === 'Time' ? ['Time', seconds(this.#seen() / 1000), `${seconds(task.execution_time)} as Oxide measured it`] : row));
     const rows = [...told, ['Time to first token', first, 'as this page saw it'], ['Task', link]];
     this.place.facts.replaceChildren(facts(rows.filter(([name]) => !this.place.without?.includes(name))));
   }

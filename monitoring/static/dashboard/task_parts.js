@@ -38,7 +38,7 @@ export function factsOf(task) {
 // Who was to be asked, in order, and why the others were not. As in a task's decision and in /api/routing/explain/.
 export function decision({ candidates = [], skipped = [] }) {
   const chosen = candidates.map((each) => element('li', {}, element('strong', {}, each.service), each.model ? ` · ${each.model}` : '',
-    element('span', { class: 'note' }, cost(each))));
+    element('span', { class: 'note' }, reasonAndCost(each))));
   const others = skipped.map((each) => element('li', {}, element('strong', {}, each.service), ` ${each.reason}`));
   return element('div', { class: 'columns' },
     element('div', {}, element('h3', {}, 'In this order'),
@@ -46,8 +46,12 @@ export function decision({ candidates = [], skipped = [] }) {
     others.length ? element('div', {}, element('h3', {}, 'Left out'), element('ul', {}, ...others)) : null);
 }
 
-function cost(candidate) {
-  return candidate.estimated_cost === undefined ? reasonOf(candidate) : `${reasonOf(candidate)}; about ${dollars(candidate.estimated_cost)}`;
+// The service is named before it, and a sentence of the service's state may end it.
+function reasonAndCost(candidate) {
+  const { service, estimated_cost: cost } = candidate;
+  const reason = reasonOf(candidate).replace(`last resort: ${service} `, 'last resort: ').replace(/\.$/, '');
+  if (cost === undefined) return reason;
+  return `${reason}; ${cost === null ? 'cost unknown' : `about ${dollars(cost)}`}`;
 }
 
 // "Rule" is not said twice.

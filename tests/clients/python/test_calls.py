@@ -242,7 +242,7 @@ def test_a_time_of_nothing_is_refused(oxide: Any) -> None:
 
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://localhost", "http://", "http://x/?a=b"])
 def test_an_address_that_is_none_is_refused(make: Make, url: str) -> None:
-    with pytest.raises(ValueError, match="http://localhost:8000"):
+    with pytest.raises(ValueError, match="http://localhost"):
         make(url)
 
 

@@ -329,7 +329,7 @@ class AsyncOxide:
         return answer
 
     async def change_password(self, current_password: str, new_password: str) -> answers.TokenPair:
-        """Change the password of whoever is logged in. Ends all of their logins; this client goes on with a new one."""
+        """Change your own password. Ends all of your logins; this client continues with a new one."""
         return self._tokens.keep(await self._send(calls.password_change(current_password, new_password)))
 
     async def get_me(self) -> answers.Me:

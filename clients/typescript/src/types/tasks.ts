@@ -125,7 +125,7 @@ export interface Attempt {
   cost: number | null;
   cost_basis: CostBasis | '';
   usage: Usage;
-  /** Fields of the request that were not sent to this service, since its protocol has no word for them. */
+  /** Fields of the request that were not sent to this service, because its protocol lacks them. */
   dropped: string[];
   /** What else decided its price, such as `service_tier`, `searches`, `cache_write_1h_tokens`; empty of most. */
   usage_details: Record<string, number | string>;
