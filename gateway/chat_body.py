@@ -253,9 +253,7 @@ def _image(part: Mapping[str, Any], path: str) -> Part:
 
 def _has_data(part: Mapping[str, Any]) -> bool:
     sent = part.get("file") or part
-    data = sent.get("file_data") if isinstance(sent, Mapping) else None
-    # OpenRouter takes an address, too: https://openrouter.ai/docs/features/multimodal/pdfs
-    return isinstance(data, str) and not data[:8].lower().startswith(("http://", "https://"))
+    return isinstance(sent, Mapping) and isinstance(sent.get("file_data"), str)
 
 
 def _has_sound(part: Mapping[str, Any]) -> bool:
