@@ -24,6 +24,7 @@ from apikeys.addresses import address_of
 from apikeys.devices import known_device
 from apikeys.limits import Allowance, usage
 
+UNKNOWN_ACCOUNT = "unknown-account"
 ACCOUNT_RATE = DEVICE_RATE = "10/15m"
 ADDRESS_RATE = "30/15m"
 
@@ -72,10 +73,10 @@ class GuardedBackend(ModelBackend):
         try:
             user = self._judged(request, buckets, username, password)
         except TooManyFailuresError:
-            security_log.record("login_refused", request, user=username)
+            security_log.record("login_refused", request, user=_account_name(username))
             raise
         if user is None:
-            security_log.record("login_failed", request, user=username)
+            security_log.record("login_failed", request, user=_account_name(username))
             _tell_lock_out(request, buckets, username)
         return user
 
@@ -116,9 +117,19 @@ def _require(failures: Allowance | None, *, used_up: bool) -> None:
         raise TooManyFailuresError(failures.retry_after)
 
 
+def _account_name(username: str) -> str:
+    """The name as it is logged. One that no account has may be a password that was typed into the wrong field.
+
+    https://cheatsheetseries.owasp.org/cheatsheets/Logging_Cheat_Sheet.html#data-to-exclude
+    """
+    known = "\0" not in username and User.objects.filter(username=username).exists()
+    return username if known else UNKNOWN_ACCOUNT
+
+
 def _tell_lock_out(request: HttpRequest | None, buckets: Sequence[_Bucket], username: str) -> None:
     for bucket in buckets:
         failures = bucket.failures(attempt=False)
         if failures and failures.used_up:
             how_long = failures.retry_after
-            security_log.record("login_locked", request, user=username, locked=bucket.kind, seconds=how_long)
+            user = _account_name(username)
+            security_log.record("login_locked", request, user=user, locked=bucket.kind, seconds=how_long)

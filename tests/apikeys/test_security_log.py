@@ -99,6 +99,14 @@ def test_a_lock_out_is_told_when_it_begins_and_each_time_it_holds(ada: User, lin
     assert refused == by_ada("login_refused")
 
 
+def test_a_password_typed_as_the_name_is_not_logged(ada: User, lines: Lines) -> None:
+    client = APIClient(REMOTE_ADDR=ADDRESS)
+    for _ in range(11):
+        log_in(client, PASSWORD, "wrong")
+    assert lines()[0] == f"event=login_failed user=unknown-account address={ADDRESS}"
+    assert PASSWORD not in "".join(lines())
+
+
 def test_a_replayed_refresh_token(ada: User, lines: Lines) -> None:
     client = APIClient(REMOTE_ADDR=ADDRESS)
     token = log_in(client, "ada").json()["refresh_token"]

@@ -23,6 +23,7 @@ from config.problems import ConfigInvalidError, Problem
 from gateway.names import ModelNotFoundError
 from oxide_project import errors
 from oxide_project.decompression import UnsupportedEncodingError
+from oxide_project.parsing import AnonymousBodyTooBigError
 from oxide_project.rendering import JSONRenderer
 from routing.engine import UnknownServiceError
 from services.adapters.base import ErrorKind, ProviderError
@@ -73,6 +74,7 @@ CASES: list[tuple[Exception, int, str]] = [
     (InterfaceError(SECRET), 503, "SERVICE_UNAVAILABLE"),
     (Http404("There is no such thing."), 404, "NOT_FOUND"),
     (RequestDataTooBig(), 413, "PAYLOAD_TOO_LARGE"),
+    (AnonymousBodyTooBigError(), 413, "PAYLOAD_TOO_LARGE"),
     (TooManyFieldsSent(), 400, "VALIDATION_ERROR"),
     (DisallowedHost(), 400, "VALIDATION_ERROR"),
     (PermissionDenied("Not you."), 403, "FORBIDDEN"),
