@@ -76,8 +76,9 @@ class GuardedBackend(ModelBackend):
             security_log.record("login_refused", request, user=_account_name(username))
             raise
         if user is None:
-            security_log.record("login_failed", request, user=_account_name(username))
-            _tell_lock_out(request, buckets, username)
+            name = _account_name(username)
+            security_log.record("login_failed", request, user=name)
+            _log_lock_out(request, buckets, name)
         return user
 
     def _judged(
@@ -126,10 +127,9 @@ def _account_name(username: str) -> str:
     return username if known else UNKNOWN_ACCOUNT
 
 
-def _tell_lock_out(request: HttpRequest | None, buckets: Sequence[_Bucket], username: str) -> None:
+def _log_lock_out(request: HttpRequest | None, buckets: Sequence[_Bucket], name: str) -> None:
     for bucket in buckets:
         failures = bucket.failures(attempt=False)
         if failures and failures.used_up:
             how_long = failures.retry_after
-            user = _account_name(username)
-            security_log.record("login_locked", request, user=user, locked=bucket.kind, seconds=how_long)
+            security_log.record("login_locked", request, user=name, locked=bucket.kind, seconds=how_long)
