@@ -6,38 +6,24 @@ import select
 import socket
 import socketserver
 import struct
-import threading
 from base64 import b64encode
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from tests.local_server import LocalServer
 
 
-class FakeProxy:
+class FakeProxy(LocalServer):
     """`asked` holds the head of each request that came to it, `credentials` what it wants, as `name:password`."""
 
     def __init__(self, credentials: str = "") -> None:
         self.credentials = credentials
         self.asked: list[str] = []
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.proxy = self
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        server = _Server(("127.0.0.1", 0), _Handler)
+        server.proxy = self
+        super().__init__(server)
 
 
 class _Server(socketserver.ThreadingTCPServer):
-    daemon_threads = True
-    block_on_close = False
     proxy: FakeProxy
 
     def handle_error(self, request: Any, client_address: Any) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import pickle
 import socketserver
-import threading
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from tests.local_server import LocalServer
 
 
 class _Payload:
@@ -19,7 +19,7 @@ class _Payload:
         return (os.mkdir, (str(self._path),))
 
 
-class HostileRedis:
+class HostileRedis(LocalServer):
     """Speaks RESP on a real socket. `proof` exists once anybody has unpickled an answer; `commands` is what was asked.
 
     https://redis.io/docs/latest/develop/reference/protocol-spec/
@@ -54,19 +54,8 @@ class HostileRedis:
                     self.rfile.read(2)
                 return words[0].decode().upper() if words else ""
 
-        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        super().__init__(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler))
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self._server.server_address[1]}/0"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        return f"redis://{self.address}/0"
